@@ -1,0 +1,68 @@
+//! `trimtab run FILE`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use trimtab_report::{html, summarise, terminal};
+use trimtab_run::{RunOptions, execute};
+
+use crate::environment::Environment;
+use crate::failure::{Failure, note, print};
+use crate::progress::Progress;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The experiment file (TOML)
+    file: PathBuf,
+    /// Change a setting: `--set seeds=3`, `--set method.0.loss=naive`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The run folder [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seeds computed at a time [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    jobs: Option<NonZeroUsize>,
+    /// No progress and no table: only errors, and the report's path
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "give a whole number from 1 on")
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let environment = Environment::read();
+    let n_processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let options = RunOptions {
+        overrides: arguments.set,
+        out: arguments.out,
+        n_threads: arguments.jobs.map_or(n_processors, NonZeroUsize::get),
+        hub: environment.hub(),
+    };
+    let mut progress = Progress::new(arguments.quiet);
+    let result = execute(&arguments.file, &options, &mut |event| {
+        progress.observe(event);
+    });
+    progress.finish();
+    let folder = result?;
+    let summary = summarise(&folder)?;
+    folder
+        .write("report.html", html::render(&summary).as_bytes())
+        .map_err(trimtab_run::RunError::from)?;
+    if !arguments.quiet {
+        print(&terminal::render(
+            &summary,
+            environment.width,
+            environment.colour,
+        ))?;
+    }
+    let page = folder.path().join("report.html").display().to_string();
+    if arguments.quiet {
+        print(&format!("{page}\n"))
+    } else {
+        note(&format!("report: {page}"))
+    }
+}

@@ -1,0 +1,67 @@
+//! Everything that is read from the environment, in one place.
+//!
+//! | variable | what for |
+//! |---|---|
+//! | `HF_HUB_CACHE`, `HF_HOME`, `HOME` | where the Hugging Face cache is: the first that is set |
+//! | `HF_HUB_OFFLINE` | `1`: never ask the hub |
+//! | `HF_ENDPOINT` | another hub |
+//! | `NO_COLOR`, `CLICOLOR_FORCE` | whether output is coloured, when the terminal does not say |
+//! | `COLUMNS` | the width of tables, when stdout is no terminal |
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use trimtab_data::{HubConfig, Network};
+
+/// What the environment says.
+pub(crate) struct Environment {
+    /// Columns of the terminal, or 80.
+    pub(crate) width: usize,
+    /// Whether stdout takes colour.
+    pub(crate) colour: bool,
+}
+
+impl Environment {
+    pub(crate) fn read() -> Self {
+        let columns = || variable("COLUMNS").and_then(|columns| columns.parse().ok());
+        let width = terminal_size::terminal_size()
+            .map(|(terminal_size::Width(width), _)| usize::from(width))
+            .filter(|_| std::io::stdout().is_terminal())
+            .or_else(columns)
+            .unwrap_or(80);
+        let choice = anstream::AutoStream::choice(&std::io::stdout());
+        Self {
+            width,
+            colour: choice != anstream::ColorChoice::Never,
+        }
+    }
+
+    /// The hub and its local cache; none where there is no home to keep one in.
+    #[expect(
+        clippy::unused_self,
+        reason = "everything read from the environment is asked of it"
+    )]
+    pub(crate) fn hub(&self) -> Option<HubConfig> {
+        let under =
+            |name: &str, path: &str| variable(name).map(|home| PathBuf::from(home).join(path));
+        let cache_dir = variable("HF_HUB_CACHE")
+            .map(PathBuf::from)
+            .or_else(|| under("HF_HOME", "hub"))
+            .or_else(|| under("HOME", ".cache/huggingface/hub"))?;
+        let offline = variable("HF_HUB_OFFLINE").is_some_and(|value| value != "0");
+        let network = if offline {
+            Network::Offline
+        } else {
+            Network::Online
+        };
+        Some(HubConfig {
+            cache_dir,
+            network,
+            endpoint: variable("HF_ENDPOINT"),
+        })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,21 @@
+//! The real program, from the command line to the run folder and back: what it prints, what it stores,
+//! what it refuses, and what survives when it is killed, crowded out or fed rubbish.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod bad_data;
+mod bad_experiment;
+mod bad_folder;
+mod bad_usage;
+mod data_files;
+mod full_disk;
+mod hostile;
+mod kills;
+mod ledger;
+mod material;
+mod page;
+mod report;
+mod resume;
+mod run;
+mod together;
+mod workplace;

@@ -1,0 +1,138 @@
+//! A folder to run the program in, and what it said.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The program under test.
+pub(crate) const TRIMTAB: &str = env!("CARGO_BIN_EXE_trimtab");
+
+/// A temporary folder. The program runs in it, with relative paths and no environment of its own, so
+/// what it says is the same everywhere.
+pub(crate) struct Workplace(TempDir);
+
+/// What the program said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Workplace {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The program, ready to start.
+    pub(crate) fn trimtab(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(TRIMTAB);
+        command.args(arguments);
+        self.prepare(&mut command);
+        command
+    }
+
+    /// Makes a command run here, quietly and without this process's environment.
+    pub(crate) fn prepare(&self, command: &mut Command) {
+        command
+            .current_dir(self.root())
+            .env_clear()
+            .env("HOME", "home")
+            .env("HF_HUB_OFFLINE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // Shells and what they call are found by it.
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        Said::new(&self.trimtab(arguments).output().unwrap())
+    }
+
+    /// Runs what must work.
+    #[track_caller]
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> Said {
+        let said = self.run(arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?}\n{}", said.stderr);
+        said
+    }
+
+    /// Runs what must be refused: exit 1, nothing on stdout, one error of at most 80 columns.
+    #[track_caller]
+    pub(crate) fn refuse(&self, arguments: &[&str]) -> String {
+        let said = self.run(arguments);
+        assert_eq!(said.code, Some(1), "{arguments:?}\n{said:?}");
+        assert_eq!(said.stdout, "", "{arguments:?}");
+        assert_narrow(&said.stderr);
+        assert!(!said.stderr.contains('\u{1b}'), "{arguments:?}");
+        let n_errors = said
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("  × ") || line.starts_with("error: "))
+            .count();
+        assert_eq!(n_errors, 1, "{}", said.stderr);
+        said.stderr
+    }
+}
+
+impl Said {
+    pub(crate) fn new(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+}
+
+/// Whether a program can be found; some checks need more than the standard tools.
+pub(crate) fn which(program: impl AsRef<OsStr>) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program.as_ref()))
+        .find(|path| path.is_file())
+}
+
+/// Says that a check could not be made here. Whoever reads the log must see it.
+#[expect(
+    clippy::print_stderr,
+    reason = "the harness shows it; nothing else can"
+)]
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+#[track_caller]
+pub(crate) fn assert_narrow(text: &str) {
+    for line in text.lines() {
+        assert!(
+            line.chars().count() <= 80,
+            "wider than 80 columns: {line:?}"
+        );
+    }
+}

@@ -1,0 +1,31 @@
+//! The vocabulary of Trimtab: questions, judgements, supervisors and students, and who may see what.
+//!
+//! Every approach to scalable oversight is a [`Supervisor`]: it turns [`Question`]s into
+//! [`Judgement`]s, seeing only what it may see. A [`Student`] learns from [`TrainingLabels`] and
+//! becomes a supervisor itself, so supervisors compose.
+//!
+//! There is no I/O here, no async, no tensor library. The information barriers are types:
+//!
+//! - a [`Question`] has no answer in it; the [`AnswerKey`] is a separate value that is handed to
+//!   evaluation, and to training only by way of [`TrainingLabels::from_key`], which marks the labels;
+//! - a student's trainer takes [`TrainingLabels`], never a key.
+
+mod accuracy;
+mod distribution;
+mod features;
+mod judgement;
+mod key;
+mod labels;
+mod question;
+mod seed;
+mod supervisor;
+
+pub use accuracy::{Accuracy, AccuracyError};
+pub use distribution::{Distribution, DistributionError};
+pub use features::{FeatureError, FeatureTable, Rows};
+pub use judgement::{Cost, Judgement, Verdict};
+pub use key::{AnswerKey, KeyError};
+pub use labels::{LabelError, Provenance, TrainingLabels};
+pub use question::{AnswerIdx, AnswerSet, AnswerSetError, Question, SampleId};
+pub use seed::{Seed, SplitMix64};
+pub use supervisor::{Fitted, GroundTruth, Lesson, Student, Supervisor, SupervisorError};

@@ -1,0 +1,56 @@
+//! Data sets: built in, from files, from the hub; and how their rows are split.
+//!
+//! ```
+//! use trimtab_core::Seed;
+//! use trimtab_data::{DataConfig, Locations, Splits, load};
+//!
+//! let config = DataConfig::new("builtin:rotten-tomatoes");
+//! let set = load(&config, &Locations::new("."))?;
+//! assert_eq!(set.questions.len(), 6000);
+//!
+//! let splits = Splits::new(&set, &config, Seed(0))?;
+//! assert_eq!(splits.weak_train.len(), 2000);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`load`] reads JSON Lines, CSV and Parquet with declared columns ([`DataConfig`]) into a
+//!   [`Dataset`], in which the answer key is apart from the questions. What is wrong with a file is
+//!   a [`DataError`] that names file, line and column.
+//! - Features of large files are kept in a binary cache, so that a run that is resumed does not parse
+//!   gigabytes again ([`CacheUse`]); a run that is finished need not load them at all
+//!   ([`fingerprint`]).
+//! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
+//!   scripts draw.
+//!
+//! Nothing here reads the environment, prints, or touches the network unless a
+//! [`HubConfig`] says so.
+
+mod blocks;
+mod builtin;
+mod cache;
+mod config;
+mod csv_file;
+mod dataset;
+mod error;
+mod hub;
+mod json_row;
+mod jsonl;
+mod numpy_rng;
+mod parquet_file;
+mod python_rng;
+mod rows;
+mod source;
+mod split;
+mod stream;
+
+pub use builtin::{BUILTINS, Builtin};
+pub use cache::CacheUse;
+pub use config::{Columns, DataConfig, SplitConfig, TestSize};
+pub use dataset::{Dataset, Progress, Stage, load, load_with_progress};
+pub use error::{DataError, Place};
+pub use hub::{HubConfig, Network};
+pub use numpy_rng::NumpyRng;
+pub use python_rng::PythonRng;
+pub use rows::Part;
+pub use source::{Fingerprint, Locations, fingerprint};
+pub use split::{SplitError, Splits};

@@ -1,0 +1,22 @@
+//! Fits on frozen features: the inner loop of every weak-to-strong sweep.
+//!
+//! - [`solver`]: linear probes to convergence, many at once over the same features;
+//! - [`network`]: linear and one-hidden-layer probes by mini-batch AdamW;
+//! - [`ngrams`]: the sparse features of a bag-of-words model;
+//! - [`objective`]: what is minimised; losses live with the methods that own them.
+//!
+//! There is no file here, no label, no notion of weak or strong: numbers go in, weights come out.
+
+pub mod design;
+mod kernel;
+pub mod network;
+pub mod ngrams;
+pub mod objective;
+pub mod preconditioner;
+pub mod solver;
+
+pub use design::{Dense, Design, Sparse};
+pub use network::{BatchObjective, EarlyStopping, Network, NetworkOptions, Schedule, Training};
+pub use objective::{Objective, SoftCrossEntropy};
+pub use preconditioner::Preconditioner;
+pub use solver::{Solution, SolverOptions, solve};

@@ -1,0 +1,20 @@
+//! Tables, plots and pages from a finished or unfinished run.
+
+pub mod csv;
+pub mod glossary;
+pub mod html;
+pub mod json;
+pub mod markdown;
+pub mod summarise;
+pub mod summary;
+pub mod svg;
+pub mod terminal;
+
+#[cfg(test)]
+mod example;
+mod number;
+mod ranking;
+mod text;
+
+pub use summarise::{SummaryError, compare, summarise};
+pub use summary::{Comparison, Summary};

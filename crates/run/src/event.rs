@@ -1,0 +1,124 @@
+//! What happens in a run, as it happens: for progress bars, and for `events.jsonl`.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::folder::FolderError;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A process began, or went on with, the run.
+    Started {
+        /// Cells in all.
+        n_cells: usize,
+        /// Cells that an earlier process finished.
+        n_finished: usize,
+    },
+    /// A data set is being read.
+    Loading {
+        /// Which.
+        set: String,
+        /// Bytes read.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// A data set is in memory.
+    Loaded {
+        /// Which.
+        set: String,
+        /// Its rows.
+        n_rows: usize,
+        /// Whether its parsed form was found in the run's cache.
+        cached: bool,
+    },
+    /// A cell is in the ledger.
+    CellFinished {
+        /// The variant, from 0.
+        variant: usize,
+        /// The seed.
+        seed: u64,
+        /// `supervisor`, `ceiling` or `method`.
+        kind: &'static str,
+        /// The role's or method's name.
+        name: String,
+        /// Training loss at the end.
+        loss: f64,
+        /// Optimiser steps.
+        n_steps: usize,
+        /// Wall-clock seconds.
+        wall_secs: f64,
+    },
+    /// Every cell is in the ledger.
+    Finished {
+        /// Wall-clock seconds of this process.
+        wall_secs: f64,
+    },
+}
+
+/// Appends events to a file, one JSON object a line.
+#[derive(Debug)]
+pub(crate) struct EventLog {
+    file: File,
+    path: PathBuf,
+}
+
+impl EventLog {
+    /// Opens the log, and ends a line that a killed process left unfinished.
+    pub(crate) fn open(folder: &Path) -> Result<Self, FolderError> {
+        let path = folder.join("events.jsonl");
+        let open = || {
+            let mut file = File::options()
+                .read(true)
+                .append(true)
+                .create(true)
+                .open(&path)?;
+            if file.metadata()?.len() > 0 {
+                file.seek(SeekFrom::End(-1))?;
+                let mut last = [0];
+                file.read_exact(&mut last)?;
+                if last != [b'\n'] {
+                    file.write_all(b"\n")?;
+                }
+            }
+            Ok(file)
+        };
+        match open() {
+            Ok(file) => Ok(Self { file, path }),
+            Err(source) => Err(FolderError::Io {
+                path,
+                action: "opening",
+                source,
+            }),
+        }
+    }
+
+    pub(crate) fn append(&mut self, event: &Event) -> Result<(), FolderError> {
+        #[derive(Serialize)]
+        struct Line<'e> {
+            /// Seconds since 1970.
+            at: f64,
+            #[serde(flatten)]
+            event: &'e Event,
+        }
+        let at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0.0, |d| d.as_secs_f64());
+        let mut write = || -> io::Result<()> {
+            let mut line = serde_json::to_vec(&Line { at, event })?;
+            line.push(b'\n');
+            self.file.write_all(&line)
+        };
+        write().map_err(|source| FolderError::Io {
+            path: self.path.clone(),
+            action: "writing",
+            source,
+        })
+    }
+}

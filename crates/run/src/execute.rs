@@ -1,0 +1,889 @@
+//! Running an experiment, from the file to the ledger.
+//!
+//! A *cell* is one model under one seed of one variant: a supervisor, the ceiling, or a method's
+//! student. For every seed, the supervisors learn ground truth on the weak half and judge the
+//! student's half; those judgements are the methods' weak labels; every student, and the ceiling, is
+//! then judged on the test split. Seeds run in parallel; a cell that is in the ledger is never
+//! computed again, and its judgements are read back where later cells need them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+
+use cpu_time::ThreadTime;
+use sha2::{Digest as _, Sha256};
+use trimtab_core::{
+    AnswerKey, Fitted, Judgement, KeyError, Lesson, Provenance, Question, SampleId, Seed,
+    SupervisorError, TrainingLabels,
+};
+use trimtab_data::{DataConfig, DataError, Dataset, Locations, SplitError, Splits};
+use trimtab_weak_to_strong::method::{Classroom, MethodError, prepare, teach};
+use trimtab_weak_to_strong::model::{ModelError, NamedFeatures};
+use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
+
+use crate::event::{Event, EventLog};
+use crate::experiment::{Experiment, MethodConfig};
+use crate::experiment_file::{self, ExperimentFileError};
+use crate::folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest, hex, run_id};
+use crate::store::{Cell, CellKind, SplitName, SplitRecord, Store, StoreError};
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// `key.path=value` texts laid over the experiment file.
+    pub overrides: Vec<String>,
+    /// The run folder; by default the experiment's name under `runs`.
+    pub out: Option<std::path::PathBuf>,
+    /// Seeds computed at a time.
+    pub n_threads: usize,
+    /// Where Hugging Face data are looked for, if anywhere.
+    pub hub: Option<trimtab_data::HubConfig>,
+}
+
+/// Why a run ended early. What it finished is in the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The experiment file is wrong.
+    #[error(transparent)]
+    File(#[from] ExperimentFileError),
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The data cannot be split.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The run folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A role's model does not fit the data.
+    #[error("role `{role}`: {source}")]
+    Role {
+        /// The role.
+        role: String,
+        /// Why.
+        #[source]
+        source: ModelError,
+    },
+    /// A method does not fit the data, or its settings each other.
+    #[error("method `{method}`: {source}")]
+    UnfitMethod {
+        /// The method.
+        method: String,
+        /// Why.
+        #[source]
+        source: MethodError,
+    },
+    /// A method failed.
+    #[error("seed {seed}: {source}")]
+    Method {
+        /// The seed.
+        seed: u64,
+        /// Why.
+        #[source]
+        source: MethodError,
+    },
+    /// The answer key does not cover the questions: a bug.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The run-time check found a sample where it must not be.
+    #[error(
+        "seed {seed}: sample {id} of {found} reached the training of {model}, which may see {allowed} only"
+    )]
+    Leak {
+        /// The seed.
+        seed: u64,
+        /// The first such sample.
+        id: SampleId,
+        /// Where it belongs.
+        found: &'static str,
+        /// What was trained.
+        model: String,
+        /// What it may see.
+        allowed: &'static str,
+    },
+    /// Ground truth was about to reach a student.
+    #[error("seed {seed}: the student of `{method}` was about to be taught ground truth")]
+    GroundTruthLeak {
+        /// The seed.
+        seed: u64,
+        /// The method.
+        method: String,
+    },
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        Self::Folder(error.into())
+    }
+}
+
+impl RunError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data(error) => error.hint(),
+            Self::Split(error) => Some(error.hint()),
+            Self::Folder(error) => Some(error.hint()),
+            Self::Role { source, .. }
+            | Self::UnfitMethod {
+                source: MethodError::Model(source),
+                ..
+            }
+            | Self::Method {
+                source: MethodError::Model(source),
+                ..
+            } => Some(source.hint().into()),
+            Self::UnfitMethod {
+                source: MethodError::Role { .. },
+                ..
+            }
+            | Self::Method {
+                source: MethodError::Role { .. },
+                ..
+            } => Some("bind it under [roles] in the experiment file".into()),
+            // A file's error says so itself, with the line.
+            Self::File(_) | Self::UnfitMethod { .. } | Self::Method { .. } => None,
+            Self::Key(_) | Self::Leak { .. } | Self::GroundTruthLeak { .. } => {
+                Some("this is a bug in trimtab: nothing was stored; please report it".into())
+            }
+        }
+    }
+
+    /// Whether it is our bug rather than something that the user can mend.
+    pub fn is_bug(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(_) | Self::Leak { .. } | Self::GroundTruthLeak { .. }
+        )
+    }
+}
+
+/// Runs an experiment file, or goes on with it.
+///
+/// `observe` is called from this thread with everything that happens.
+///
+/// # Errors
+///
+/// [`RunError`]; what was finished before stays in the ledger.
+pub fn execute(
+    file: &Path,
+    options: &RunOptions,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<RunFolder, RunError> {
+    let began = Instant::now();
+    let check = |experiment: &Experiment| Ok(experiment.check()?);
+    let resolved = experiment_file::resolve_checked(file, &options.overrides, &check)?;
+    let asked: Vec<(String, Experiment)> = resolved
+        .iter()
+        .map(|resolved| {
+            (
+                resolved.variant.label.clone(),
+                resolved.variant.config.clone(),
+            )
+        })
+        .collect();
+    let name = asked[0].1.name.clone();
+    let out = options
+        .out
+        .clone()
+        .unwrap_or_else(|| Path::new("runs").join(&name));
+    let manifest = Manifest {
+        name,
+        version: env!("CARGO_PKG_VERSION").into(),
+        run_id: run_id(&asked),
+        variants: asked
+            .into_iter()
+            .map(|(label, experiment)| VariantManifest {
+                label,
+                experiment,
+                data: None,
+            })
+            .collect(),
+    };
+    let mut folder = RunFolder::create_or_resume(&out, manifest)?;
+    let texts: Vec<String> = resolved.into_iter().map(|resolved| resolved.toml).collect();
+    folder.write_resolved(&texts)?;
+
+    let mut run = Run {
+        store: folder.store()?,
+        log: EventLog::open(folder.path())?,
+        observe,
+    };
+    let finished = Finished::read(&run.store)?;
+    let experiments: Vec<Experiment> = folder
+        .manifest()
+        .variants
+        .iter()
+        .map(|v| v.experiment.clone())
+        .collect();
+    let n_cells = experiments.iter().map(n_cells).sum();
+    run.tell(&Event::Started {
+        n_cells,
+        n_finished: finished.0.len(),
+    })?;
+
+    let base = file.parent().unwrap_or(Path::new("."));
+    let locations = Locations {
+        base_dir: if base.as_os_str().is_empty() {
+            ".".into()
+        } else {
+            base.into()
+        },
+        cache_dir: Some(folder.path().join("cache")),
+        hub: options.hub.clone(),
+    };
+    let mut loaded: Option<(DataConfig, Loaded)> = None;
+    for (variant, experiment) in experiments.iter().enumerate() {
+        let pending: Vec<u64> = experiment
+            .seeds()
+            .filter(|&seed| !finished.has_all(variant, seed, experiment))
+            .collect();
+        if pending.is_empty() {
+            continue;
+        }
+        // A sweep over methods loads its data once.
+        if loaded
+            .as_ref()
+            .is_none_or(|(config, _)| *config != experiment.data)
+        {
+            drop(loaded.take());
+            let data = run.load(&experiment.data, &locations)?;
+            loaded = Some((experiment.data.clone(), data));
+        }
+        let Some((_, data)) = &loaded else {
+            unreachable!("loaded above")
+        };
+        check_models(experiment, data.features.as_ref())?;
+        folder.record_data(variant, data.manifest.clone())?;
+        run.variant(
+            variant,
+            experiment,
+            data,
+            &finished,
+            &pending,
+            options.n_threads,
+        )?;
+    }
+    run.tell(&Event::Finished {
+        wall_secs: began.elapsed().as_secs_f64(),
+    })?;
+    Ok(folder)
+}
+
+fn n_cells(experiment: &Experiment) -> usize {
+    experiment.seeds as usize * (experiment.supervisors().len() + 1 + experiment.method.len())
+}
+
+/// Finds a model or a method that does not fit before anything is computed.
+fn check_models(experiment: &Experiment, features: Option<&NamedFeatures>) -> Result<(), RunError> {
+    let roles = experiment.models();
+    for (role, model) in &roles {
+        build(model, &LossConfig::default(), features).map_err(|source| RunError::Role {
+            role: role.clone(),
+            source,
+        })?;
+    }
+    let classroom = Classroom {
+        questions: &[],
+        roles: &roles,
+        features,
+        seed: Seed(experiment.first_seed),
+    };
+    for MethodConfig::WeakToStrong(config) in &experiment.method {
+        config
+            .check(&classroom)
+            .map_err(|source| RunError::UnfitMethod {
+                method: config.name(),
+                source,
+            })?;
+    }
+    Ok(())
+}
+
+/// What the ledger held when this process began.
+struct Finished(BTreeMap<(usize, u64, &'static str, String), i64>);
+
+impl Finished {
+    fn read(store: &Store) -> Result<Self, StoreError> {
+        let cells = store.cells()?.into_iter();
+        Ok(Self(
+            cells
+                .map(|(n, c)| ((c.variant, c.seed, c.kind.as_str(), c.name), n))
+                .collect(),
+        ))
+    }
+
+    fn get(&self, variant: usize, seed: u64, kind: CellKind, name: &str) -> Option<i64> {
+        self.0
+            .get(&(variant, seed, kind.as_str(), name.to_owned()))
+            .copied()
+    }
+
+    fn has_all(&self, variant: usize, seed: u64, experiment: &Experiment) -> bool {
+        let has = |kind, name: &str| self.get(variant, seed, kind, name).is_some();
+        experiment
+            .supervisors()
+            .iter()
+            .all(|role| has(CellKind::Supervisor, role))
+            && has(CellKind::Ceiling, Experiment::STRONG)
+            && experiment
+                .method
+                .iter()
+                .all(|method| has(CellKind::Method, &method.name()))
+    }
+}
+
+/// A data set, and what the manifest says of it.
+struct Loaded {
+    dataset: Dataset,
+    features: Option<NamedFeatures>,
+    manifest: DataManifest,
+}
+
+/// What one process needs while it runs.
+struct Run<'o> {
+    store: Store,
+    log: EventLog,
+    observe: &'o mut dyn FnMut(&Event),
+}
+
+/// A finished cell on its way to the ledger.
+struct Done {
+    cell: Cell,
+    judged: Vec<(SplitName, Vec<(u32, Judgement)>)>,
+}
+
+impl Run<'_> {
+    fn tell(&mut self, event: &Event) -> Result<(), RunError> {
+        (self.observe)(event);
+        // Loading reports its progress many times a second: that is for people, not for the log.
+        if !matches!(event, Event::Loading { .. }) {
+            self.log.append(event)?;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, config: &DataConfig, locations: &Locations) -> Result<Loaded, RunError> {
+        let observe = std::cell::RefCell::new(&mut self.observe);
+        let set = &config.set;
+        let mut dataset = trimtab_data::load_with_progress(config, locations, &|progress| {
+            (observe.borrow_mut())(&Event::Loading {
+                set: set.clone(),
+                done: progress.done,
+                total: progress.total,
+            });
+        })?;
+        let fingerprint = trimtab_data::fingerprint(config, locations)?;
+        let features = dataset.features.take().map(|table| NamedFeatures {
+            name: dataset
+                .features_name
+                .clone()
+                .unwrap_or_else(|| "features".into()),
+            table: Arc::new(table),
+        });
+        let manifest = DataManifest {
+            fingerprint: fingerprint.as_str().to_owned(),
+            sha256: dataset.sha256.clone(),
+            n_rows: dataset.questions.len(),
+            answers: dataset.answers.names().map(str::to_owned).collect(),
+            features: features.as_ref().map(|features| features.name.clone()),
+        };
+        self.tell(&Event::Loaded {
+            set: set.clone(),
+            n_rows: manifest.n_rows,
+            cached: matches!(dataset.cache, trimtab_data::CacheUse::Hit),
+        })?;
+        Ok(Loaded {
+            dataset,
+            features,
+            manifest,
+        })
+    }
+
+    /// Computes the pending seeds of one variant on a few threads; this one writes the ledger.
+    fn variant(
+        &mut self,
+        variant: usize,
+        experiment: &Experiment,
+        data: &Loaded,
+        finished: &Finished,
+        pending: &[u64],
+        n_threads: usize,
+    ) -> Result<(), RunError> {
+        let dataset = &data.dataset;
+        let samples = dataset
+            .questions
+            .iter()
+            .map(|question| Ok((question.id.clone(), dataset.key.answer(&question.id)?)))
+            .collect::<Result<Vec<_>, KeyError>>()?;
+        self.store.put_samples(variant, samples.into_iter())?;
+        let mut groups = Vec::with_capacity(pending.len());
+        for &seed in pending {
+            let splits = Splits::new(dataset, &experiment.data, Seed(seed))?;
+            self.store
+                .put_splits(variant, seed, &split_records(dataset, &splits))?;
+            let stored = self.stored_labels(variant, seed, experiment, dataset, finished)?;
+            groups.push(Group {
+                variant,
+                experiment,
+                data,
+                finished,
+                seed,
+                splits,
+                stored,
+            });
+        }
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let (sender, receiver) = mpsc::sync_channel::<Result<Done, RunError>>(4);
+        std::thread::scope(|scope| {
+            for _ in 0..n_threads.clamp(1, groups.len()) {
+                let sender = sender.clone();
+                let (next, stop, groups) = (&next, &stop, &groups);
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed)
+                        && let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        // A closed channel means that the writer has failed: nothing more to do.
+                        let mut send = |done| sender.send(Ok(done)).is_ok();
+                        if let Err(error) = group.compute(&mut send) {
+                            drop(sender.send(Err(error)));
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut result = Ok(());
+            for done in &receiver {
+                result = done.and_then(|done| self.put(&done));
+                if result.is_err() {
+                    stop.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
+            drop(receiver);
+            result
+        })
+    }
+
+    fn put(&mut self, done: &Done) -> Result<(), RunError> {
+        self.store.put_cell(&done.cell, &done.judged)?;
+        let Cell {
+            variant,
+            seed,
+            kind,
+            name,
+            loss,
+            n_steps,
+            wall_secs,
+            ..
+        } = done.cell.clone();
+        let kind = kind.as_str();
+        self.tell(&Event::CellFinished {
+            variant,
+            seed,
+            kind,
+            name,
+            loss,
+            n_steps,
+            wall_secs,
+        })
+    }
+
+    /// The judgements of the student's half by supervisors that are in the ledger.
+    fn stored_labels(
+        &self,
+        variant: usize,
+        seed: u64,
+        experiment: &Experiment,
+        dataset: &Dataset,
+        finished: &Finished,
+    ) -> Result<BTreeMap<String, Vec<Judgement>>, RunError> {
+        let mut stored = BTreeMap::new();
+        for role in experiment.supervisors() {
+            let Some(cell) = finished.get(variant, seed, CellKind::Supervisor, role) else {
+                continue;
+            };
+            let mut judgements = Vec::new();
+            self.store.for_each_judgement(
+                cell,
+                SplitName::StudentTrain,
+                |sample, verdict, cost| {
+                    let id = dataset.questions[sample as usize].id.clone();
+                    judgements.push(Judgement { id, verdict, cost });
+                },
+            )?;
+            stored.insert(role.to_owned(), judgements);
+        }
+        Ok(stored)
+    }
+}
+
+fn split_records(dataset: &Dataset, splits: &Splits) -> Vec<SplitRecord> {
+    let parts = [
+        (SplitName::WeakTrain, &splits.weak_train),
+        (SplitName::StudentTrain, &splits.student_train),
+        (SplitName::Test, &splits.test),
+    ];
+    parts
+        .into_iter()
+        .map(|(split, rows)| SplitRecord {
+            split: split.as_str(),
+            n: rows.len(),
+            ids_sha256: ids_sha256(rows.iter().map(|&row| &dataset.questions[row].id)),
+        })
+        .collect()
+}
+
+/// SHA-256 over ids, sorted, one a line.
+fn ids_sha256<'i>(ids: impl Iterator<Item = &'i SampleId>) -> String {
+    let mut ids: Vec<&SampleId> = ids.collect();
+    ids.sort_unstable();
+    let mut hasher = Sha256::new();
+    for id in ids {
+        hasher.update(id.as_str());
+        hasher.update(b"\n");
+    }
+    hex(&hasher.finalize())
+}
+
+/// All cells of one seed of one variant.
+struct Group<'a> {
+    variant: usize,
+    experiment: &'a Experiment,
+    data: &'a Loaded,
+    finished: &'a Finished,
+    seed: u64,
+    splits: Splits,
+    stored: BTreeMap<String, Vec<Judgement>>,
+}
+
+impl Group<'_> {
+    /// Computes what is not finished, handing each cell to `send` as it is done; ends early when
+    /// `send` says so.
+    fn compute(&self, send: &mut dyn FnMut(Done) -> bool) -> Result<(), RunError> {
+        let weak_half = self.questions(&self.splits.weak_train);
+        let student_half = self.questions(&self.splits.student_train);
+        let test = self.questions(&self.splits.test);
+        let models = self.experiment.models();
+
+        let mut weak_labels: BTreeMap<&str, TrainingLabels> = BTreeMap::new();
+        for role in self.experiment.supervisors() {
+            let judged = match self.stored.get(role) {
+                Some(stored) => Cow::Borrowed(&stored[..]),
+                None => match self.supervise(
+                    role,
+                    &models[role],
+                    [&weak_half, &student_half, &test],
+                    send,
+                )? {
+                    Some(judged) => Cow::Owned(judged),
+                    None => return Ok(()),
+                },
+            };
+            let labels =
+                TrainingLabels::from_judgements(&student_half, &judged, Provenance::Judged)
+                    .map_err(|source| self.failed(SupervisorError::from(source)))?;
+            weak_labels.insert(role, labels);
+        }
+
+        if self.is_pending(CellKind::Ceiling, Experiment::STRONG) {
+            let clock = Clock::start();
+            let labels = self.ground_truth(&student_half)?;
+            let strong = Experiment::STRONG;
+            let fitted = self.learn(&models[strong], strong, &student_half, &labels)?;
+            let tested = self.judge(&fitted, &test)?;
+            let cell = self.cell(CellKind::Ceiling, strong, &fitted, &labels, clock.read());
+            let judged = vec![(SplitName::Test, numbered(&self.splits.test, &tested))];
+            if !send(Done { cell, judged }) {
+                return Ok(());
+            }
+        }
+        self.methods(&student_half, &test, &models, &weak_labels, send)
+    }
+
+    /// Teaches a supervisor ground truth on the weak half, and returns its judgements of the student's
+    /// half; none when `send` says that it is time to end.
+    fn supervise(
+        &self,
+        role: &str,
+        model: &ModelConfig,
+        [weak_half, student_half, test]: [&[Question]; 3],
+        send: &mut dyn FnMut(Done) -> bool,
+    ) -> Result<Option<Vec<Judgement>>, RunError> {
+        let clock = Clock::start();
+        let labels = self.ground_truth(weak_half)?;
+        self.check_ids(&labels, weak_half, SplitName::WeakTrain, role)?;
+        let fitted = self.learn(model, role, weak_half, &labels)?;
+        let judged = self.judge(&fitted, student_half)?;
+        let tested = self.judge(&fitted, test)?;
+        let cell = self.cell(CellKind::Supervisor, role, &fitted, &labels, clock.read());
+        let judgements = vec![
+            (
+                SplitName::StudentTrain,
+                numbered(&self.splits.student_train, &judged),
+            ),
+            (SplitName::Test, numbered(&self.splits.test, &tested)),
+        ];
+        Ok(send(Done {
+            cell,
+            judged: judgements,
+        })
+        .then_some(judged))
+    }
+
+    fn methods(
+        &self,
+        student_half: &[Question],
+        test: &[Question],
+        models: &BTreeMap<String, ModelConfig>,
+        weak_labels: &BTreeMap<&str, TrainingLabels>,
+        send: &mut dyn FnMut(Done) -> bool,
+    ) -> Result<(), RunError> {
+        let pending: Vec<&trimtab_weak_to_strong::WeakToStrongConfig> = self
+            .experiment
+            .method
+            .iter()
+            .map(|MethodConfig::WeakToStrong(config)| config)
+            .filter(|config| self.is_pending(CellKind::Method, &config.name()))
+            .collect();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let clock = Clock::start();
+        let classroom = Classroom {
+            questions: student_half,
+            roles: models,
+            features: self.data.features.as_ref(),
+            seed: Seed(self.seed).child("methods"),
+        };
+        // The one key of the student's half that methods get: empty unless one says that it uses it.
+        let key = if pending.iter().any(|config| config.uses_ground_truth()) {
+            self.data.dataset.key.restricted_to(student_half)?
+        } else {
+            AnswerKey::default()
+        };
+        let mut prepared = Vec::with_capacity(pending.len());
+        for config in &pending {
+            let labels = if config.supervisor.is_ground_truth() {
+                &self.ground_truth(student_half)?
+            } else {
+                &weak_labels[config.supervisor.0.as_str()]
+            };
+            let key = if config.uses_ground_truth() {
+                &key
+            } else {
+                &AnswerKey::default()
+            };
+            let ready =
+                prepare(config, &classroom, labels, key).map_err(|source| RunError::Method {
+                    seed: self.seed,
+                    source,
+                })?;
+            self.check_ids(
+                ready.labels(),
+                student_half,
+                SplitName::StudentTrain,
+                &config.name(),
+            )?;
+            let tainted = ready.labels().provenance() == Provenance::GroundTruth;
+            if tainted && !config.supervisor.is_ground_truth() {
+                return Err(RunError::GroundTruthLeak {
+                    seed: self.seed,
+                    method: config.name(),
+                });
+            }
+            prepared.push(ready);
+        }
+        let fitted = teach(&classroom, &prepared).map_err(|source| RunError::Method {
+            seed: self.seed,
+            source,
+        })?;
+        // Students learn together: each is charged an equal share of the time that took.
+        let shared = clock.read() / fitted.len() as f64;
+        for ((config, prepared), fitted) in pending.iter().zip(&prepared).zip(&fitted) {
+            let clock = Clock::start();
+            let tested = self.judge(fitted, test)?;
+            let spent = shared + clock.read();
+            let cell = self.cell(
+                CellKind::Method,
+                &config.name(),
+                fitted,
+                prepared.labels(),
+                spent,
+            );
+            let judged = vec![(SplitName::Test, numbered(&self.splits.test, &tested))];
+            if !send(Done { cell, judged }) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_pending(&self, kind: CellKind, name: &str) -> bool {
+        self.finished
+            .get(self.variant, self.seed, kind, name)
+            .is_none()
+    }
+
+    fn questions(&self, rows: &[usize]) -> Vec<Question> {
+        rows.iter()
+            .map(|&row| self.data.dataset.questions[row].clone())
+            .collect()
+    }
+
+    fn failed(&self, source: SupervisorError) -> RunError {
+        RunError::Method {
+            seed: self.seed,
+            source: source.into(),
+        }
+    }
+
+    /// Ground truth about `questions`, marked as such.
+    fn ground_truth(&self, questions: &[Question]) -> Result<TrainingLabels, RunError> {
+        TrainingLabels::from_key(questions, &self.data.dataset.key)
+            .map_err(|source| self.failed(source.into()))
+    }
+
+    /// Teaches a role ground truth.
+    fn learn(
+        &self,
+        model: &ModelConfig,
+        role: &str,
+        questions: &[Question],
+        labels: &TrainingLabels,
+    ) -> Result<Fitted, RunError> {
+        let student = build(model, &LossConfig::default(), self.data.features.as_ref()).map_err(
+            |source| RunError::Role {
+                role: role.to_owned(),
+                source,
+            },
+        )?;
+        let seed = Seed(self.seed).child(role);
+        let lesson = Lesson {
+            questions,
+            labels,
+            validation: None,
+            seed,
+        };
+        student
+            .as_student()
+            .learn(&lesson)
+            .map_err(|source| self.failed(source))
+    }
+
+    fn judge(&self, fitted: &Fitted, questions: &[Question]) -> Result<Vec<Judgement>, RunError> {
+        fitted
+            .student
+            .judge(questions)
+            .map_err(|source| self.failed(source))
+    }
+
+    /// The run-time check: a model learns from its own split and from nothing else.
+    fn check_ids(
+        &self,
+        labels: &TrainingLabels,
+        allowed: &[Question],
+        split: SplitName,
+        model: &str,
+    ) -> Result<(), RunError> {
+        let known: HashSet<&SampleId> = allowed.iter().map(|question| &question.id).collect();
+        match labels.ids().iter().find(|id| !known.contains(id)) {
+            None => Ok(()),
+            Some(id) => Err(RunError::Leak {
+                seed: self.seed,
+                id: id.clone(),
+                found: "another split",
+                model: model.to_owned(),
+                allowed: split.as_str(),
+            }),
+        }
+    }
+
+    fn cell(
+        &self,
+        kind: CellKind,
+        name: &str,
+        fitted: &Fitted,
+        labels: &TrainingLabels,
+        spent: Spent,
+    ) -> Cell {
+        Cell {
+            variant: self.variant,
+            seed: self.seed,
+            kind,
+            name: name.to_owned(),
+            model: fitted.student.name(),
+            provenance: labels.provenance(),
+            n_labels: labels.len(),
+            label_ids_sha256: ids_sha256(labels.ids().iter()),
+            n_steps: fitted.n_steps,
+            loss: fitted.loss,
+            converged: fitted.converged,
+            wall_secs: spent.wall_secs,
+            cpu_secs: spent.cpu_secs,
+        }
+    }
+}
+
+/// Judgements with the numbers of their samples.
+fn numbered(rows: &[usize], judgements: &[Judgement]) -> Vec<(u32, Judgement)> {
+    rows.iter()
+        .map(|&row| row as u32)
+        .zip(judgements.iter().cloned())
+        .collect()
+}
+
+/// Wall and processor time of this thread.
+struct Clock {
+    wall: Instant,
+    cpu: ThreadTime,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Spent {
+    wall_secs: f64,
+    cpu_secs: f64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            wall: Instant::now(),
+            cpu: ThreadTime::now(),
+        }
+    }
+
+    fn read(&self) -> Spent {
+        Spent {
+            wall_secs: self.wall.elapsed().as_secs_f64(),
+            cpu_secs: self.cpu.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+impl std::ops::Div<f64> for Spent {
+    type Output = Self;
+
+    fn div(self, n: f64) -> Self {
+        Self {
+            wall_secs: self.wall_secs / n,
+            cpu_secs: self.cpu_secs / n,
+        }
+    }
+}
+
+impl std::ops::Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            wall_secs: self.wall_secs + other.wall_secs,
+            cpu_secs: self.cpu_secs + other.cpu_secs,
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The experiment file as a type: what is asked of a run.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trimtab_data::DataConfig;
+use trimtab_weak_to_strong::{ModelConfig, WeakToStrongConfig};
+
+use crate::experiment_file::Objection;
+
+/// One experiment: data, the models that roles are bound to, and the methods to compare.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Experiment {
+    /// Its name: what the run folder is called. Letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// How many seeds everything is repeated with.
+    #[serde(default = "five")]
+    pub seeds: u32,
+    /// The first seed; the others follow it.
+    #[serde(default)]
+    pub first_seed: u64,
+    /// The questions.
+    pub data: DataConfig,
+    /// Models, by role. `weak` supervises unless a method says otherwise, and is the floor; `strong`
+    /// is student and ceiling.
+    pub roles: BTreeMap<String, Role>,
+    /// What is compared.
+    pub method: Vec<MethodConfig>,
+    /// How it is measured.
+    #[serde(default)]
+    pub report: ReportConfig,
+}
+
+fn five() -> u32 {
+    5
+}
+
+/// A role and the model it is bound to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Role {
+    /// The model.
+    pub model: ModelConfig,
+}
+
+/// One row of the comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum MethodConfig {
+    /// A student learns from a weaker supervisor's labels.
+    WeakToStrong(WeakToStrongConfig),
+}
+
+/// How results are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ReportConfig {
+    /// Confidence level of every interval.
+    pub level: f64,
+    /// Resamples of the paired bootstrap.
+    pub resamples: u32,
+}
+
+impl Default for ReportConfig {
+    fn default() -> Self {
+        Self {
+            level: 0.95,
+            resamples: 2000,
+        }
+    }
+}
+
+/// What is wrong with an experiment that reads well.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ExperimentError {
+    /// The name would not make a folder.
+    #[error("name {0:?} does not make a folder name")]
+    Name(String),
+    /// A number is out of range.
+    #[error("`{field}` is {value}, expected {expected}")]
+    OutOfRange {
+        /// The setting.
+        field: &'static str,
+        /// What it holds.
+        value: f64,
+        /// The range, in words.
+        expected: &'static str,
+    },
+    /// A role that everything needs is not bound.
+    #[error("no model is bound to the role `{role}`, which {user} needs")]
+    MissingRole {
+        /// The role.
+        role: String,
+        /// What needs it.
+        user: String,
+    },
+    /// Two methods would be the same row.
+    #[error("two methods are called `{name}`")]
+    SameName {
+        /// The name.
+        name: String,
+        /// Which method has it again, from 0.
+        again: usize,
+    },
+    /// There is nothing to compare.
+    #[error("there is no [[method]]")]
+    NoMethod,
+}
+
+impl ExperimentError {
+    /// Dotted path of the key at fault.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Name(_) => "name".into(),
+            Self::OutOfRange { field, .. } => (*field).into(),
+            Self::MissingRole { .. } => "roles".into(),
+            Self::SameName { again, .. } => format!("method.{again}"),
+            Self::NoMethod => "method".into(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Name(_) => {
+                "use letters, digits, `-`, `_` and `.`, not starting with a dot".into()
+            }
+            Self::OutOfRange { .. } => "change it in the experiment file, or with --set".into(),
+            Self::MissingRole { role, .. } => {
+                format!("add `[roles.{role}]` with a `model`, such as \"bag-of-words\"")
+            }
+            Self::SameName { .. } => "give one of them a `name`".into(),
+            Self::NoMethod => "add one: `[[method]]` with `kind = \"weak-to-strong\"`".into(),
+        }
+    }
+}
+
+impl From<ExperimentError> for Objection {
+    fn from(error: ExperimentError) -> Self {
+        Self {
+            key: error.key(),
+            message: error.to_string(),
+            help: error.hint(),
+        }
+    }
+}
+
+impl Experiment {
+    /// The role whose accuracy is the floor.
+    pub const WEAK: &'static str = "weak";
+    /// The role that is the ceiling when taught ground truth.
+    pub const STRONG: &'static str = "strong";
+
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    ///
+    /// [`ExperimentError`] names the first thing that is wrong.
+    pub fn check(&self) -> Result<(), ExperimentError> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.name.is_empty()
+            || self.name.len() > 100
+            || self.name.starts_with('.')
+            || !self.name.chars().all(is_plain)
+        {
+            return Err(ExperimentError::Name(self.name.clone()));
+        }
+        in_range("seeds", f64::from(self.seeds), 1.0, 10_000.0, "1 to 10000")?;
+        in_range(
+            "report.level",
+            self.report.level,
+            0.5,
+            0.9999,
+            "0.5 to 0.9999",
+        )?;
+        let resamples = f64::from(self.report.resamples);
+        in_range("report.resamples", resamples, 100.0, 1e6, "100 to 1000000")?;
+        if self.method.is_empty() {
+            return Err(ExperimentError::NoMethod);
+        }
+        self.check_role(Self::WEAK, "the floor")?;
+        self.check_role(Self::STRONG, "the ceiling")?;
+        for (i, method) in self.method.iter().enumerate() {
+            let MethodConfig::WeakToStrong(config) = method;
+            for role in config.roles() {
+                self.check_role(role, &format!("method `{}`", method.name()))?;
+            }
+            if self.method[..i]
+                .iter()
+                .any(|earlier| earlier.name() == method.name())
+            {
+                return Err(ExperimentError::SameName {
+                    name: method.name(),
+                    again: i,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_role(&self, role: &str, user: &str) -> Result<(), ExperimentError> {
+        if self.roles.contains_key(role) {
+            return Ok(());
+        }
+        Err(ExperimentError::MissingRole {
+            role: role.into(),
+            user: user.into(),
+        })
+    }
+
+    /// The seeds, in order.
+    pub fn seeds(&self) -> impl Iterator<Item = u64> {
+        (0..u64::from(self.seeds)).map(|i| self.first_seed.wrapping_add(i))
+    }
+
+    /// The roles that supervise: `weak` first, then those that methods name.
+    pub fn supervisors(&self) -> Vec<&str> {
+        let mut roles = vec![Self::WEAK];
+        for MethodConfig::WeakToStrong(config) in &self.method {
+            let role = config.supervisor.0.as_str();
+            if !config.supervisor.is_ground_truth() && !roles.contains(&role) {
+                roles.push(role);
+            }
+        }
+        roles
+    }
+
+    /// The models that roles are bound to.
+    pub fn models(&self) -> BTreeMap<String, ModelConfig> {
+        self.roles
+            .iter()
+            .map(|(name, role)| (name.clone(), role.model.clone()))
+            .collect()
+    }
+}
+
+impl MethodConfig {
+    /// What it is called in tables.
+    pub fn name(&self) -> String {
+        let Self::WeakToStrong(config) = self;
+        config.name()
+    }
+}
+
+fn in_range(
+    field: &'static str,
+    value: f64,
+    low: f64,
+    high: f64,
+    expected: &'static str,
+) -> Result<(), ExperimentError> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(ExperimentError::OutOfRange {
+            field,
+            value,
+            expected,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(toml: &str) -> Experiment {
+        toml::from_str(toml).unwrap()
+    }
+
+    const SMALL: &str = r#"
+        name = "small"
+        [data]
+        set = "builtin:rotten-tomatoes"
+        [roles]
+        weak.model = "bag-of-words"
+        strong.model = "features:all-MiniLM-L6-v2"
+        [[method]]
+        kind = "weak-to-strong"
+        loss = "confidence"
+    "#;
+
+    #[test]
+    fn a_small_experiment_is_complete() {
+        let experiment = parse(SMALL);
+        assert_eq!(experiment.check(), Ok(()));
+        assert_eq!(experiment.seeds().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(experiment.supervisors(), ["weak"]);
+    }
+
+    #[test]
+    fn names_roles_and_ranges_are_checked() {
+        let check = |change: &dyn Fn(&mut Experiment)| {
+            let mut experiment = parse(SMALL);
+            change(&mut experiment);
+            experiment.check().unwrap_err()
+        };
+        assert_eq!(
+            check(&|e| e.name = "../x".into()),
+            ExperimentError::Name("../x".into())
+        );
+        assert!(matches!(
+            check(&|e| e.seeds = 0),
+            ExperimentError::OutOfRange { field: "seeds", .. }
+        ));
+        assert!(matches!(
+            check(&|e| drop(e.roles.remove("strong"))),
+            ExperimentError::MissingRole { role, .. } if role == "strong"
+        ));
+        assert_eq!(check(&|e| e.method.clear()), ExperimentError::NoMethod);
+        assert!(matches!(
+            check(&|e| e.method.push(e.method[0].clone())),
+            ExperimentError::SameName { again: 1, .. }
+        ));
+    }
+}

@@ -1,0 +1,502 @@
+//! The run folder: what was asked, what happened, and the ledger.
+//!
+//! ```text
+//! manifest.json     the experiment with every default, version, data hashes
+//! resolved-1.toml   each variant as one plain experiment file
+//! events.jsonl      what happened when, one event a line
+//! ledger.sqlite     every finished cell and every judgement
+//! cache/            parsed data of large files; may be deleted
+//! lock              held by the process that writes
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::experiment::Experiment;
+use crate::store::{Store, StoreError};
+
+/// The ledger's file; SQLite puts two more beside it, whose names begin with this.
+const LEDGER: &str = "ledger.sqlite";
+
+/// What a run is, written before its first cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The experiment's name.
+    pub name: String,
+    /// The version of Trimtab that began the run.
+    pub version: String,
+    /// A hash of what was asked, without how it is reported.
+    pub run_id: String,
+    /// The points of the sweep, in order.
+    pub variants: Vec<VariantManifest>,
+}
+
+/// One variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VariantManifest {
+    /// What the sweep set, in short; empty without a sweep.
+    pub label: String,
+    /// The experiment, every default written.
+    pub experiment: Experiment,
+    /// What the data were, once they have been loaded.
+    pub data: Option<DataManifest>,
+}
+
+/// The data that a variant ran on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataManifest {
+    /// Cheap identity of the file: path, size, time. Equal means that the file need not be read.
+    pub fingerprint: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Rows read.
+    pub n_rows: usize,
+    /// The answers, in order.
+    pub answers: Vec<String>,
+    /// What the features are called, where there are any.
+    pub features: Option<String>,
+}
+
+/// Why a run folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// A file could not be read or written.
+    #[error("{}: {action}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no run.
+    #[error("{} is not a run folder: it has no manifest.json", .0.display())]
+    NotARun(PathBuf),
+    /// The folder has files of another kind.
+    #[error("{} has other files in it, and no run", .0.display())]
+    NotEmpty(PathBuf),
+    /// The manifest is not one.
+    #[error("{}: {source}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The folder holds another experiment.
+    #[error("{} holds another experiment: {difference}", path.display())]
+    OtherExperiment {
+        /// The folder.
+        path: PathBuf,
+        /// Where the two differ.
+        difference: String,
+    },
+    /// The data are not those that the run began on.
+    #[error("{set} has changed since the run in {} began (sha256 {was} then, {is} now)", path.display())]
+    OtherData {
+        /// The folder.
+        path: PathBuf,
+        /// The set.
+        set: String,
+        /// Its hash then.
+        was: String,
+        /// Its hash now.
+        is: String,
+    },
+    /// Another process writes here.
+    #[error("{} is in use by another trimtab (process {holder})", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Its process number, as far as is known.
+        holder: String,
+    },
+    /// The ledger failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl FolderError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "free some space and run the same command again: it goes on where it stopped".into()
+            }
+            Self::Io { .. } => "check that the folder exists and can be written".into(),
+            Self::NotARun(_) => {
+                "give the folder that `trimtab run` wrote, such as runs/quickstart".into()
+            }
+            Self::NotEmpty(_) => "give another folder with --out".into(),
+            Self::Manifest { .. } => "move the folder away, or give another with --out".into(),
+            Self::OtherExperiment { .. } | Self::OtherData { .. } => {
+                "give another folder with --out, or another `name`; nothing in this one was touched"
+                    .into()
+            }
+            Self::Locked { .. } => "wait for it to end, or give another folder with --out".into(),
+            Self::Store(error) => error.hint().into(),
+        }
+    }
+}
+
+/// An open run folder.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    manifest: Manifest,
+    /// Held while this process writes.
+    _lock: Option<File>,
+}
+
+impl RunFolder {
+    /// Opens `path` to run `manifest` in it: makes it, goes on with the same experiment, or takes the
+    /// place of one that finished nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] when it is in use, holds anything else, or cannot be written.
+    pub fn create_or_resume(path: &Path, manifest: Manifest) -> Result<Self, FolderError> {
+        fs::create_dir_all(path).map_err(|e| failure(path, "making the run folder", e))?;
+        let manifest_path = path.join("manifest.json");
+        if !manifest_path.exists() && !holds_only_a_lock(path)? {
+            return Err(FolderError::NotEmpty(path.to_owned()));
+        }
+        let lock = lock(path)?;
+        let stored = manifest_path.exists().then(|| read_manifest(path));
+        let manifest = match stored.transpose()? {
+            None => manifest,
+            // One that ended before its first cell, most often over a mistake since mended, is in
+            // nobody's way.
+            Some(_) if !holds_cells(path)? => {
+                clear(path)?;
+                manifest
+            }
+            Some(stored) if stored.run_id != manifest.run_id => {
+                let difference = difference(&stored, &manifest);
+                return Err(FolderError::OtherExperiment {
+                    path: path.to_owned(),
+                    difference,
+                });
+            }
+            Some(stored) => {
+                // How results are reported may change; the data's hashes are what the run began on.
+                let data = stored.variants.into_iter().map(|variant| variant.data);
+                let variants = manifest
+                    .variants
+                    .into_iter()
+                    .zip(data)
+                    .map(|(variant, data)| VariantManifest { data, ..variant })
+                    .collect();
+                Manifest {
+                    version: stored.version,
+                    variants,
+                    ..manifest
+                }
+            }
+        };
+        let folder = Self {
+            path: path.to_owned(),
+            manifest,
+            _lock: Some(lock),
+        };
+        folder.write_manifest()?;
+        Ok(folder)
+    }
+
+    /// Opens a run to read it, whether or not it is finished or still running.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] when there is no run.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        Ok(Self {
+            path: path.to_owned(),
+            manifest: read_manifest(path)?,
+            _lock: None,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was asked.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Opens the ledger for writing.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Store`] when it cannot be opened.
+    pub fn store(&self) -> Result<Store, FolderError> {
+        Ok(Store::open(&self.ledger())?)
+    }
+
+    /// Opens the ledger for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] when there is none yet or it cannot be read.
+    pub fn store_to_read(&self) -> Result<Store, FolderError> {
+        if !self.ledger().exists() {
+            return Err(FolderError::NotARun(self.path.clone()));
+        }
+        Ok(Store::open_to_read(&self.ledger())?)
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.path.join(LEDGER)
+    }
+
+    /// Records the data of a variant, or finds that they are those recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::OtherData`] when they are not.
+    pub fn record_data(&mut self, variant: usize, data: DataManifest) -> Result<(), FolderError> {
+        let entry = &mut self.manifest.variants[variant];
+        if let Some(was) = &entry.data
+            && was.sha256 != data.sha256
+        {
+            return Err(FolderError::OtherData {
+                path: self.path.clone(),
+                set: entry.experiment.data.set.clone(),
+                was: was.sha256.clone(),
+                is: data.sha256,
+            });
+        }
+        if entry.data.as_ref() != Some(&data) {
+            entry.data = Some(data);
+            self.write_manifest()?;
+        }
+        Ok(())
+    }
+
+    /// Writes each variant as one plain experiment file.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when one cannot be written.
+    pub fn write_resolved(&self, texts: &[String]) -> Result<(), FolderError> {
+        for (i, text) in texts.iter().enumerate() {
+            self.write(&format!("resolved-{}.toml", i + 1), text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn write_manifest(&self) -> Result<(), FolderError> {
+        let path = self.path.join("manifest.json");
+        let mut text = serde_json::to_vec_pretty(&self.manifest)
+            .map_err(|source| FolderError::Manifest { path, source })?;
+        text.push(b'\n');
+        self.write("manifest.json", &text)
+    }
+
+    /// Writes a file of the folder, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when it cannot be written; what was there before is then intact.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        let temporary = self.path.join(format!("{name}.new"));
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)
+        };
+        write().map_err(|source| failure(&path, "writing", source))
+    }
+}
+
+/// A hash of what is asked, without how it is reported.
+pub(crate) fn run_id(variants: &[(String, Experiment)]) -> String {
+    let mut hasher = Sha256::new();
+    for (label, experiment) in variants {
+        let bare = Experiment {
+            report: crate::experiment::ReportConfig::default(),
+            ..experiment.clone()
+        };
+        hasher.update(label);
+        hasher.update([0]);
+        hasher.update(serde_json::to_string(&bare).unwrap_or_default());
+        hasher.update([0]);
+    }
+    hex(&hasher.finalize())[..16].to_owned()
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}
+
+fn read_manifest(folder: &Path) -> Result<Manifest, FolderError> {
+    let path = folder.join("manifest.json");
+    match fs::read(&path) {
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map_err(|source| FolderError::Manifest { path, source })
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(FolderError::NotARun(folder.to_owned()))
+        }
+        Err(error) => Err(failure(&path, "reading", error)),
+    }
+}
+
+/// The first place where two experiments differ, in words.
+fn difference(stored: &Manifest, asked: &Manifest) -> String {
+    let (was, is) = (stored.variants.len(), asked.variants.len());
+    if was != is {
+        return format!("variants of its sweep: {was} there and {is} here");
+    }
+    let as_json = |manifest: &Manifest| {
+        manifest
+            .variants
+            .iter()
+            .map(|v| serde_json::to_value(&v.experiment).unwrap_or_default())
+            .collect::<Vec<_>>()
+    };
+    let pairs = as_json(stored).into_iter().zip(as_json(asked));
+    for (was, is) in pairs {
+        if let Some((path, was, is)) = first_difference(&was, &is, String::new()) {
+            return format!("`{path}` is {was} there and {is} here");
+        }
+    }
+    "the sweep's labels differ".into()
+}
+
+fn first_difference(
+    was: &serde_json::Value,
+    is: &serde_json::Value,
+    path: String,
+) -> Option<(String, String, String)> {
+    use serde_json::Value;
+    let join = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
+    match (was, is) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.into_iter().find_map(|key| {
+                let none = Value::Null;
+                let (a, b) = (a.get(key).unwrap_or(&none), b.get(key).unwrap_or(&none));
+                first_difference(a, b, join(key))
+            })
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .find_map(|(i, (a, b))| first_difference(a, b, join(&i.to_string()))),
+        (Value::Array(a), Value::Array(b)) => Some((
+            path,
+            format!("a list of {}", a.len()),
+            format!("a list of {}", b.len()),
+        )),
+        _ if was == is => None,
+        _ => Some((path, short(was), short(is))),
+    }
+}
+
+fn short(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "absent".into(),
+        serde_json::Value::Object(_) => "a table".into(),
+        other => other.to_string().chars().take(60).collect(),
+    }
+}
+
+/// Whether anything has been computed in a run folder.
+fn holds_cells(path: &Path) -> Result<bool, FolderError> {
+    let ledger = path.join(LEDGER);
+    Ok(ledger.exists() && !Store::open(&ledger)?.cells()?.is_empty())
+}
+
+/// Takes out what a run without a finished cell has left; its events stay.
+fn clear(path: &Path) -> Result<(), FolderError> {
+    for entry in fs::read_dir(path).map_err(|e| failure(path, "listing", e))? {
+        let entry = entry.map_err(|e| failure(path, "listing", e))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(LEDGER) || name.starts_with("resolved-") {
+            fs::remove_file(entry.path()).map_err(|e| failure(&entry.path(), "removing", e))?;
+        }
+    }
+    Ok(())
+}
+
+fn holds_only_a_lock(path: &Path) -> Result<bool, FolderError> {
+    let entries = fs::read_dir(path).map_err(|e| failure(path, "listing", e))?;
+    for entry in entries {
+        let name = entry.map_err(|e| failure(path, "listing", e))?.file_name();
+        // A run killed before its manifest was whole leaves these.
+        if name != "lock" && name != "manifest.json.new" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn lock(folder: &Path) -> Result<File, FolderError> {
+    let path = folder.join("lock");
+    let open = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
+    let mut file = open.map_err(|e| failure(&path, "opening", e))?;
+    match file.try_lock() {
+        Ok(()) => {
+            // Who holds it is a courtesy to the next process; the lock itself is the kernel's.
+            let note = || {
+                file.set_len(0)?;
+                (&file).write_all(std::process::id().to_string().as_bytes())
+            };
+            note().map_err(|e| failure(&path, "writing", e))?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let known = file.read_to_string(&mut holder).is_ok() && !holder.is_empty();
+            let holder = if known { holder } else { "unknown".into() };
+            Err(FolderError::Locked {
+                path: folder.to_owned(),
+                holder,
+            })
+        }
+        Err(TryLockError::Error(source)) => Err(failure(&path, "locking", source)),
+    }
+}
+
+fn failure(path: &Path, action: &'static str, source: io::Error) -> FolderError {
+    FolderError::Io {
+        path: path.to_owned(),
+        action,
+        source,
+    }
+}

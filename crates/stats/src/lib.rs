@@ -1,0 +1,67 @@
+//! Numbers to numbers: metrics, intervals and tests. No I/O, no clock, no hidden randomness.
+//!
+//! | question | answer |
+//! |---|---|
+//! | how often right? | [`accuracy`] |
+//! | are right answers ranked above wrong ones? | [`auroc`] |
+//! | are probabilities close to the truth? | [`brier`] |
+//! | is confidence what it says? | [`Reliability`] |
+//! | does the student say what its supervisor says? | [`Agreement`] |
+//! | who is right where? | [`Anatomy`] |
+//! | how much of the gap is recovered? | [`pgr`], [`PgrEstimate`] |
+//! | how sure are we? | [`Resampler`], [`wilson`] |
+//! | do two runs differ? | [`paired_test`] |
+//!
+//! Accuracies and rates are fractions (0.62, not 62). A failed judgement, `None` here, is data: each
+//! metric says what it makes of one, and none drops it unsaid. Where there is nothing to measure
+//! (no item, no gap, one class only) the answer is an `Option` or an enum, never NaN. Slices of
+//! different lengths are a bug in the caller and panic; shapes that data decide are a [`ShapeError`].
+//!
+//! ```
+//! use std::num::NonZeroUsize;
+//! use trimtab_core::Seed;
+//! use trimtab_stats::{Accuracies, Correctness, Items, Level, PgrEstimate, Resampler};
+//!
+//! // One seed, 300 test items; each model is right on the first so many of them.
+//! let model = |n_right| {
+//!     let row: Vec<bool> = (0..300).map(|item| item < n_right).collect();
+//!     Correctness::new(Items::Shared, &[row])
+//! };
+//! let (weak, student, ceiling) = (model(150)?, model(180)?, model(240)?);
+//!
+//! let resampler = Resampler { n_resamples: NonZeroUsize::new(2_000).unwrap(), seed: Seed(0) };
+//! let replicates = resampler.accuracies(&[&weak, &student, &ceiling])?;
+//! let [weak, weak_to_strong, ceiling] = &replicates[..] else { unreachable!() };
+//!
+//! let gain = weak_to_strong.minus(weak).interval(Level::default());
+//! assert!(gain.low > 0.0);
+//! match PgrEstimate::new(Accuracies { weak, weak_to_strong, ceiling }, Level::default()) {
+//!     PgrEstimate::Recovered { interval } => assert!((interval.estimate - 1.0 / 3.0).abs() < 1e-9),
+//!     PgrEstimate::NoGap { gap } => panic!("no gap to recover: {gap:?}"),
+//! }
+//! # Ok::<(), trimtab_stats::ShapeError>(())
+//! ```
+
+mod accuracy;
+mod agreement;
+mod anatomy;
+mod auroc;
+mod bootstrap;
+mod brier;
+mod calibration;
+mod correctness;
+mod interval;
+mod paired_test;
+mod pgr;
+
+pub use accuracy::{accuracy, right};
+pub use agreement::Agreement;
+pub use anatomy::Anatomy;
+pub use auroc::auroc;
+pub use bootstrap::{Replicates, Resampler};
+pub use brier::{Brier, brier};
+pub use calibration::{Binning, CalibrationBin, Reliability};
+pub use correctness::{Correctness, Items, ShapeError};
+pub use interval::{Interval, Level, LevelError, wilson};
+pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};
+pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};

@@ -1,0 +1,22 @@
+//! Weak-to-strong generalisation: a strong student learns from a weak supervisor's labels.
+//!
+//! Paper: Burns et al. 2023, arXiv:2312.09390. [`method`] narrates one run of it from top to bottom;
+//! [`loss`] holds every loss; [`model`] says what a role can be bound to; [`linear`], [`network`] and
+//! [`ensemble`] are the models; [`doubtful`] filters labels.
+
+pub mod doubtful;
+pub mod ensemble;
+pub mod linear;
+pub mod loss;
+pub mod method;
+pub mod model;
+mod name_or_table;
+pub mod network;
+mod objective;
+mod source;
+
+pub use doubtful::DoubtfulConfig;
+pub use ensemble::{Combine, Ensemble};
+pub use loss::LossConfig;
+pub use method::{EarlyStop, SupervisorName, WeakToStrongConfig};
+pub use model::{HeadConfig, ModelConfig, ModelError, build};

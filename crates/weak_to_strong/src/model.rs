@@ -1,0 +1,456 @@
+//! What a role can be bound to: a model that learns from labels.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trimtab_core::{FeatureTable, Student};
+use trimtab_probe::NetworkOptions;
+use trimtab_probe::ngrams::Ngrams;
+
+use crate::ensemble::{Combine, EnsembleStudent};
+use crate::linear::{LinearConfig, LinearStudent};
+use crate::loss::LossConfig;
+use crate::name_or_table::{allow_name, name_or_table};
+use crate::network::NetworkStudent;
+use crate::source::{FeatureView, Source};
+
+/// A model: a name (`model = "bag-of-words"`, `model = "features:all-MiniLM-L6-v2"`), or a table with
+/// a `kind`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", remote = "Self")]
+#[schemars(rename = "ModelConfig", transform = model_by_name)]
+pub enum ModelConfig {
+    /// Logistic regression on hashed word n-grams.
+    BagOfWords(BagOfWordsConfig),
+    /// A probe on the frozen features of a stronger model.
+    Features(FeaturesConfig),
+    /// Several models judging as one.
+    Ensemble(EnsembleConfig),
+}
+
+name_or_table!(
+    ModelConfig,
+    "a model name, or a table with `kind`",
+    features_by_name
+);
+
+/// `features:NAME`.
+fn features_by_name(name: &str) -> Option<ModelConfig> {
+    let name = name.strip_prefix("features:")?;
+    Some(ModelConfig::Features(FeaturesConfig {
+        name: Some(name.into()),
+        ..Default::default()
+    }))
+}
+
+fn model_by_name(schema: &mut schemars::Schema) {
+    allow_name(
+        schema,
+        "`bag-of-words`, `features` or `features:NAME`, with its defaults.",
+    );
+}
+
+/// Logistic regression on hashed word n-grams.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct BagOfWordsConfig {
+    /// Longest n-gram, in words.
+    pub max_words: usize,
+    /// N-grams are hashed to `2^bits` buckets.
+    pub bits: u32,
+    /// How it is fitted.
+    pub fit: LinearConfig,
+}
+
+impl Default for BagOfWordsConfig {
+    fn default() -> Self {
+        let fit = LinearConfig {
+            l2: 3e-5,
+            ..LinearConfig::default()
+        };
+        Self {
+            max_words: 2,
+            bits: 16,
+            fit,
+        }
+    }
+}
+
+/// A probe on frozen features.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct FeaturesConfig {
+    /// The features' name, checked against the data. Default: whatever the data has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// See only the first so many features. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dims: Option<usize>,
+    /// What is fitted to them.
+    pub head: HeadConfig,
+}
+
+/// What is fitted to frozen features: a name (`head = "mlp"`), or a table with a `kind`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", remote = "Self")]
+#[schemars(rename = "HeadConfig", transform = head_by_name)]
+pub enum HeadConfig {
+    /// A linear probe, fitted to convergence.
+    Linear(LinearConfig),
+    /// A network with one hidden layer (or none), trained by mini-batch AdamW.
+    Mlp(NetworkOptions),
+}
+
+name_or_table!(HeadConfig, "a head name, or a table with `kind`");
+
+fn head_by_name(schema: &mut schemars::Schema) {
+    allow_name(schema, "`linear` or `mlp`, with its defaults.");
+}
+
+impl Default for HeadConfig {
+    fn default() -> Self {
+        Self::Linear(LinearConfig::default())
+    }
+}
+
+/// Several models judging as one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EnsembleConfig {
+    /// The kinds of members.
+    pub members: Vec<ModelConfig>,
+    /// How many of each kind.
+    #[serde(default = "one")]
+    pub copies: usize,
+    /// How their probabilities become one.
+    #[serde(default)]
+    pub combine: Combine,
+    /// The share of the labels that each member learns from, drawn at random; above 0, at most 1.
+    #[serde(default = "half")]
+    pub share: f64,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+/// Why a model cannot be made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ModelError {
+    /// The data has no features at all.
+    #[error("model `features` needs features, and the data has none")]
+    NoFeatures,
+    /// The data has other features.
+    #[error("model `features:{asked}` does not fit the data, whose features are `{given}`")]
+    OtherFeatures {
+        /// What the role asks for.
+        asked: String,
+        /// What the data has.
+        given: String,
+    },
+    /// A loss that has no minimum to converge to: `window` takes the rows it has learnt out of the
+    /// loss, and a fit to the rest forgets them; `evidential` has no gradient at zero weights.
+    #[error(
+        "loss `{0}` cannot be fitted to convergence: it needs a student that is trained by steps"
+    )]
+    NeedsNetwork(&'static str),
+    /// Early stopping needs steps to stop at.
+    #[error("early stopping needs a model that is trained step by step")]
+    NeedsSteps,
+    /// A setting makes no sense.
+    #[error("`{field}` is {value}, expected {expected}")]
+    OutOfRange {
+        /// The setting, as written in an experiment file.
+        field: &'static str,
+        /// What it holds.
+        value: f64,
+        /// The range, in words.
+        expected: &'static str,
+    },
+    /// A loss's own setting makes no sense.
+    #[error(transparent)]
+    Loss(#[from] crate::loss::LossError),
+}
+
+impl ModelError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoFeatures => {
+                "name the column with `columns.features` in [data], or bind the role to `bag-of-words`"
+            }
+            Self::OtherFeatures { .. } => "use `features` for whatever the data has",
+            Self::NeedsNetwork(_) | Self::NeedsSteps => {
+                "give the method `head = \"mlp\"`, or `head = { kind = \"mlp\", hidden = 0 }` for a linear one"
+            }
+            Self::OutOfRange { .. } | Self::Loss(_) => {
+                "change it in the experiment file, or with --set"
+            }
+        }
+    }
+}
+
+/// The frozen features that a data set comes with.
+#[derive(Debug, Clone)]
+pub struct NamedFeatures {
+    /// Such as `all-MiniLM-L6-v2`.
+    pub name: String,
+    /// The features.
+    pub table: Arc<FeatureTable>,
+}
+
+/// A model before learning.
+pub enum Untaught {
+    /// A linear model, which can learn together with others.
+    Linear(LinearStudent),
+    /// Any other.
+    Other(Box<dyn Student>),
+}
+
+impl Untaught {
+    /// As a student.
+    pub fn as_student(&self) -> &dyn Student {
+        match self {
+            Self::Linear(student) => student,
+            Self::Other(student) => &**student,
+        }
+    }
+
+    fn into_student(self) -> Box<dyn Student> {
+        match self {
+            Self::Linear(student) => Box::new(student),
+            Self::Other(student) => student,
+        }
+    }
+}
+
+/// Makes the model that `config` describes, to be taught with `loss`.
+///
+/// # Errors
+///
+/// [`ModelError`] when the model does not fit the data or a setting makes no sense.
+pub fn build(
+    config: &ModelConfig,
+    loss: &LossConfig,
+    features: Option<&NamedFeatures>,
+) -> Result<Untaught, ModelError> {
+    loss.check()?;
+    let name = config.describe(features);
+    match config {
+        ModelConfig::BagOfWords(config) => {
+            in_range("max-words", config.max_words as f64, 1.0, 8.0, "1 to 8")?;
+            in_range("bits", f64::from(config.bits), 4.0, 24.0, "4 to 24")?;
+            let ngrams = Ngrams {
+                max_words: config.max_words,
+                bits: config.bits,
+            };
+            Ok(Untaught::Linear(linear(
+                name,
+                Source::Words(ngrams),
+                loss,
+                &config.fit,
+            )?))
+        }
+        ModelConfig::Features(config) => {
+            let view = config.view(features)?;
+            match &config.head {
+                HeadConfig::Linear(fit) => Ok(Untaught::Linear(linear(
+                    name,
+                    Source::Features(view),
+                    loss,
+                    fit,
+                )?)),
+                HeadConfig::Mlp(options) => {
+                    check_network(options)?;
+                    let (loss, options) = (loss.clone(), *options);
+                    Ok(Untaught::Other(Box::new(NetworkStudent {
+                        name,
+                        view,
+                        loss,
+                        options,
+                    })))
+                }
+            }
+        }
+        ModelConfig::Ensemble(config) => {
+            in_range(
+                "members",
+                config.members.len() as f64,
+                1.0,
+                100.0,
+                "1 to 100 of them",
+            )?;
+            in_range("copies", config.copies as f64, 1.0, 1000.0, "1 to 1000")?;
+            in_range("share", config.share, 1e-6, 1.0, "above 0 and at most 1")?;
+            let mut members = Vec::new();
+            for _ in 0..config.copies {
+                for member in &config.members {
+                    members.push(build(member, loss, features)?.into_student());
+                }
+            }
+            let (combine, share) = (config.combine, config.share);
+            Ok(Untaught::Other(Box::new(EnsembleStudent {
+                name,
+                members,
+                combine,
+                share,
+            })))
+        }
+    }
+}
+
+fn linear(
+    name: String,
+    source: Source,
+    loss: &LossConfig,
+    fit: &LinearConfig,
+) -> Result<LinearStudent, ModelError> {
+    if matches!(loss, LossConfig::Evidential(_) | LossConfig::Window(_)) {
+        return Err(ModelError::NeedsNetwork(loss.kind()));
+    }
+    in_range("l2", fit.l2, 0.0, f64::MAX, "a number from 0")?;
+    in_range("stages", fit.stages as f64, 1.0, 10_000.0, "1 to 10000")?;
+    in_range(
+        "solver.tolerance",
+        fit.solver.tolerance,
+        f64::MIN_POSITIVE,
+        1.0,
+        "above 0",
+    )?;
+    Ok(LinearStudent {
+        name,
+        source,
+        loss: loss.clone(),
+        config: fit.clone(),
+    })
+}
+
+fn check_network(options: &NetworkOptions) -> Result<(), ModelError> {
+    in_range("hidden", options.hidden as f64, 0.0, 65_536.0, "0 to 65536")?;
+    in_range("epochs", options.epochs as f64, 1.0, 1e6, "1 or more")?;
+    in_range(
+        "batch-size",
+        options.batch_size as f64,
+        1.0,
+        1e9,
+        "1 or more",
+    )?;
+    in_range(
+        "learning-rate",
+        options.learning_rate,
+        f64::MIN_POSITIVE,
+        1e3,
+        "above 0",
+    )?;
+    in_range(
+        "weight-decay",
+        options.weight_decay,
+        0.0,
+        1e3,
+        "a number from 0",
+    )?;
+    for beta in options.betas {
+        in_range("betas", beta, 0.0, 1.0 - 1e-9, "from 0 to below 1")?;
+    }
+    Ok(())
+}
+
+fn in_range(
+    field: &'static str,
+    value: f64,
+    low: f64,
+    high: f64,
+    expected: &'static str,
+) -> Result<(), ModelError> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(ModelError::OutOfRange {
+            field,
+            value,
+            expected,
+        })
+    }
+}
+
+impl FeaturesConfig {
+    fn view(&self, features: Option<&NamedFeatures>) -> Result<FeatureView, ModelError> {
+        let given = features.ok_or(ModelError::NoFeatures)?;
+        if let Some(asked) = &self.name
+            && *asked != given.name
+        {
+            let (asked, given) = (asked.clone(), given.name.clone());
+            return Err(ModelError::OtherFeatures { asked, given });
+        }
+        let dims = self.dims.unwrap_or(usize::MAX);
+        in_range("dims", dims as f64, 1.0, f64::MAX, "1 or more")?;
+        Ok(FeatureView {
+            table: Arc::clone(&given.table),
+            dims: dims.min(given.table.dim()),
+        })
+    }
+}
+
+impl ModelConfig {
+    /// In a few words, for tables: `linear probe on all-MiniLM-L6-v2`.
+    pub fn describe(&self, features: Option<&NamedFeatures>) -> String {
+        match self {
+            Self::BagOfWords(config) => format!("bag of 1–{} words", config.max_words),
+            Self::Features(config) => {
+                let head = match &config.head {
+                    HeadConfig::Linear(_) => "linear probe".to_owned(),
+                    HeadConfig::Mlp(options) if options.hidden == 0 => {
+                        "linear probe by AdamW".to_owned()
+                    }
+                    HeadConfig::Mlp(options) => format!("MLP probe of {} units", options.hidden),
+                };
+                let name = config
+                    .name
+                    .as_deref()
+                    .or(features.map(|f| f.name.as_str()))
+                    .unwrap_or("?");
+                match config.dims {
+                    Some(dims) => format!("{head} on {dims} features of {name}"),
+                    None => format!("{head} on {name}"),
+                }
+            }
+            Self::Ensemble(config) => {
+                let members: Vec<String> = config
+                    .members
+                    .iter()
+                    .map(|member| member.describe(features))
+                    .collect();
+                let n = config.copies * config.members.len();
+                format!("ensemble of {n}: {}", members.join(", "))
+            }
+        }
+    }
+
+    /// The same model with another head, where it has one.
+    #[must_use]
+    pub fn with_head(&self, head: &HeadConfig) -> Self {
+        match self {
+            Self::Features(config) => Self::Features(FeaturesConfig {
+                head: head.clone(),
+                ..config.clone()
+            }),
+            Self::BagOfWords(_) | Self::Ensemble(_) => self.clone(),
+        }
+    }
+
+    /// Whether training takes steps that could end early.
+    pub fn is_trained_by_steps(&self) -> bool {
+        matches!(
+            self,
+            Self::Features(FeaturesConfig {
+                head: HeadConfig::Mlp(_),
+                ..
+            })
+        )
+    }
+}
