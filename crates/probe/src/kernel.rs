@@ -1,11 +1,14 @@
-//! The three inner loops of every fit, vectorised for the processor at hand.
+//! The inner loops of every fit, vectorised for the processor at hand.
 //!
-//! Two products and one pointwise loss, in f32, over a block of rows that fits the second-level cache:
+//! Products and one pointwise loss, in f32, over a block of rows that fits the second-level cache,
+//! and what a preconditioner is made with:
 //!
 //! ```text
 //! forward    z[j][i] = Σ_k x[i][k] w[j][k]          logits of row i under column j
 //! backward   g[j][k] += Σ_i x[i][k] r[j][i]         gradient of column j from residuals r
 //! logistic   loss, residual of a weighted soft binary cross-entropy
+//! gram       m[j][k] += Σ_i x[i][j] x[i][k]         k ≤ j; above that, anything
+//! invert     L⁻¹ of a lower triangle, in f64
 //! ```
 //!
 //! A column is summed in the same order however many others are computed beside it. So a fit gives
@@ -53,6 +56,25 @@ impl Kernel {
     /// `x: [n, width]`, `r: [columns, n]`, `g: [columns, width]`, all row-major.
     pub(crate) fn backward(self, x: &[f32], r: &[f32], width: usize, g: &mut [f32]) {
         self.0.dispatch(Backward { x, r, width, g });
+    }
+
+    /// `m[j][k] += Σ_i x[i][j] x[i][k]` for `k ≤ j`. What it leaves above the diagonal means nothing.
+    ///
+    /// # Shapes
+    ///
+    /// `x: [n, width]`, `columns`: the same transposed, `m: [width, width]`, all row-major.
+    pub(crate) fn gram(self, x: &[f32], columns: &[f32], width: usize, m: &mut [f32]) {
+        self.0.dispatch(Gram {
+            x,
+            columns,
+            width,
+            m,
+        });
+    }
+
+    /// Replaces the lower triangle of `l`, `[width, width]`, by that of its inverse.
+    pub(crate) fn invert_lower(self, width: usize, l: &mut [f64]) {
+        self.0.dispatch(InvertLower { width, l });
     }
 
     /// `loss = weight · (softplus(z) − p1 z)` and `residual = weight · (σ(z) − p1)`: the binary
@@ -222,6 +244,90 @@ fn axpy_tile<S: Simd, const K: usize, const C: usize>(
     }
 }
 
+struct Gram<'a> {
+    x: &'a [f32],
+    columns: &'a [f32],
+    width: usize,
+    m: &'a mut [f32],
+}
+
+impl WithSimd for Gram<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            x,
+            columns,
+            width,
+            m,
+        } = self;
+        let n = x.len() / width;
+        assert!(
+            width.is_multiple_of(LANES) && columns.len() == x.len() && m.len() == width * width,
+            "gram: {n} x {width}"
+        );
+        let n_vectors = width / S::F32_LANES;
+        let pair_tail = n_vectors - n_vectors % 2;
+        // Four rows of the product at a time, from those that reach the diagonal on.
+        let reaches = |k: usize| k * S::F32_LANES / 4 * 4;
+        for k in (0..pair_tail).step_by(2) {
+            for j in (reaches(k)..width).step_by(4) {
+                axpy_tile::<S, 2, 4>(simd, x, columns, width, k, j, n, m);
+            }
+        }
+        if pair_tail < n_vectors {
+            for j in (reaches(pair_tail)..width).step_by(4) {
+                axpy_tile::<S, 1, 4>(simd, x, columns, width, pair_tail, j, n, m);
+            }
+        }
+    }
+}
+
+struct InvertLower<'a> {
+    width: usize,
+    l: &'a mut [f64],
+}
+
+impl NullaryFnOnce for InvertLower<'_> {
+    type Output = ();
+
+    /// Forward substitution, row by row: `W_i = (e_i − Σ_{k<i} L_ik W_k) / L_ii`, where the rows
+    /// before i hold W already.
+    #[inline(always)]
+    fn call(self) {
+        let Self { width, l } = self;
+        let mut sum = vec![0.0_f64; width];
+        for i in 0..width {
+            let (done, rest) = l.split_at_mut(i * width);
+            let row = &mut rest[..=i];
+            let sum = &mut sum[..i];
+            sum.fill(0.0);
+            // Two rows at once, for half of the loads and stores; above the diagonal they are zero.
+            let mut pairs = done.chunks_exact(2 * width).zip(row.chunks_exact(2));
+            for (k, (rows, factors)) in pairs.by_ref().enumerate() {
+                let end = (2 * k + 2).min(i);
+                let (upper, lower) = rows.split_at(width);
+                let terms = upper[..end].iter().zip(&lower[..end]);
+                for (sum, (a, b)) in sum[..end].iter_mut().zip(terms) {
+                    *sum += factors[0] * a + factors[1] * b;
+                }
+            }
+            if !i.is_multiple_of(2) {
+                let last = &done[(i - 1) * width..][..i];
+                for (sum, a) in sum.iter_mut().zip(last) {
+                    *sum += row[i - 1] * a;
+                }
+            }
+            let scale = 1.0 / row[i];
+            for (out, sum) in row.iter_mut().zip(sum.iter()) {
+                *out = -scale * sum;
+            }
+            row[i] = scale;
+        }
+    }
+}
+
 struct Logistic<'a> {
     z: &'a [f32],
     p1: &'a [f32],
@@ -356,6 +462,39 @@ mod tests {
                 for k in 0..width {
                     let want: f64 = 1.0 + (0..n).map(|i| f64::from(x[i * width + k]) * f64::from(r[j * n + i])).sum::<f64>();
                     prop_assert!((f64::from(g[j * width + k]) - want).abs() < 1e-4);
+                }
+            }
+        }
+
+        #[test]
+        fn a_gram_matrix_equals_the_plain_loops(n in 1..9usize, chunks in 1..5usize, seed: u64) {
+            let width = chunks * LANES;
+            let x = numbers(n * width, seed);
+            let columns: Vec<f32> = (0..width).flat_map(|k| x[k..].iter().step_by(width).copied()).collect();
+            let mut m = vec![1.0; width * width];
+            Kernel::new().gram(&x, &columns, width, &mut m);
+            for j in 0..width {
+                for k in 0..=j {
+                    let want: f64 = 1.0 + (0..n).map(|i| f64::from(x[i * width + j]) * f64::from(x[i * width + k])).sum::<f64>();
+                    prop_assert!((f64::from(m[j * width + k]) - want).abs() < 1e-4);
+                }
+            }
+        }
+
+        #[test]
+        fn an_inverted_triangle_times_itself_is_one(width in 1..20usize, seed: u64) {
+            let mut l: Vec<f64> = numbers(width * width, seed).into_iter().map(f64::from).collect();
+            for (i, row) in l.chunks_exact_mut(width).enumerate() {
+                row[i] = 2.0 + row[i].abs();
+                row[i + 1..].fill(0.0);
+            }
+            let mut inverse = l.clone();
+            Kernel::new().invert_lower(width, &mut inverse);
+            for i in 0..width {
+                for j in 0..width {
+                    let product: f64 = (0..width).map(|k| l[i * width + k] * inverse[k * width + j]).sum();
+                    let is_one = f64::from(u8::from(i == j));
+                    prop_assert!((product - is_one).abs() < 1e-6, "{product} at {i}, {j}");
                 }
             }
         }

@@ -8,14 +8,18 @@
 //!
 //! (Loshchilov and Hutter 2019; the bias-corrected moments are m̂ and v̂; biases are not decayed.)
 //! The output layer starts near zero (normal, standard deviation 0.01), so every student starts
-//! undecided; hidden weights start from He's normal distribution. Batches are drawn without replacement and reshuffled every epoch; the last,
-//! smaller batch of an epoch is used, not dropped.
+//! undecided, but not where a loss may have no gradient; hidden weights start from He's normal
+//! distribution. Batches are drawn without replacement and reshuffled every epoch; the last, smaller
+//! batch of an epoch is used, not dropped.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{Rows, Seed, SplitMix64};
 
 use crate::kernel::{Kernel, padded};
+
+/// Standard deviation of the output layer's first weights.
+const OUTPUT_SCALE: f64 = 0.01;
 
 /// A loss of the logits of one mini-batch.
 pub trait BatchObjective {
@@ -191,17 +195,23 @@ impl Network {
                 *w = (scale * stream.next_normal()) as f32;
             }
         }
-        let below = if hidden == 0 {
-            width
+        let (inputs, below) = if hidden == 0 {
+            (dim, width)
         } else {
-            padded(hidden + 1)
+            (hidden, padded(hidden + 1))
         };
+        let mut upper = vec![0.0; n_answers * below];
+        for answer in upper.chunks_exact_mut(below) {
+            for w in &mut answer[..inputs] {
+                *w = (OUTPUT_SCALE * stream.next_normal()) as f32;
+            }
+        }
         Self {
             dim,
             hidden,
             n_answers,
             lower,
-            upper: vec![0.0; n_answers * below],
+            upper,
         }
     }
 

@@ -55,30 +55,26 @@ impl Preconditioner {
                 return;
             }
             n += range.len();
-            columns.clear();
-            for k in 0..width {
-                columns.extend(block.iter().skip(k).step_by(width));
-            }
+            transpose(block, width, &mut columns);
             part.fill(0.0);
-            kernel.backward(block, &columns, width, &mut part);
+            kernel.gram(block, &columns, width, &mut part);
             for (sum, &part) in gram.iter_mut().zip(&part) {
                 *sum += f64::from(part);
             }
         });
         let scale = 0.25 / n.max(1) as f64;
+        // Row-major lower is column-major upper; Cholesky reads the lower half, so it is mirrored.
         let mut matrix = DMatrix::from_vec(width, width, gram) * scale;
+        matrix.fill_lower_triangle_with_upper_triangle();
         let ridge = ridge(matrix.diagonal().mean(), l2);
         for k in 0..width {
             matrix[(k, k)] += if k == design.bias() { 1e-12 } else { ridge };
         }
         match Cholesky::new(matrix) {
-            Some(factor) => {
-                let inverse = factor.inverse().iter().map(|&x| x as f32).collect();
-                Self {
-                    inverse: Inverse::Dense(inverse),
-                    l2,
-                }
-            }
+            Some(factor) => Self {
+                inverse: Inverse::Dense(inverse(&factor.l(), kernel)),
+                l2,
+            },
             // Features so extreme that f64 loses the matrix: the diagonal still helps.
             None => Self::diagonal(design, l2),
         }
@@ -139,6 +135,32 @@ impl Preconditioner {
                 }
             }
         }
+    }
+}
+
+/// `(L Lᵀ)⁻¹ = L⁻ᵀ L⁻¹`, `[width, width]`: the Gram matrix of the inverse factor.
+fn inverse(factor: &DMatrix<f64>, kernel: Kernel) -> Vec<f32> {
+    let width = factor.ncols();
+    let mut rows = factor.transpose().as_slice().to_vec();
+    kernel.invert_lower(width, &mut rows);
+    let rows: Vec<f32> = rows.iter().map(|&x| x as f32).collect();
+    let mut columns = Vec::new();
+    transpose(&rows, width, &mut columns);
+    let mut product = vec![0.0; width * width];
+    kernel.gram(&rows, &columns, width, &mut product);
+    for j in 0..width {
+        for k in j + 1..width {
+            product[j * width + k] = product[k * width + j];
+        }
+    }
+    product
+}
+
+/// Fills `columns`, `[width, n]`, with the transpose of `rows`, `[n, width]`.
+fn transpose(rows: &[f32], width: usize, columns: &mut Vec<f32>) {
+    columns.clear();
+    for k in 0..width {
+        columns.extend(rows.iter().skip(k).step_by(width));
     }
 }
 

@@ -129,7 +129,7 @@ fn configs() -> Vec<WeakToStrongConfig> {
         r#"{"loss": "naive", "via": ["medium"]}"#,
         r#"{"loss": "naive", "doubtful": {"action": "drop"}}"#,
         r#"{"loss": "naive", "doubtful": {"action": "relabel", "by": "confidence", "share": 0.3}}"#,
-        r#"{"loss": "window", "head": "mlp", "early-stop": "weak-labels"}"#,
+        r#"{"loss": "window", "head": {"kind": "mlp", "epochs": 20}, "early-stop": "weak-labels"}"#,
     ]
     .map(config)
     .into()
@@ -143,7 +143,7 @@ fn students_are_better_than_their_supervisor() {
     for (config, fitted) in configs().iter().zip(&fitted) {
         let student = world.n_right(&world.judgements(fitted));
         assert!(
-            student >= floor + N / 20,
+            student > floor + N / 20,
             "{}: {student} of {N} right are not five points above {floor}",
             config.name()
         );
