@@ -341,7 +341,7 @@ pub(crate) fn summary() -> Summary {
                           paired across methods"
             .to_owned(),
         variants: vec![rotten, subjectivity, hostile],
-        compute_secs: 164.2,
+        cpu_secs: 164.2,
     }
 }
 

@@ -39,8 +39,8 @@ pub fn render(summary: &Summary) -> String {
         escape(&text::sentence(&summary.interval_method)),
     ));
     page.line(&format!(
-        "- {} of computing",
-        number::duration(summary.compute_secs)
+        "- {} of processor time",
+        number::duration(summary.cpu_secs)
     ));
     page.0
 }

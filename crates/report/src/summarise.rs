@@ -101,7 +101,7 @@ pub fn summarise(folder: &RunFolder) -> Result<Summary, SummaryError> {
         level: report.level,
         interval_method: interval_method(report.resamples),
         variants,
-        compute_secs: cells.iter().map(|(_, cell)| cell.wall_secs).sum(),
+        cpu_secs: cells.iter().map(|(_, cell)| cell.cpu_secs).sum(),
     })
 }
 

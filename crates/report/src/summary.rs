@@ -22,8 +22,8 @@ pub struct Summary {
     pub interval_method: String,
     /// One entry for each variant of the experiment: usually a data set.
     pub variants: Vec<VariantSummary>,
-    /// Wall-clock seconds of computing, summed over the cells, from the ledger.
-    pub compute_secs: f64,
+    /// Processor seconds of all cells, from the ledger.
+    pub cpu_secs: f64,
 }
 
 /// One data set under one variant of the configuration.

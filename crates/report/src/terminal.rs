@@ -235,11 +235,11 @@ impl Page {
         );
         self.paragraph(
             &format!(
-                "Intervals: {} · run {} · trimtab {} · {} of computing",
+                "Intervals: {} · run {} · trimtab {} · {} of processor time",
                 text::sentence(&summary.interval_method),
                 text::name(&summary.run_id),
                 text::name(&summary.version),
-                number::duration(summary.compute_secs),
+                number::duration(summary.cpu_secs),
             ),
             DIM,
         );

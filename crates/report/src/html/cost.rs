@@ -12,7 +12,7 @@ pub(super) fn section(summary: &Summary) -> Markup {
         section id="cost" {
             (heading("cost"))
             p {
-                "Computing the whole run took " (number::duration(summary.compute_secs))
+                "Computing the whole run took " (number::duration(summary.cpu_secs)) " of processor time"
                 ", summed over its cells. Below, " (metric(Metric::CpuSeconds, "processor seconds"))
                 " of each model over all seeds."
             }
