@@ -193,19 +193,21 @@ impl Rows<'_> {
         self.dim
     }
 
-    /// Writes the rows `range` into `out`, `[range.len(), dim]` row-major, as f32.
+    /// Writes the rows `range` into `out`, `[range.len(), stride]` row-major, as f32; what stands beyond
+    /// a row's features stays as it is.
     ///
     /// # Panics
     ///
-    /// When `range` or the length of `out` does not fit: a bug in the caller.
-    pub fn read(&self, range: Range<usize>, out: &mut [f32]) {
-        assert_eq!(
-            out.len(),
-            range.len() * self.dim(),
-            "rows {range:?} of {}",
-            self.dim()
+    /// When `range`, `stride` or the length of `out` does not fit: a bug in the caller.
+    pub fn read(&self, range: Range<usize>, stride: usize, out: &mut [f32]) {
+        assert!(
+            stride >= self.dim && out.len() == range.len() * stride,
+            "rows {range:?} of {}, {stride} apart",
+            self.dim
         );
-        self.read_each(self.numbers[range].iter().copied(), out);
+        for (&row, out) in self.numbers[range].iter().zip(out.chunks_exact_mut(stride)) {
+            self.read_row(row, &mut out[..self.dim]);
+        }
     }
 
     /// Writes the rows numbered `picked` into `out`, `[picked.len(), dim]` row-major, as f32.
@@ -220,17 +222,17 @@ impl Rows<'_> {
             "{} rows picked",
             picked.len()
         );
-        self.read_each(picked.iter().map(|&i| self.numbers[i]), out);
+        for (&i, out) in picked.iter().zip(out.chunks_exact_mut(self.dim)) {
+            self.read_row(self.numbers[i], out);
+        }
     }
 
-    fn read_each(&self, rows: impl Iterator<Item = u32>, out: &mut [f32]) {
-        for (row, out) in rows.zip(out.chunks_exact_mut(self.dim)) {
-            let start = row as usize * self.table.dim;
-            let at = start..start + self.dim;
-            match &self.table.values {
-                Values::F16(values) => values[at].convert_to_f32_slice(out),
-                Values::F32(values) => out.copy_from_slice(&values[at]),
-            }
+    fn read_row(&self, row: u32, out: &mut [f32]) {
+        let start = row as usize * self.table.dim;
+        let at = start..start + self.dim;
+        match &self.table.values {
+            Values::F16(values) => values[at].convert_to_f32_slice(out),
+            Values::F32(values) => out.copy_from_slice(&values[at]),
         }
     }
 }
@@ -285,12 +287,15 @@ mod tests {
             let questions = [question("s2"), question("s0")];
             let rows = table.rows(&questions).unwrap();
             let mut out = [0.0; 4];
-            rows.read(0..2, &mut out);
+            rows.read(0..2, 2, &mut out);
             assert_eq!(out, [5.0, 6.0, 1.0, 2.0]);
             rows.gather(&[1, 0], &mut out);
             assert_eq!(out, [1.0, 2.0, 5.0, 6.0]);
+            let mut apart = [9.0; 6];
+            rows.read(0..2, 3, &mut apart);
+            assert_eq!(apart, [5.0, 6.0, 9.0, 1.0, 2.0, 9.0]);
             let mut first = [0.0; 2];
-            rows.first_dims(1).read(0..2, &mut first);
+            rows.first_dims(1).read(0..2, 1, &mut first);
             assert_eq!(first, [5.0, 1.0]);
             assert!(matches!(
                 table.rows(&[question("other")]),

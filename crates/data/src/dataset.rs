@@ -375,7 +375,7 @@ mod tests {
             let rows = set.features.as_ref().unwrap().rows(&set.questions).unwrap();
             let mut values = vec![0.0; 384];
             for row in [0, n - 1] {
-                rows.read(row..row + 1, &mut values);
+                rows.read(row..row + 1, rows.dim(), &mut values);
                 let norm: f32 = values.iter().map(|x| x * x).sum();
                 assert!((norm - 1.0).abs() < 1e-2, "{norm}");
             }

@@ -61,17 +61,14 @@ impl<'r> Dense<'r> {
     /// Calls `visit` with each block of rows, `[n, width]`, the constant and the padding in place.
     pub(crate) fn for_each_block(&self, mut visit: impl FnMut(Range<usize>, &[f32])) {
         let (dim, width) = (self.rows.dim(), self.width);
-        let mut raw = vec![0.0; BLOCK_ROWS * dim];
         let mut block = vec![0.0; BLOCK_ROWS * width];
+        for row in block.chunks_exact_mut(width) {
+            row[dim] = 1.0;
+        }
         for start in (0..self.rows.len()).step_by(BLOCK_ROWS) {
             let range = start..(start + BLOCK_ROWS).min(self.rows.len());
-            let raw = &mut raw[..range.len() * dim];
             let block = &mut block[..range.len() * width];
-            self.rows.read(range.clone(), raw);
-            for (row, raw) in block.chunks_exact_mut(width).zip(raw.chunks_exact(dim)) {
-                row[..dim].copy_from_slice(raw);
-                row[dim] = 1.0;
-            }
+            self.rows.read(range.clone(), width, block);
             visit(range, block);
         }
     }

@@ -77,7 +77,7 @@ fn features(set: &Dataset) -> Vec<f32> {
     table
         .rows(&set.questions)
         .unwrap()
-        .read(0..table.n_rows(), &mut out);
+        .read(0..table.n_rows(), table.dim(), &mut out);
     out
 }
 
