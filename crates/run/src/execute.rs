@@ -21,7 +21,7 @@ use trimtab_core::{
 };
 use trimtab_data::{DataConfig, DataError, Dataset, Locations, SplitError, Splits};
 use trimtab_weak_to_strong::method::{Classroom, MethodError, prepare, teach};
-use trimtab_weak_to_strong::model::{ModelError, NamedFeatures};
+use trimtab_weak_to_strong::model::{Materials, ModelError, NamedFeatures};
 use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
 
 use crate::event::{Event, EventLog};
@@ -256,7 +256,7 @@ pub fn execute(
         let Some((_, data)) = &loaded else {
             unreachable!("loaded above")
         };
-        check_models(experiment, data.features.as_ref())?;
+        check_models(experiment, &data.materials)?;
         folder.record_data(variant, data.manifest.clone())?;
         run.variant(
             variant,
@@ -278,10 +278,10 @@ fn n_cells(experiment: &Experiment) -> usize {
 }
 
 /// Finds a model or a method that does not fit before anything is computed.
-fn check_models(experiment: &Experiment, features: Option<&NamedFeatures>) -> Result<(), RunError> {
+fn check_models(experiment: &Experiment, materials: &Materials) -> Result<(), RunError> {
     let roles = experiment.models();
     for (role, model) in &roles {
-        build(model, &LossConfig::default(), features).map_err(|source| RunError::Role {
+        build(model, &LossConfig::default(), materials).map_err(|source| RunError::Role {
             role: role.clone(),
             source,
         })?;
@@ -289,7 +289,7 @@ fn check_models(experiment: &Experiment, features: Option<&NamedFeatures>) -> Re
     let classroom = Classroom {
         questions: &[],
         roles: &roles,
-        features,
+        materials,
         seed: Seed(experiment.first_seed),
     };
     for MethodConfig::WeakToStrong(config) in &experiment.method {
@@ -339,7 +339,7 @@ impl Finished {
 /// A data set, and what the manifest says of it.
 struct Loaded {
     dataset: Dataset,
-    features: Option<NamedFeatures>,
+    materials: Materials,
     manifest: DataManifest,
 }
 
@@ -398,7 +398,7 @@ impl Run<'_> {
         })?;
         Ok(Loaded {
             dataset,
-            features,
+            materials: Materials { features },
             manifest,
         })
     }
@@ -658,7 +658,7 @@ impl Group<'_> {
         let classroom = Classroom {
             questions: student_half,
             roles: models,
-            features: self.data.features.as_ref(),
+            materials: &self.data.materials,
             seed: Seed(self.seed).child("methods"),
         };
         // The one key of the student's half that methods get: empty unless one says that it uses it.
@@ -757,12 +757,13 @@ impl Group<'_> {
         questions: &[Question],
         labels: &TrainingLabels,
     ) -> Result<Fitted, RunError> {
-        let student = build(model, &LossConfig::default(), self.data.features.as_ref()).map_err(
-            |source| RunError::Role {
-                role: role.to_owned(),
-                source,
-            },
-        )?;
+        let student =
+            build(model, &LossConfig::default(), &self.data.materials).map_err(|source| {
+                RunError::Role {
+                    role: role.to_owned(),
+                    source,
+                }
+            })?;
         let seed = Seed(self.seed).child(role);
         let lesson = Lesson {
             questions,

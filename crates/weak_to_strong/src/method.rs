@@ -21,7 +21,7 @@ use trimtab_core::{
 use crate::doubtful::DoubtfulConfig;
 use crate::linear::LinearStudent;
 use crate::loss::LossConfig;
-use crate::model::{HeadConfig, ModelConfig, ModelError, NamedFeatures, Untaught, build};
+use crate::model::{HeadConfig, Materials, ModelConfig, ModelError, Untaught, build};
 
 /// How a student is taught by a weaker supervisor.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -166,10 +166,10 @@ impl WeakToStrongConfig {
     /// [`MethodError`] when a model does not fit the data, or a setting makes no sense.
     pub fn check(&self, classroom: &Classroom<'_>) -> Result<(), MethodError> {
         for role in &self.via {
-            build(classroom.role(role)?, &self.loss, classroom.features)?;
+            build(classroom.role(role)?, &self.loss, classroom.materials)?;
         }
         let model = self.model(classroom)?;
-        build(&model, &self.loss, classroom.features)?;
+        build(&model, &self.loss, classroom.materials)?;
         if self.early_stop.is_some() && !model.is_trained_by_steps() {
             return Err(ModelError::NeedsSteps.into());
         }
@@ -192,8 +192,8 @@ pub struct Classroom<'a> {
     pub questions: &'a [Question],
     /// The models that roles are bound to.
     pub roles: &'a BTreeMap<String, ModelConfig>,
-    /// Features of the questions.
-    pub features: Option<&'a NamedFeatures>,
+    /// What models are made of.
+    pub materials: &'a Materials,
     /// The seed of this run.
     pub seed: Seed,
 }
@@ -278,7 +278,7 @@ pub fn prepare(
     let mut labels = weak_labels.clone();
     if let Some(doubtful) = &config.doubtful {
         let first = if doubtful.needs_first_student() {
-            let naive = build(&model, &LossConfig::default(), classroom.features)?;
+            let naive = build(&model, &LossConfig::default(), classroom.materials)?;
             teach_one(
                 naive.as_student(),
                 classroom,
@@ -293,14 +293,14 @@ pub fn prepare(
             .map_err(SupervisorError::from)?;
     }
     for (i, role) in config.via.iter().enumerate() {
-        let between = build(classroom.role(role)?, &config.loss, classroom.features)?;
+        let between = build(classroom.role(role)?, &config.loss, classroom.materials)?;
         let seed = seed.child(&format!("via {i}"));
         let judgements = teach_one(between.as_student(), classroom, &labels, seed)?;
         labels =
             TrainingLabels::from_judgements(classroom.questions, &judgements, labels.provenance())
                 .map_err(SupervisorError::from)?;
     }
-    let student = build(&model, &config.loss, classroom.features)?;
+    let student = build(&model, &config.loss, classroom.materials)?;
     let mut held_out = None;
     if let Some(stop) = config.early_stop {
         if !model.is_trained_by_steps() {

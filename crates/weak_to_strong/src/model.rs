@@ -204,6 +204,13 @@ pub struct NamedFeatures {
     pub table: Arc<FeatureTable>,
 }
 
+/// What models are made of beside their settings: loaded once, shared by every seed.
+#[derive(Debug, Clone, Default)]
+pub struct Materials {
+    /// The frozen features of the data set, if it has any.
+    pub features: Option<NamedFeatures>,
+}
+
 /// A model before learning.
 pub enum Untaught {
     /// A linear model, which can learn together with others.
@@ -237,10 +244,10 @@ impl Untaught {
 pub fn build(
     config: &ModelConfig,
     loss: &LossConfig,
-    features: Option<&NamedFeatures>,
+    materials: &Materials,
 ) -> Result<Untaught, ModelError> {
     loss.check()?;
-    let name = config.describe(features);
+    let name = config.describe(materials);
     match config {
         ModelConfig::BagOfWords(config) => {
             in_range("max-words", config.max_words as f64, 1.0, 8.0, "1 to 8")?;
@@ -257,7 +264,7 @@ pub fn build(
             )?))
         }
         ModelConfig::Features(config) => {
-            let view = config.view(features)?;
+            let view = config.view(materials)?;
             match &config.head {
                 HeadConfig::Linear(fit) => Ok(Untaught::Linear(linear(
                     name,
@@ -290,7 +297,7 @@ pub fn build(
             let mut members = Vec::new();
             for _ in 0..config.copies {
                 for member in &config.members {
-                    members.push(build(member, loss, features)?.into_student());
+                    members.push(build(member, loss, materials)?.into_student());
                 }
             }
             let (combine, share) = (config.combine, config.share);
@@ -379,8 +386,8 @@ fn in_range(
 }
 
 impl FeaturesConfig {
-    fn view(&self, features: Option<&NamedFeatures>) -> Result<FeatureView, ModelError> {
-        let given = features.ok_or(ModelError::NoFeatures)?;
+    fn view(&self, materials: &Materials) -> Result<FeatureView, ModelError> {
+        let given = materials.features.as_ref().ok_or(ModelError::NoFeatures)?;
         if let Some(asked) = &self.name
             && *asked != given.name
         {
@@ -398,7 +405,7 @@ impl FeaturesConfig {
 
 impl ModelConfig {
     /// In a few words, for tables: `linear probe on all-MiniLM-L6-v2`.
-    pub fn describe(&self, features: Option<&NamedFeatures>) -> String {
+    pub fn describe(&self, materials: &Materials) -> String {
         match self {
             Self::BagOfWords(config) => format!("bag of 1–{} words", config.max_words),
             Self::Features(config) => {
@@ -412,7 +419,7 @@ impl ModelConfig {
                 let name = config
                     .name
                     .as_deref()
-                    .or(features.map(|f| f.name.as_str()))
+                    .or(materials.features.as_ref().map(|f| f.name.as_str()))
                     .unwrap_or("?");
                 match config.dims {
                     Some(dims) => format!("{head} on {dims} features of {name}"),
@@ -423,7 +430,7 @@ impl ModelConfig {
                 let members: Vec<String> = config
                     .members
                     .iter()
-                    .map(|member| member.describe(features))
+                    .map(|member| member.describe(materials))
                     .collect();
                 let n = config.copies * config.members.len();
                 format!("ensemble of {n}: {}", members.join(", "))

@@ -9,7 +9,7 @@ use trimtab_core::{
 };
 use trimtab_weak_to_strong::WeakToStrongConfig;
 use trimtab_weak_to_strong::method::{Classroom, MethodError, prepare, teach};
-use trimtab_weak_to_strong::model::{ModelConfig, ModelError, NamedFeatures};
+use trimtab_weak_to_strong::model::{Materials, ModelConfig, ModelError, NamedFeatures};
 
 const N: usize = 240;
 const DIM: usize = 6;
@@ -19,7 +19,7 @@ const DIM: usize = 6;
 struct World {
     questions: Vec<Question>,
     key: AnswerKey,
-    features: NamedFeatures,
+    materials: Materials,
     weak: Vec<Judgement>,
     roles: BTreeMap<String, ModelConfig>,
 }
@@ -59,9 +59,11 @@ impl World {
         let key =
             AnswerKey::new(ids.iter().cloned().zip(truth.into_iter().map(AnswerIdx))).unwrap();
         let table = Arc::new(FeatureTable::from_f32(&ids, DIM, values).unwrap());
-        let features = NamedFeatures {
-            name: "made-up".into(),
-            table,
+        let materials = Materials {
+            features: Some(NamedFeatures {
+                name: "made-up".into(),
+                table,
+            }),
         };
         let strong = serde_json::from_str(r#""features:made-up""#).unwrap();
         let medium = serde_json::from_str(r#"{"kind": "features", "dims": 2}"#).unwrap();
@@ -69,7 +71,7 @@ impl World {
         Self {
             questions,
             key,
-            features,
+            materials,
             weak,
             roles,
         }
@@ -83,7 +85,7 @@ impl World {
         Classroom {
             questions: &self.questions,
             roles: &self.roles,
-            features: Some(&self.features),
+            materials: &self.materials,
             seed: Seed(3),
         }
     }
