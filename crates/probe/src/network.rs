@@ -14,29 +14,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub use trimtab_core::BatchObjective;
 use trimtab_core::{Rows, Seed, SplitMix64};
 
 use crate::kernel::{Kernel, padded};
 
 /// Standard deviation of the output layer's first weights.
 const OUTPUT_SCALE: f64 = 0.01;
-
-/// A loss of the logits of one mini-batch.
-pub trait BatchObjective {
-    /// The mean loss of the samples `rows`, and its derivative by each logit.
-    ///
-    /// # Shapes
-    ///
-    /// `logits`, `gradient`: `[rows.len(), n_answers]`, row-major.
-    fn evaluate(
-        &mut self,
-        rows: &[usize],
-        step: usize,
-        n_steps: usize,
-        logits: &[f32],
-        gradient: &mut [f32],
-    ) -> f64;
-}
 
 /// How a network is built and trained.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,0 +1,176 @@
+//! A transformer with a linear head over a pooled hidden state: `z = pool(h) W`, without bias.
+//!
+//! With one output it is a scalar reward. The head starts at zero, so that every student starts
+//! undecided (as openai/weak-to-strong does). Shapes: logits `[n_rows, n_outputs]`.
+
+use burn_tensor::{Device as BurnDevice, Tensor, TensorData};
+use safetensors::Dtype;
+
+use crate::batch::{BatchError, Padding, TokenBatch};
+use crate::checkpoint::Model;
+use crate::transformer::{Keep, numbers};
+
+/// A transformer that classifies, or scores, whole sequences.
+#[derive(Debug, Clone)]
+pub struct Classifier {
+    pub(crate) model: Model,
+    pub(crate) pooling: Pooling,
+    /// `[width, n_outputs]`.
+    pub(crate) score: Tensor<2>,
+}
+
+/// How the hidden states of a sequence become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// The last real token's: causal models.
+    LastToken,
+    /// The first real token's: BERT's `[CLS]`.
+    FirstToken,
+    /// The mean over real tokens: sentence encoders.
+    Mean,
+}
+
+impl Pooling {
+    /// Pools `[n_rows, len, width]` into `[n_rows, width]`.
+    pub fn pool(self, hidden: Tensor<3>, batch: &TokenBatch) -> Tensor<2> {
+        let [n_rows, len, width] = hidden.dims();
+        let mut shares = vec![0.0_f32; n_rows * len];
+        for ([first, last], shares) in batch.ends().into_iter().zip(shares.chunks_exact_mut(len)) {
+            match self {
+                Self::LastToken => shares[last] = 1.0,
+                Self::FirstToken => shares[first] = 1.0,
+                Self::Mean => shares[first..=last].fill(1.0 / (last + 1 - first) as f32),
+            }
+        }
+        let device = hidden.device();
+        let shares = Tensor::<3>::from_data(TensorData::new(shares, [n_rows, 1, len]), &device);
+        shares.matmul(hidden).reshape([n_rows, width])
+    }
+}
+
+impl Classifier {
+    /// A head of `n_outputs` at zero over `model`.
+    pub fn new(model: Model, pooling: Pooling, n_outputs: usize) -> Self {
+        let width = model.transformer.definition().width;
+        let score = Tensor::zeros([width, n_outputs], model.transformer.device());
+        Self {
+            model,
+            pooling,
+            score,
+        }
+    }
+
+    /// The head that `model`'s checkpoint came with, in `score.weight`; `None` where it had none.
+    pub fn with_own_head(mut model: Model, pooling: Pooling) -> Option<Self> {
+        let raw = model.kept.remove("score.weight")?;
+        let width = model.transformer.definition().width;
+        let &[n_outputs, in_width] = &raw.shape[..] else {
+            return None;
+        };
+        if raw.dtype != Dtype::F32 || in_width != width {
+            return None;
+        }
+        let values = raw
+            .bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|&b| f32::from_le_bytes(b));
+        let data = TensorData::new(values.collect::<Vec<f32>>(), [n_outputs, width]);
+        let score = Tensor::<2>::from_data(data, model.transformer.device()).transpose();
+        Some(Self {
+            model,
+            pooling,
+            score,
+        })
+    }
+
+    /// The network below the head.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// How hidden states are pooled.
+    pub fn pooling(&self) -> Pooling {
+        self.pooling
+    }
+
+    /// Outputs of the head.
+    pub fn n_outputs(&self) -> usize {
+        self.score.dims()[1]
+    }
+
+    /// The head's weights, `[width, n_outputs]` row-major.
+    pub fn head(&self) -> Vec<f32> {
+        numbers(&self.score)
+    }
+
+    pub(crate) fn device(&self) -> &BurnDevice {
+        self.model.transformer.device()
+    }
+
+    /// Pooled hidden states of a batch, `[n_rows, width]`.
+    pub(crate) fn pooled(&self, batch: &TokenBatch) -> Result<Tensor<2>, BatchError> {
+        let hidden = self.model.transformer.forward(batch, Keep::Last)?;
+        Ok(self.pooling.pool(hidden.last, batch))
+    }
+
+    /// Logits of a batch, `[n_rows, n_outputs]`.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`] when a row is too long or a token has no embedding.
+    pub fn forward(&self, batch: &TokenBatch) -> Result<Tensor<2>, BatchError> {
+        Ok(self.pooled(batch)?.matmul(self.score.clone()))
+    }
+
+    /// Logits of every row, `[n, n_outputs]` row-major, `batch_size` rows at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], whose row counts within its batch of rows of like length.
+    pub fn predict<R: AsRef<[u32]>>(
+        &self,
+        rows: &[R],
+        batch_size: usize,
+    ) -> Result<Vec<f32>, BatchError> {
+        by_length(rows, batch_size, self.n_outputs(), |batch| {
+            self.forward(batch)
+        })
+    }
+
+    /// Pooled hidden states of every row, `[n, width]` row-major, `batch_size` rows at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], whose row counts within its batch of rows of like length.
+    pub fn features<R: AsRef<[u32]>>(
+        &self,
+        rows: &[R],
+        batch_size: usize,
+    ) -> Result<Vec<f32>, BatchError> {
+        let width = self.score.dims()[0];
+        by_length(rows, batch_size, width, |batch| self.pooled(batch))
+    }
+}
+
+/// Runs `forward` over batches of rows of like length, so that there is little padding, and puts what
+/// comes out, `[rows, width]`, in the rows' order.
+fn by_length<R: AsRef<[u32]>>(
+    rows: &[R],
+    batch_size: usize,
+    width: usize,
+    mut forward: impl FnMut(&TokenBatch) -> Result<Tensor<2>, BatchError>,
+) -> Result<Vec<f32>, BatchError> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|&row| rows[row].as_ref().len());
+    let mut all = vec![0.0; rows.len() * width];
+    for picked in order.chunks(batch_size.max(1)) {
+        let batch: Vec<&[u32]> = picked.iter().map(|&row| rows[row].as_ref()).collect();
+        let out = numbers(&forward(&TokenBatch::new(&batch, Padding::Right)?)?);
+        for (&row, out) in picked.iter().zip(out.chunks_exact(width)) {
+            all[row * width..][..width].copy_from_slice(out);
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,138 @@
+//! Where tensors live: chosen at run time, among what was compiled in.
+
+use std::str::FromStr;
+
+use burn_tensor::Device as BurnDevice;
+
+/// A kind of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// The processor; always there.
+    #[default]
+    Cpu,
+    /// A graphics card, through Vulkan (cargo feature `vulkan`).
+    Vulkan,
+    /// An NVIDIA card (cargo feature `cuda`).
+    Cuda,
+    /// An Apple card (cargo feature `metal`).
+    Metal,
+}
+
+/// Why there is no such device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// No device is called that.
+    #[error("no device is called {0:?}")]
+    Unknown(String),
+    /// This program was built without it.
+    #[error("device {device:?} is not compiled in; there are: {}", Device::compiled_in().join(", "))]
+    NotCompiledIn {
+        /// Its name.
+        device: &'static str,
+    },
+}
+
+impl DeviceError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unknown(_) => format!("devices are {}", Device::ALL.map(Device::name).join(", ")),
+            Self::NotCompiledIn { device } => {
+                format!("build with `--features {device}`, or say device = \"cpu\"")
+            }
+        }
+    }
+}
+
+impl Device {
+    const ALL: [Self; 4] = [Self::Cpu, Self::Vulkan, Self::Cuda, Self::Metal];
+
+    /// What it is called in experiment files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Vulkan => "vulkan",
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+        }
+    }
+
+    /// The names of the devices that this program was built for.
+    pub fn compiled_in() -> Vec<&'static str> {
+        let open = Self::ALL.into_iter().filter(|device| match device {
+            Self::Cpu => true,
+            Self::Vulkan => cfg!(feature = "vulkan"),
+            Self::Cuda => cfg!(feature = "cuda"),
+            Self::Metal => cfg!(feature = "metal"),
+        });
+        open.map(Self::name).collect()
+    }
+
+    /// The device as `burn` knows it, without gradients.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::NotCompiledIn`] names those that are.
+    pub fn open(self) -> Result<BurnDevice, DeviceError> {
+        match self {
+            Self::Cpu => Ok(BurnDevice::flex()),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Ok(BurnDevice::vulkan(burn_tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(BurnDevice::cuda(0)),
+            #[cfg(feature = "metal")]
+            Self::Metal => Ok(BurnDevice::metal(burn_tensor::DeviceKind::DefaultDevice)),
+            #[expect(
+                clippy::allow_attributes,
+                reason = "which arms are left depends on features"
+            )]
+            #[allow(unreachable_patterns)]
+            other => Err(DeviceError::NotCompiledIn {
+                device: other.name(),
+            }),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = DeviceError;
+
+    fn from_str(name: &str) -> Result<Self, DeviceError> {
+        (Self::ALL.into_iter())
+            .find(|device| device.name() == name)
+            .ok_or_else(|| DeviceError::Unknown(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_unknown_ones_listed() {
+        for device in Device::ALL {
+            assert_eq!(device.name().parse(), Ok(device));
+        }
+        let error = "gpu".parse::<Device>().unwrap_err();
+        assert_eq!(error.to_string(), "no device is called \"gpu\"");
+        assert_eq!(error.hint(), "devices are cpu, vulkan, cuda, metal");
+    }
+
+    #[test]
+    fn the_processor_is_always_there() {
+        assert!(Device::Cpu.open().is_ok());
+        assert!(Device::compiled_in().contains(&"cpu"));
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_device_that_was_left_out_says_what_there_is() {
+        let error = Device::Cuda.open().unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("device \"cuda\" is not compiled in; there are: cpu")
+        );
+        assert!(error.hint().contains("--features cuda"));
+    }
+}

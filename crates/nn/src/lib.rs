@@ -1,0 +1,40 @@
+//! Local transformers: Hugging Face checkpoints in, trained models out.
+//!
+//! - [`definition`]: the one transformer that every supported architecture is an instance of;
+//! - [`config`]: `config.json` into a definition; one file an architecture in `architecture/`;
+//! - [`checkpoint`]: a Hugging Face directory into a [`Model`], and back ([`save`]);
+//! - [`transformer`]: the forward pass, on any device that `burn` has;
+//! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
+//! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head or all.
+//!
+//! Arithmetic is in single precision. There is no dropout: training is deterministic given the seed.
+//! This crate reads and writes checkpoints; it knows nothing of labels, weak or strong.
+
+mod adamw;
+mod architecture;
+pub mod batch;
+pub mod checkpoint;
+pub mod classifier;
+pub mod config;
+pub mod definition;
+pub mod device;
+mod layout;
+mod safetensors_file;
+pub mod save;
+pub mod schedule;
+pub mod tokenizer;
+pub mod train;
+pub mod transformer;
+
+pub use architecture::Architecture;
+pub use batch::{BatchError, Padding, TokenBatch};
+pub use checkpoint::{Checkpoint, CheckpointError, Model};
+pub use classifier::{Classifier, Pooling};
+pub use config::{ConfigError, ModelConfig};
+pub use definition::Definition;
+pub use device::{Device, DeviceError};
+pub use save::SaveError;
+pub use schedule::Schedule;
+pub use tokenizer::{Tokenizer, TokenizerError, Truncation};
+pub use train::{TrainError, TrainOptions, Trained, Training};
+pub use transformer::{Hidden, Keep, Transformer};

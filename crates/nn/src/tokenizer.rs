@@ -1,0 +1,246 @@
+//! `tokenizer.json`: text into token ids and back.
+//!
+//! Nothing is cut silently: what a `tokenizer.json` says of truncation and padding is switched off, and
+//! a text that is too long is an error unless the caller says which end to keep. Special tokens
+//! (`[CLS]`, `[SEP]`) count, and survive the cut.
+
+use std::path::{Path, PathBuf};
+
+use tokenizers::{PostProcessor, TruncationDirection};
+
+/// A tokenizer of one model.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    max_tokens: usize,
+}
+
+/// What becomes of a text that is too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Truncation {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// Its beginning is kept.
+    KeepStart,
+    /// Its end is kept.
+    KeepEnd,
+}
+
+/// What is wrong with a tokenizer or a text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenizerError {
+    /// The file cannot be read, or is no tokenizer.
+    #[error("cannot read the tokenizer {}: {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// It has tokens that the model has not.
+    #[error("{}: token {token:?} has id {id}, but the model has {vocab_size} embeddings", path.display())]
+    Vocabulary {
+        /// The file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// The model's embeddings.
+        vocab_size: usize,
+    },
+    /// A text has more tokens than the model sees.
+    #[error("a text of {n_tokens} tokens is longer than {max_tokens}; it begins {start:?}")]
+    TooLong {
+        /// Its tokens, special ones included.
+        n_tokens: usize,
+        /// The most there may be.
+        max_tokens: usize,
+        /// How it begins.
+        start: String,
+    },
+    /// The tokenizer gives up on a text or on ids.
+    #[error("the tokenizer fails: {0}")]
+    Failed(String),
+}
+
+impl TokenizerError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::File { .. } => {
+                "a `tokenizer.json` is needed; `transformers` writes one with save_pretrained"
+            }
+            Self::Vocabulary { .. } => "tokenizer and weights are of different models",
+            Self::TooLong { .. } => "ask for truncation, and say which end to keep",
+            Self::Failed(_) => "is the tokenizer.json intact?",
+        }
+    }
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` in `folder` for a model with `vocab_size` embeddings that sees
+    /// `max_tokens` tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError`] when there is none, or it has tokens that the model has no embedding for.
+    pub fn open(
+        folder: &Path,
+        vocab_size: usize,
+        max_tokens: usize,
+    ) -> Result<Self, TokenizerError> {
+        let path = folder.join("tokenizer.json");
+        let file = |error: tokenizers::Error| TokenizerError::File {
+            path: path.clone(),
+            what: error.to_string(),
+        };
+        let mut inner = tokenizers::Tokenizer::from_file(&path).map_err(file)?;
+        inner.with_truncation(None).map_err(file)?;
+        inner.with_padding(None);
+        let largest = inner.get_vocab(true).into_iter().max_by_key(|(_, id)| *id);
+        if let Some((token, id)) = largest
+            && id as usize >= vocab_size
+        {
+            return Err(TokenizerError::Vocabulary {
+                path,
+                token,
+                id,
+                vocab_size,
+            });
+        }
+        Ok(Self { inner, max_tokens })
+    }
+
+    /// The ids of `text`, special tokens included.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::TooLong`] unless truncation is asked for.
+    pub fn encode(&self, text: &str, truncation: Truncation) -> Result<Vec<u32>, TokenizerError> {
+        let failed = |error: tokenizers::Error| TokenizerError::Failed(error.to_string());
+        let mut encoding = self.inner.encode_fast(text, false).map_err(failed)?;
+        let n_special = (self.inner.get_post_processor()).map_or(0, |p| p.added_tokens(false));
+        let (n_tokens, max_tokens) = (encoding.len() + n_special, self.max_tokens);
+        if n_tokens > max_tokens {
+            let direction = match truncation {
+                Truncation::KeepStart if max_tokens > n_special => TruncationDirection::Right,
+                Truncation::KeepEnd if max_tokens > n_special => TruncationDirection::Left,
+                _ => {
+                    return Err(TokenizerError::TooLong {
+                        n_tokens,
+                        max_tokens,
+                        start: text.chars().take(40).collect(),
+                    });
+                }
+            };
+            encoding.truncate(max_tokens - n_special, 0, direction);
+        }
+        let encoding = self
+            .inner
+            .post_process(encoding, None, true)
+            .map_err(failed)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of `ids`, special tokens left out.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::Failed`] when they decode to nothing sensible.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        let failed = |error: tokenizers::Error| TokenizerError::Failed(error.to_string());
+        self.inner.decode(ids, true).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words are tokens, `[CLS]` and `[SEP]` stand around them; the file asks for a cut at 4 tokens.
+    fn file() -> serde_json::Value {
+        let words = ["[CLS]", "[SEP]", "a", "b", "c", "d", "e"];
+        let vocab: serde_json::Map<_, _> = words
+            .iter()
+            .zip(0..)
+            .map(|(w, id)| ((*w).to_owned(), id.into()))
+            .collect();
+        let special = |id: u32, token: &str| {
+            serde_json::json!({"id": id, "content": token, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false, "special": true})
+        };
+        let known =
+            |token: &str, id: u32| serde_json::json!({"id": token, "ids": [id], "tokens": [token]});
+        serde_json::json!({
+            "version": "1.0",
+            "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+            "padding": {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+                "pad_type_id": 0, "pad_token": "[CLS]"},
+            "added_tokens": [special(0, "[CLS]"), special(1, "[SEP]")],
+            "normalizer": null,
+            "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": {"type": "TemplateProcessing",
+                "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                    {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+                "special_tokens": {"[CLS]": known("[CLS]", 0), "[SEP]": known("[SEP]", 1)}},
+            "decoder": null,
+            "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "e"},
+        })
+    }
+
+    fn open(vocab_size: usize, max_tokens: usize) -> Result<Tokenizer, TokenizerError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tokenizer.json"), file().to_string()).unwrap();
+        Tokenizer::open(folder.path(), vocab_size, max_tokens)
+    }
+
+    #[test]
+    fn nothing_is_cut_or_padded_unasked() {
+        let tokenizer = open(7, 6).unwrap();
+        assert_eq!(
+            tokenizer.encode("a b c d", Truncation::Refuse).unwrap(),
+            [0, 2, 3, 4, 5, 1]
+        );
+        assert_eq!(tokenizer.encode("", Truncation::Refuse).unwrap(), [0, 1]);
+        assert_eq!(tokenizer.decode(&[0, 2, 3, 1]).unwrap(), "a b");
+    }
+
+    #[test]
+    fn a_long_text_is_refused_or_loses_the_end_that_it_may() {
+        let tokenizer = open(7, 4).unwrap();
+        let error = tokenizer.encode("a b c", Truncation::Refuse).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a text of 5 tokens is longer than 4; it begins \"a b c\""
+        );
+        assert_eq!(
+            tokenizer.encode("a b c", Truncation::KeepStart).unwrap(),
+            [0, 2, 3, 1]
+        );
+        assert_eq!(
+            tokenizer.encode("a b c", Truncation::KeepEnd).unwrap(),
+            [0, 3, 4, 1]
+        );
+        let no_room = open(7, 2).unwrap().encode("a", Truncation::KeepStart);
+        assert!(matches!(
+            no_room,
+            Err(TokenizerError::TooLong { n_tokens: 3, .. })
+        ));
+    }
+
+    #[test]
+    fn a_tokenizer_of_another_model_is_refused() {
+        let error = open(6, 4).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("token \"e\" has id 6, but the model has 6 embeddings"),
+            "{error}"
+        );
+        let nowhere = Tokenizer::open(Path::new("nowhere"), 7, 4);
+        assert!(matches!(nowhere, Err(TokenizerError::File { .. })));
+    }
+}

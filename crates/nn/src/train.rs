@@ -1,0 +1,576 @@
+//! Mini-batch training of a [`Classifier`]: its head alone, or everything, by [AdamW](crate::schedule).
+//!
+//! ```text
+//! for each batch:   z = logits of all its rows
+//!                   g = ∂L/∂z, which the objective decides on the whole batch
+//!                   backward through Σ g ⊙ z, with g held constant
+//! ```
+//!
+//! The objective is the one that probes are trained by ([`BatchObjective`]): it sees logits, and may decide
+//! targets on the whole batch (a confidence threshold, say). With micro-batches it still does: the
+//! logits come from a pass without gradients first, then each micro-batch is run again with them; there is no
+//! dropout, so both passes agree, and memory is bounded by the micro-batch.
+//!
+//! A head alone is trained on pooled hidden states that are computed once. Batches are drawn without
+//! replacement and reshuffled every epoch; the last, smaller batch of an epoch is used. Differs from
+//! openai/weak-to-strong, which never reshuffles ([`Order::AsGiven`]) and drops the smaller batch.
+//! Parity: `tests/it/training.rs` follows six of its runs step by step.
+
+use burn_tensor::{Tensor, TensorData};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trimtab_core::{BatchObjective, Seed};
+
+use crate::adamw::{AdamW, Gradient, Gradients};
+use crate::batch::{BatchError, Padding, TokenBatch};
+use crate::classifier::Classifier;
+use crate::schedule::Schedule;
+use crate::transformer::{Parameter, numbers};
+
+/// How a classifier is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TrainOptions {
+    /// What learns.
+    pub trained: Trained,
+    /// Passes over the training samples.
+    pub epochs: usize,
+    /// Samples a step.
+    pub batch_size: usize,
+    /// Samples that are in memory with their gradients at once; never more than a batch.
+    pub micro_batch_size: usize,
+    /// The largest step size.
+    pub learning_rate: f64,
+    /// How the step size falls.
+    pub schedule: Schedule,
+    /// Share of the steps over which the step size rises first.
+    pub warm_up: f64,
+    /// Decoupled weight decay λ; biases and norms are spared.
+    pub weight_decay: f64,
+    /// Decay of the first and second moments.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Gradients whose norm is larger are scaled down to it; 0 for never.
+    pub clip_norm: f64,
+    /// In what order samples come.
+    pub order: Order,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            trained: Trained::All,
+            epochs: 2,
+            batch_size: 32,
+            micro_batch_size: 32,
+            learning_rate: 5e-5,
+            schedule: Schedule::Cosine,
+            warm_up: 0.0,
+            weight_decay: 0.0,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            clip_norm: 0.0,
+            order: Order::Shuffled,
+        }
+    }
+}
+
+/// What learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trained {
+    /// The head: a linear probe on hidden states that stay as they are.
+    Head,
+    /// Head and transformer.
+    All,
+}
+
+/// In what order samples come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Another one every epoch, from the seed.
+    Shuffled,
+    /// As they are given, every epoch.
+    AsGiven,
+}
+
+/// What one step did, for progress and logs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Which, from 0.
+    pub step: usize,
+    /// Of how many.
+    pub n_steps: usize,
+    /// The mean loss of the batch, before the step.
+    pub loss: f64,
+    /// The step size.
+    pub learning_rate: f64,
+    /// The norm of all gradients before clipping; `None` where they are not clipped.
+    pub gradient_norm: Option<f64>,
+}
+
+/// What came of training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Training {
+    /// Steps taken.
+    pub n_steps: usize,
+    /// Mean loss over the last epoch.
+    pub loss: f64,
+}
+
+/// Why training stopped.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TrainError {
+    /// There is nothing to train on, or no step to take.
+    #[error("nothing to train: {n_rows} rows, {epochs} epochs, batches of {batch_size}")]
+    Nothing {
+        /// Rows given.
+        n_rows: usize,
+        /// Epochs asked for.
+        epochs: usize,
+        /// Rows a batch.
+        batch_size: usize,
+    },
+    /// An option makes no sense.
+    #[error("`{option}` is {value}, expected {expected}")]
+    Option {
+        /// Its name.
+        option: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// Tokens that the model cannot read; the row counts within its micro-batch.
+    #[error("training data")]
+    Batch(#[from] BatchError),
+    /// Logits or loss are no longer numbers.
+    #[error("training diverged at step {step} of {n_steps}: the loss is {loss}")]
+    Diverged {
+        /// The step, from 0.
+        step: usize,
+        /// Of how many.
+        n_steps: usize,
+        /// Its loss.
+        loss: f64,
+    },
+}
+
+impl TrainError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Nothing { .. } | Self::Option { .. } => "change the training options",
+            Self::Batch(error) => error.hint(),
+            Self::Diverged { .. } => "lower the learning rate, warm up, or clip gradients",
+        }
+    }
+}
+
+impl TrainOptions {
+    /// Whether training can begin.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Option`] names the first option that makes no sense.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let [b1, b2] = self.betas;
+        let unit = |x: f64| (0.0..1.0).contains(&x);
+        let positive = |x: f64| x > 0.0 && x.is_finite();
+        for (option, value, holds, expected) in [
+            (
+                "learning-rate",
+                self.learning_rate,
+                positive(self.learning_rate),
+                "a positive number",
+            ),
+            (
+                "warm-up",
+                self.warm_up,
+                (0.0..=1.0).contains(&self.warm_up),
+                "a share from 0 to 1",
+            ),
+            (
+                "weight-decay",
+                self.weight_decay,
+                self.weight_decay >= 0.0,
+                "0 or more",
+            ),
+            ("betas", b1, unit(b1), "from 0 to below 1"),
+            ("betas", b2, unit(b2), "from 0 to below 1"),
+            (
+                "epsilon",
+                self.epsilon,
+                positive(self.epsilon),
+                "a positive number",
+            ),
+            (
+                "clip-norm",
+                self.clip_norm,
+                self.clip_norm >= 0.0,
+                "0 or more",
+            ),
+            (
+                "micro-batch-size",
+                self.micro_batch_size as f64,
+                self.micro_batch_size > 0,
+                "1 or more",
+            ),
+        ] {
+            if !holds {
+                return Err(TrainError::Option {
+                    option,
+                    value,
+                    expected,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the trained part sees of the rows.
+enum Inputs<'r> {
+    Tokens(Vec<&'r [u32]>),
+    /// `[n_rows, width]`.
+    Features(Vec<f32>),
+}
+
+impl Classifier {
+    /// Trains on `rows` of token ids; `objective` knows their labels by row number. `observe` is
+    /// called after every step.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`]; after [`TrainError::Diverged`] the parameters are those of the step before.
+    pub fn train<R: AsRef<[u32]>>(
+        &mut self,
+        rows: &[R],
+        objective: &mut dyn BatchObjective,
+        options: &TrainOptions,
+        seed: Seed,
+        observe: &mut dyn FnMut(&Step),
+    ) -> Result<Training, TrainError> {
+        options.check()?;
+        let n_steps = match options.batch_size {
+            0 => 0,
+            size => rows.len().div_ceil(size) * options.epochs,
+        };
+        if n_steps == 0 {
+            return Err(TrainError::Nothing {
+                n_rows: rows.len(),
+                epochs: options.epochs,
+                batch_size: options.batch_size,
+            });
+        }
+        let inputs = match options.trained {
+            Trained::Head => Inputs::Features(self.features(rows, options.micro_batch_size)?),
+            Trained::All => Inputs::Tokens(rows.iter().map(AsRef::as_ref).collect()),
+        };
+        let mut trainer = Trainer {
+            classifier: self.tracked(options.trained),
+            inputs,
+            adamw: AdamW::new(options.betas, options.epsilon, options.weight_decay),
+            options,
+            n_steps,
+            warm_up: (options.warm_up * n_steps as f64).round() as usize,
+        };
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        let mut shuffle = seed.child("shuffle").stream();
+        let (mut k, mut loss) = (0, 0.0);
+        let result = (0..options.epochs).try_for_each(|_| {
+            if options.order == Order::Shuffled {
+                shuffle.shuffle(&mut order);
+            }
+            loss = 0.0;
+            order.chunks(options.batch_size).try_for_each(|batch| {
+                let step = trainer.step(batch, k, objective)?;
+                loss += step.loss * batch.len() as f64 / rows.len() as f64;
+                k += 1;
+                observe(&step);
+                Ok(())
+            })
+        });
+        *self = trainer.classifier.untracked();
+        result.map(|()| Training { n_steps, loss })
+    }
+
+    fn tracked(&self, trained: Trained) -> Self {
+        let mut tracked = self.clone();
+        tracked.score = tracked.score.autodiff().require_grad();
+        if trained == Trained::All {
+            tracked.model.transformer = tracked.model.transformer.tracked();
+        }
+        tracked
+    }
+
+    fn untracked(mut self) -> Self {
+        self.score = self.score.inner();
+        self.model.transformer = self.model.transformer.untracked();
+        self
+    }
+
+    fn visit(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_>)) {
+        self.model.transformer.visit(visit);
+        visit("score", Parameter::Matrix(&mut self.score));
+    }
+}
+
+struct Trainer<'a> {
+    classifier: Classifier,
+    inputs: Inputs<'a>,
+    adamw: AdamW,
+    options: &'a TrainOptions,
+    n_steps: usize,
+    warm_up: usize,
+}
+
+impl Trainer<'_> {
+    fn step(
+        &mut self,
+        batch: &[usize],
+        step: usize,
+        objective: &mut dyn BatchObjective,
+    ) -> Result<Step, TrainError> {
+        let (options, n_steps) = (self.options, self.n_steps);
+        let n_outputs = self.classifier.n_outputs();
+        let mut slope = vec![0.0; batch.len() * n_outputs];
+        let mut evaluate = |logits: &[f32], slope: &mut [f32]| {
+            let is_finite = |xs: &[f32]| xs.iter().all(|x| x.is_finite());
+            let loss = if is_finite(logits) {
+                objective.evaluate(batch, step, n_steps, logits, slope)
+            } else {
+                f64::NAN
+            };
+            if loss.is_finite() && is_finite(slope) {
+                Ok(loss)
+            } else {
+                Err(TrainError::Diverged {
+                    step,
+                    n_steps,
+                    loss,
+                })
+            }
+        };
+        let mut gradients = Gradients::default();
+        let loss;
+        if batch.len() <= options.micro_batch_size {
+            let logits = forward(&self.classifier, &self.inputs, batch)?;
+            loss = evaluate(&numbers(&logits), &mut slope)?;
+            backward(&mut self.classifier, &logits, slope, &mut gradients);
+        } else {
+            let parts = self.micro_batches(batch);
+            let still = self.classifier.clone().untracked();
+            let mut all = vec![0.0; slope.len()];
+            for part in &parts {
+                let rows: Vec<usize> = part.iter().map(|&at| batch[at]).collect();
+                let logits = numbers(&forward(&still, &self.inputs, &rows)?);
+                for (&at, z) in part.iter().zip(logits.chunks_exact(n_outputs)) {
+                    all[at * n_outputs..][..n_outputs].copy_from_slice(z);
+                }
+            }
+            loss = evaluate(&all, &mut slope)?;
+            for part in &parts {
+                let rows: Vec<usize> = part.iter().map(|&at| batch[at]).collect();
+                let logits = forward(&self.classifier, &self.inputs, &rows)?;
+                let slope = (part.iter())
+                    .flat_map(|&at| slope[at * n_outputs..][..n_outputs].iter().copied())
+                    .collect();
+                backward(&mut self.classifier, &logits, slope, &mut gradients);
+            }
+        }
+        let gradient_norm = (options.clip_norm > 0.0).then(|| gradients.norm());
+        if let Some(norm) = gradient_norm
+            && norm > options.clip_norm
+        {
+            gradients.scale(options.clip_norm / norm);
+        }
+        let factor = options.schedule.factor(step, n_steps, self.warm_up);
+        let learning_rate = options.learning_rate * factor;
+        let adamw = &mut self.adamw;
+        adamw.begin();
+        self.classifier.visit(&mut |name, parameter| {
+            if let Some(gradient) = gradients.take(name) {
+                adamw.update(name, parameter, gradient, learning_rate);
+            }
+        });
+        Ok(Step {
+            step,
+            n_steps,
+            loss,
+            learning_rate,
+            gradient_norm,
+        })
+    }
+
+    /// Places within the batch, those of like length together.
+    fn micro_batches(&self, batch: &[usize]) -> Vec<Vec<usize>> {
+        let mut places: Vec<usize> = (0..batch.len()).collect();
+        if let Inputs::Tokens(rows) = &self.inputs {
+            places.sort_by_key(|&at| rows[batch[at]].len());
+        }
+        (places.chunks(self.options.micro_batch_size))
+            .map(<[usize]>::to_vec)
+            .collect()
+    }
+}
+
+/// Logits of the rows `picked`, `[picked, n_outputs]`.
+fn forward(
+    classifier: &Classifier,
+    inputs: &Inputs<'_>,
+    picked: &[usize],
+) -> Result<Tensor<2>, BatchError> {
+    match inputs {
+        Inputs::Tokens(rows) => {
+            let rows: Vec<&[u32]> = picked.iter().map(|&row| rows[row]).collect();
+            classifier.forward(&TokenBatch::new(&rows, Padding::Right)?)
+        }
+        Inputs::Features(values) => {
+            let width = classifier.score.dims()[0];
+            let values: Vec<f32> = (picked.iter())
+                .flat_map(|&row| &values[row * width..][..width])
+                .copied()
+                .collect();
+            let data = TensorData::new(values, [picked.len(), width]);
+            let features = Tensor::<2>::from_data(data, classifier.device());
+            Ok(features.matmul(classifier.score.clone()))
+        }
+    }
+}
+
+/// Adds to `gradients` what Σ `slope` ⊙ `logits` gives every parameter.
+fn backward(
+    classifier: &mut Classifier,
+    logits: &Tensor<2>,
+    slope: Vec<f32>,
+    gradients: &mut Gradients,
+) {
+    let slope = TensorData::new(slope, logits.dims());
+    let slope = Tensor::<2>::from_data(slope, &logits.device().inner());
+    let mut collected = (logits.clone() * slope).sum().backward();
+    classifier.visit(&mut |name, parameter| match parameter {
+        Parameter::Vector(tensor) => {
+            if let Some(gradient) = tensor.grad_remove(&mut collected) {
+                gradients.add(name, Gradient::Vector(gradient));
+            }
+        }
+        Parameter::Matrix(tensor) => {
+            if let Some(gradient) = tensor.grad_remove(&mut collected) {
+                gradients.add(name, Gradient::Matrix(gradient));
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, Model, ModelConfig, Pooling};
+    use burn_tensor::Device as BurnDevice;
+
+    fn classifier(model_type: &str, device: &BurnDevice) -> Classifier {
+        let config = serde_json::json!({
+            "model_type": model_type, "vocab_size": 7, "initializer_range": 0.4,
+            "n_embd": 8, "n_head": 2, "n_layer": 2, "n_positions": 8,
+            "hidden_size": 8, "num_attention_heads": 4, "num_hidden_layers": 2, "intermediate_size": 12,
+            "num_key_value_heads": if model_type == "bert" || model_type == "gpt_neox" { 4 } else { 2 },
+            "head_dim": 4, "max_position_embeddings": 8, "rotary_pct": 1.0, "attention_bias": true,
+            "sliding_window": 3, "layer_norm_eps": 1e-5,
+        });
+        let config = ModelConfig::parse(&config.to_string()).unwrap();
+        let mut classifier = Classifier::new(Model::new(config, device, Seed(7)), Pooling::Mean, 3);
+        // Nothing at zero or one: every gradient counts.
+        let mut stream = Seed(8).stream();
+        classifier.visit(&mut |_, parameter| {
+            let mut jitter = |n: usize| -> Vec<f32> {
+                (0..n).map(|_| 0.3 * stream.next_normal() as f32).collect()
+            };
+            match parameter {
+                Parameter::Vector(tensor) => moved(tensor, &jitter(tensor.dims()[0]), 1.0),
+                Parameter::Matrix(tensor) => {
+                    let n = tensor.dims()[0] * tensor.dims()[1];
+                    moved(tensor, &jitter(n), 1.0);
+                }
+            }
+        });
+        classifier
+    }
+
+    fn moved<const D: usize>(tensor: &mut Tensor<D>, by: &[f32], times: f32) {
+        let by = TensorData::new(by.to_vec(), tensor.dims());
+        let by = Tensor::<D>::from_data(by, &tensor.device());
+        tensor.inplace(|tensor| tensor + by * times);
+    }
+
+    /// Σ slope ⊙ logits moves along a random direction of every parameter as the gradient says.
+    #[test]
+    fn gradients_equal_differences_in_every_architecture() {
+        const STEP: f32 = 4e-3;
+        let device = Device::Cpu.open().unwrap();
+        let rows: [&[u32]; 3] = [&[1, 2, 3, 4, 5], &[6, 0], &[3, 3, 1]];
+        let inputs = Inputs::Tokens(rows.to_vec());
+        let slope = [0.3_f32, -1.0, 0.5, 0.7, 0.2, -0.4, -0.9, 0.6, 0.1];
+        let value = |classifier: &Classifier| -> f64 {
+            let logits = numbers(&forward(classifier, &inputs, &[0, 1, 2]).unwrap());
+            logits
+                .iter()
+                .zip(slope)
+                .map(|(z, g)| f64::from(z * g))
+                .sum()
+        };
+        for name in [
+            "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "bert",
+        ] {
+            let still = classifier(name, &device);
+            let mut tracked = still.tracked(Trained::All);
+            let logits = forward(&tracked, &inputs, &[0, 1, 2]).unwrap();
+            let mut gradients = Gradients::default();
+            backward(&mut tracked, &logits, slope.to_vec(), &mut gradients);
+
+            let mut names = Vec::new();
+            still
+                .clone()
+                .visit(&mut |name, _| names.push(name.to_owned()));
+            let mut stream = Seed(9).stream();
+            for parameter in names {
+                let Some(gradient) = gradients.take(&parameter) else {
+                    assert_eq!(parameter, "head", "{name} has no gradient");
+                    continue;
+                };
+                let gradient = match &gradient {
+                    Gradient::Vector(g) => numbers(g),
+                    Gradient::Matrix(g) => numbers(g),
+                };
+                let direction: Vec<f32> = (0..gradient.len())
+                    .map(|_| stream.next_normal() as f32)
+                    .collect();
+                let at = |times: f32| {
+                    let mut other = still.clone();
+                    other.visit(&mut |visited, p| match p {
+                        Parameter::Vector(tensor) if visited == parameter => {
+                            moved(tensor, &direction, times);
+                        }
+                        Parameter::Matrix(tensor) if visited == parameter => {
+                            moved(tensor, &direction, times);
+                        }
+                        _ => {}
+                    });
+                    value(&other)
+                };
+                let difference = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+                let slope: f64 = (gradient.iter().zip(&direction))
+                    .map(|(g, d)| f64::from(g * d))
+                    .sum();
+                let scale = (gradient.iter().map(|g| f64::from(g * g)).sum::<f64>()).sqrt();
+                let error = (difference - slope).abs();
+                assert!(
+                    error < 0.02 * scale + 2e-3,
+                    "{name}, {parameter}: {difference} {slope}"
+                );
+            }
+        }
+    }
+}

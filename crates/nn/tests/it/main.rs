@@ -1,0 +1,8 @@
+//! Networks against `transformers`, `torch` and openai/weak-to-strong; checkpoints, good and bad.
+#![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test")]
+
+mod checkpoints;
+mod golden;
+mod minilm;
+mod parity;
+mod training;

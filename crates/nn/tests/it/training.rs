@@ -1,0 +1,393 @@
+//! Six training runs of openai/weak-to-strong, step by step; gradients; micro-batches.
+//!
+//! `w2s_gpt2/trace.json` records what that code, unmodified, did with the GPT-2 beside it (torch 2.15.0,
+//! transformers 4.49.0): per step loss, learning rate and logits, at the end predictions and weights. Its set-up: Adam
+//! without decay, a head at zero, no shuffling, targets decided on the whole batch. It counts tokens
+//! that are not 0 to find the last one; so rows are cut to that length here, which for a causal model is the same.
+
+use serde_json::Value;
+use trimtab_core::{BatchObjective, Seed};
+use trimtab_nn::train::Order;
+use trimtab_nn::{
+    Classifier, Padding, Pooling, Schedule, TokenBatch, TrainError, TrainOptions, Trained,
+};
+
+use crate::golden::{flat, json, load, numbers};
+
+/// The losses of the runs, as `weak_to_strong/loss.py` has them.
+#[derive(Clone, Copy)]
+enum Kind {
+    CrossEntropy,
+    Confidence,
+    Product,
+}
+
+struct Soft {
+    kind: Kind,
+    /// `[n, 2]`.
+    labels: Vec<[f64; 2]>,
+    /// Logits of every step.
+    seen: Vec<Vec<f32>>,
+}
+
+fn softmax(z: &[f32]) -> [f64; 2] {
+    let p = 1.0 / (1.0 + (f64::from(z[0]) - f64::from(z[1])).exp());
+    [1.0 - p, p]
+}
+
+/// With linear interpolation.
+fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = share * (values.len() - 1) as f64;
+    let (low, high) = (values[rank.floor() as usize], values[rank.ceil() as usize]);
+    low + (high - low) * rank.fract()
+}
+
+impl Soft {
+    fn targets(&self, y: &[[f64; 2]], p: &[[f64; 2]], progress: f64) -> Vec<[f64; 2]> {
+        let n = y.len() as f64;
+        match self.kind {
+            Kind::CrossEntropy => y.to_vec(),
+            Kind::Product => (y.iter().zip(p))
+                .map(|(y, p)| {
+                    let both = [y[0] * p[0], y[1] * p[1]];
+                    both.map(|t| t / (both[0] + both[1]))
+                })
+                .collect(),
+            Kind::Confidence => {
+                let share = 0.5 * if progress > 0.1 { 1.0 } else { progress };
+                let prior = y.iter().map(|y| y[1]).sum::<f64>() / n;
+                let threshold = quantile(p.iter().map(|p| p[0]).collect(), prior);
+                let mix = |y: f64, is_hard: bool| (1.0 - share) * y + share * f64::from(is_hard);
+                (y.iter().zip(p))
+                    .map(|(y, p)| [mix(y[0], p[0] >= threshold), mix(y[1], p[0] < threshold)])
+                    .collect()
+            }
+        }
+    }
+}
+
+impl BatchObjective for Soft {
+    fn evaluate(
+        &mut self,
+        rows: &[usize],
+        step: usize,
+        n_steps: usize,
+        logits: &[f32],
+        gradient: &mut [f32],
+    ) -> f64 {
+        self.seen.push(logits.to_vec());
+        let y: Vec<[f64; 2]> = rows.iter().map(|&row| self.labels[row]).collect();
+        let p: Vec<[f64; 2]> = logits.chunks_exact(2).map(softmax).collect();
+        let targets = self.targets(&y, &p, step as f64 / n_steps as f64);
+        let n = rows.len() as f64;
+        let mut loss = 0.0;
+        for ((t, p), g) in targets.iter().zip(&p).zip(gradient.chunks_exact_mut(2)) {
+            for j in 0..2 {
+                loss -= t[j] * p[j].ln() / n;
+                g[j] = ((p[j] * (t[0] + t[1]) - t[j]) / n) as f32;
+            }
+        }
+        loss
+    }
+}
+
+fn rows(samples: &Value) -> Vec<Vec<u32>> {
+    let samples = samples.as_array().unwrap().iter();
+    let mut rows: Vec<Vec<u32>> = samples
+        .map(|sample| {
+            flat(&sample["input_ids"])
+                .into_iter()
+                .map(|id| id as u32)
+                .collect()
+        })
+        .collect();
+    for row in &mut rows {
+        row.truncate(row.iter().filter(|&&id| id != 0).count());
+    }
+    rows
+}
+
+fn labels(samples: &Value) -> Vec<[f64; 2]> {
+    let samples = samples.as_array().unwrap().iter();
+    samples
+        .map(|sample| flat(&sample["soft_label"]).try_into().unwrap())
+        .collect()
+}
+
+fn classifier() -> Classifier {
+    Classifier::new(load("w2s_gpt2"), Pooling::LastToken, 2)
+}
+
+fn follow(name: &str, kind: Kind, trained: Trained, schedule: Schedule) {
+    let trace = json("w2s_gpt2/trace.json");
+    let run = &trace["runs"][name];
+    let number = |key: &str| run[key].as_u64().unwrap() as usize;
+    let options = TrainOptions {
+        trained,
+        epochs: number("epochs"),
+        batch_size: number("batch"),
+        micro_batch_size: number("minibatch"),
+        learning_rate: run["lr"].as_f64().unwrap(),
+        schedule,
+        order: Order::AsGiven,
+        ..TrainOptions::default()
+    };
+    let mut objective = Soft {
+        kind,
+        labels: labels(&trace["train"]),
+        seen: Vec::new(),
+    };
+    let mut classifier = classifier();
+    let mut steps = Vec::new();
+    let training = classifier
+        .train(
+            &rows(&trace["train"]),
+            &mut objective,
+            &options,
+            Seed(0),
+            &mut |step| {
+                steps.push(*step);
+            },
+        )
+        .unwrap();
+    let expected = run["steps"].as_array().unwrap();
+    assert_eq!(
+        (training.n_steps, steps.len(), expected.len()),
+        (12, 12, 12)
+    );
+
+    let mut largest = [0.0_f64; 5];
+    let mut compare = |at: usize, got: &[f32], expected: &[f64]| {
+        assert_eq!(got.len(), expected.len());
+        for (&got, expected) in got.iter().zip(expected) {
+            largest[at] = largest[at].max((f64::from(got) - expected).abs());
+        }
+    };
+    for ((step, logits), expected) in steps.iter().zip(&objective.seen).zip(expected) {
+        let rate = expected["lr"].as_f64().unwrap();
+        assert!((step.learning_rate - rate).abs() < 1e-9, "{name}: {rate}");
+        compare(0, &[step.loss as f32], &flat(&expected["loss"]));
+        compare(1, logits, &flat(&expected["logits"]));
+    }
+    let predicted = classifier.predict(&rows(&trace["test"]), 5).unwrap();
+    let expected = run["eval"].as_array().unwrap().iter();
+    let expected: Vec<f64> = expected
+        .flat_map(|sample| flat(&sample["logits"]))
+        .collect();
+    compare(2, &predicted, &expected);
+    let head = classifier.head();
+    let by_answer: Vec<f32> = (0..2)
+        .flat_map(|answer| head.iter().skip(answer).step_by(2).copied())
+        .collect();
+    compare(3, &by_answer, &flat(&run["score_weight_final"]));
+    let (tokens, _) = classifier
+        .model()
+        .transformer
+        .parameter("embed.tokens")
+        .unwrap();
+    compare(4, &tokens[5 * 32..6 * 32], &flat(&run["wte_row5_final"]));
+    let [loss, logits, predicted, head, embedding] = largest;
+    assert!(loss < 1e-5, "{name}: losses differ by {loss:e}");
+    for (what, largest) in [
+        ("logits", logits),
+        ("predictions", predicted),
+        ("head", head),
+        ("embedding", embedding),
+    ] {
+        assert!(largest < 1e-4, "{name}: {what} differ by {largest:e}");
+    }
+}
+
+#[test]
+fn cross_entropy_is_followed() {
+    follow("xent", Kind::CrossEntropy, Trained::All, Schedule::Cosine);
+}
+
+#[test]
+fn confidence_loss_is_followed_over_micro_batches() {
+    follow("logconf", Kind::Confidence, Trained::All, Schedule::Cosine);
+}
+
+#[test]
+fn product_loss_is_followed() {
+    follow("product", Kind::Product, Trained::All, Schedule::Cosine);
+}
+
+#[test]
+fn a_linear_probe_is_followed() {
+    follow(
+        "xent_linear_probe",
+        Kind::CrossEntropy,
+        Trained::Head,
+        Schedule::Cosine,
+    );
+}
+
+#[test]
+fn a_constant_rate_is_followed() {
+    follow(
+        "xent_constant_lr",
+        Kind::CrossEntropy,
+        Trained::All,
+        Schedule::Constant,
+    );
+}
+
+#[test]
+fn whole_batches_are_followed() {
+    follow(
+        "xent_lr1e-3_mb8",
+        Kind::CrossEntropy,
+        Trained::All,
+        Schedule::Cosine,
+    );
+}
+
+fn soft(kind: Kind) -> (Vec<Vec<u32>>, Soft) {
+    let trace = json("w2s_gpt2/trace.json");
+    let objective = Soft {
+        kind,
+        labels: labels(&trace["train"]),
+        seen: Vec::new(),
+    };
+    (rows(&trace["train"]), objective)
+}
+
+fn trained(options: &TrainOptions, seed: Seed) -> (Vec<f64>, Vec<f32>) {
+    let (rows, mut objective) = soft(Kind::Confidence);
+    let mut classifier = classifier();
+    let mut losses = Vec::new();
+    classifier
+        .train(&rows, &mut objective, options, seed, &mut |step| {
+            losses.push(step.loss);
+        })
+        .unwrap();
+    (losses, classifier.head())
+}
+
+#[test]
+fn micro_batches_change_nothing_and_the_seed_changes_the_order() {
+    let options = TrainOptions {
+        batch_size: 10,
+        micro_batch_size: 10,
+        learning_rate: 5e-3,
+        clip_norm: 0.5,
+        weight_decay: 0.1,
+        warm_up: 0.2,
+        ..TrainOptions::default()
+    };
+    let (losses, head) = trained(&options, Seed(1));
+    assert_eq!(losses.len(), 10);
+    let in_parts = TrainOptions {
+        micro_batch_size: 3,
+        ..options
+    };
+    let (other_losses, other_head) = trained(&in_parts, Seed(1));
+    for (a, b) in losses.iter().zip(&other_losses) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+    for (a, b) in head.iter().zip(&other_head) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+    assert_eq!(trained(&options, Seed(1)), (losses.clone(), head));
+    assert_ne!(trained(&options, Seed(2)).0, losses);
+}
+
+/// The gradient that `burn` finds, through what one step of plain gradient descent moves: Adam's first step
+/// divides by |g|, so it is compared by sign, against differences of the loss.
+#[test]
+fn a_step_goes_downhill_in_every_architecture() {
+    for name in [
+        "gpt2",
+        "gpt_neox",
+        "gpt_neox_sequential",
+        "llama",
+        "mistral",
+        "qwen2",
+        "qwen3",
+        "bert",
+    ] {
+        let ids: Vec<Vec<u32>> = vec![vec![1, 17, 42, 5], vec![66, 3], vec![9, 80, 7]];
+        let mut objective = Soft {
+            kind: Kind::CrossEntropy,
+            labels: vec![[1.0, 0.0], [0.2, 0.8], [0.0, 1.0]],
+            seen: Vec::new(),
+        };
+        let mut classifier = Classifier::new(load(name), Pooling::Mean, 2);
+        let options = TrainOptions {
+            epochs: 40,
+            batch_size: 3,
+            learning_rate: 3e-3,
+            schedule: Schedule::Constant,
+            ..TrainOptions::default()
+        };
+        let mut losses = Vec::new();
+        let result = classifier.train(&ids, &mut objective, &options, Seed(0), &mut |step| {
+            losses.push(step.loss);
+        });
+        result.unwrap();
+        // The entropy of the soft label is what is left.
+        assert!(losses[39] < 0.35 && losses[0] > 0.69, "{name}: {losses:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_is_said() {
+    let (rows, mut objective) = soft(Kind::CrossEntropy);
+    let mut fails = |rows: &[Vec<u32>], options: TrainOptions| {
+        classifier()
+            .train(rows, &mut objective, &options, Seed(0), &mut |_| {})
+            .unwrap_err()
+    };
+    let error = fails(&[], TrainOptions::default());
+    assert_eq!(
+        error.to_string(),
+        "nothing to train: 0 rows, 2 epochs, batches of 32"
+    );
+    let error = fails(
+        &rows,
+        TrainOptions {
+            learning_rate: f64::NAN,
+            ..TrainOptions::default()
+        },
+    );
+    assert!(matches!(
+        error,
+        TrainError::Option {
+            option: "learning-rate",
+            ..
+        }
+    ));
+    let error = fails(
+        &rows,
+        TrainOptions {
+            learning_rate: 1e30,
+            ..TrainOptions::default()
+        },
+    );
+    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+    let error = fails(&[vec![97]], TrainOptions::default());
+    assert!(matches!(error, TrainError::Batch(_)), "{error}");
+    let too_long = TokenBatch::new(&[vec![1; 65]], Padding::Right).unwrap();
+    let error = classifier().forward(&too_long).unwrap_err();
+    assert_eq!(error.to_string(), "row 0 has 65 tokens; the model sees 64");
+}
+
+#[test]
+fn features_are_what_the_head_sees() {
+    let (rows, _) = soft(Kind::CrossEntropy);
+    let classifier = classifier();
+    let features = classifier.features(&rows[..5], 2).unwrap();
+    assert_eq!(features.len(), 5 * 32);
+    let batch = TokenBatch::new(&rows[3..4], Padding::Left).unwrap();
+    let hidden = classifier
+        .model()
+        .transformer
+        .forward(&batch, trimtab_nn::Keep::Last)
+        .unwrap();
+    let alone = numbers(&Pooling::LastToken.pool(hidden.last, &batch));
+    for (a, b) in alone.iter().zip(&features[3 * 32..4 * 32]) {
+        assert!((a - b).abs() < 1e-5);
+    }
+}
