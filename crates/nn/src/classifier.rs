@@ -5,9 +5,12 @@
 
 use burn_tensor::{Device as BurnDevice, Tensor, TensorData};
 use safetensors::Dtype;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::checkpoint::Model;
+use crate::definition::Attention;
 use crate::transformer::{Keep, numbers};
 
 /// A transformer that classifies, or scores, whole sequences.
@@ -20,7 +23,8 @@ pub struct Classifier {
 }
 
 /// How the hidden states of a sequence become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// The last real token's: causal models.
     LastToken,
@@ -31,6 +35,14 @@ pub enum Pooling {
 }
 
 impl Pooling {
+    /// What is usual for `model`: the last token of a causal one, the mean of an encoder.
+    pub fn of(model: &Model) -> Self {
+        match model.transformer.definition().attention {
+            Attention::Causal | Attention::Window { .. } => Self::LastToken,
+            Attention::Bidirectional => Self::Mean,
+        }
+    }
+
     /// Pools `[n_rows, len, width]` into `[n_rows, width]`.
     pub fn pool(self, hidden: Tensor<3>, batch: &TokenBatch) -> Tensor<2> {
         let [n_rows, len, width] = hidden.dims();

@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokenizers::{PostProcessor, TruncationDirection};
 
 /// A tokenizer of one model.
@@ -16,7 +18,8 @@ pub struct Tokenizer {
 }
 
 /// What becomes of a text that is too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Truncation {
     /// It is an error.
     #[default]

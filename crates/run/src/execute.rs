@@ -24,6 +24,7 @@ use trimtab_weak_to_strong::method::{Classroom, MethodError, prepare, teach};
 use trimtab_weak_to_strong::model::{Materials, ModelError, NamedFeatures};
 use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
 
+use crate::checkpoints::{Checkpoints, LoadError};
 use crate::event::{Event, EventLog};
 use crate::experiment::{Experiment, MethodConfig};
 use crate::experiment_file::{self, ExperimentFileError};
@@ -58,6 +59,9 @@ pub enum RunError {
     /// The run folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// A checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] LoadError),
     /// A role's model does not fit the data.
     #[error("role `{role}`: {source}")]
     Role {
@@ -127,6 +131,7 @@ impl RunError {
             Self::Data(error) => error.hint(),
             Self::Split(error) => Some(error.hint()),
             Self::Folder(error) => Some(error.hint()),
+            Self::Checkpoint(error) => Some(error.hint()),
             Self::Role { source, .. }
             | Self::UnfitMethod {
                 source: MethodError::Model(source),
@@ -236,6 +241,7 @@ pub fn execute(
         hub: options.hub.clone(),
     };
     let mut loaded: Option<(DataConfig, Loaded)> = None;
+    let mut checkpoints = Checkpoints::default();
     for (variant, experiment) in experiments.iter().enumerate() {
         let pending: Vec<u64> = experiment
             .seeds()
@@ -253,9 +259,12 @@ pub fn execute(
             let data = run.load(&experiment.data, &locations)?;
             loaded = Some((experiment.data.clone(), data));
         }
-        let Some((_, data)) = &loaded else {
+        let Some((_, data)) = &mut loaded else {
             unreachable!("loaded above")
         };
+        checkpoints.load(experiment, &locations.base_dir)?;
+        data.materials.checkpoints = checkpoints.loaded.clone();
+        data.manifest.checkpoints = checkpoints.hashes(experiment);
         check_models(experiment, &data.materials)?;
         folder.record_data(variant, data.manifest.clone())?;
         run.variant(
@@ -390,6 +399,7 @@ impl Run<'_> {
             n_rows: dataset.questions.len(),
             answers: dataset.answers.names().map(str::to_owned).collect(),
             features: features.as_ref().map(|features| features.name.clone()),
+            checkpoints: BTreeMap::new(),
         };
         self.tell(&Event::Loaded {
             set: set.clone(),
@@ -398,7 +408,10 @@ impl Run<'_> {
         })?;
         Ok(Loaded {
             dataset,
-            materials: Materials { features },
+            materials: Materials {
+                features,
+                ..Materials::default()
+            },
             manifest,
         })
     }

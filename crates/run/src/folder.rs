@@ -9,6 +9,7 @@
 //! lock              held by the process that writes
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -59,6 +60,9 @@ pub struct DataManifest {
     pub answers: Vec<String>,
     /// What the features are called, where there are any.
     pub features: Option<String>,
+    /// SHA-256 of each checkpoint, by its path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checkpoints: BTreeMap<String, String>,
 }
 
 /// Why a run folder cannot be used.
@@ -273,6 +277,17 @@ impl RunFolder {
                 set: entry.experiment.data.set.clone(),
                 was: was.sha256.clone(),
                 is: data.sha256,
+            });
+        }
+        if let Some(was) = &entry.data
+            && let Some((path, is)) =
+                (data.checkpoints.iter()).find(|(path, is)| was.checkpoints.get(*path) != Some(is))
+        {
+            return Err(FolderError::OtherData {
+                path: self.path.clone(),
+                set: path.clone(),
+                was: was.checkpoints.get(path).cloned().unwrap_or_default(),
+                is: is.clone(),
             });
         }
         if entry.data.as_ref() != Some(&data) {

@@ -3,6 +3,7 @@
 //! [`experiment_file`] reads TOML into [`Experiment`]s; [`execute`] runs them into a [`RunFolder`];
 //! [`store`] is what a report reads. Nothing here prints or reads the environment.
 
+mod checkpoints;
 pub mod event;
 pub mod execute;
 pub mod experiment;
@@ -10,6 +11,7 @@ pub mod experiment_file;
 pub mod folder;
 pub mod store;
 
+pub use checkpoints::LoadError;
 pub use event::Event;
 pub use execute::{RunError, RunOptions, execute};
 pub use experiment::{Experiment, MethodConfig, ReportConfig};

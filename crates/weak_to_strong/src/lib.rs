@@ -4,6 +4,7 @@
 //! [`loss`] holds every loss; [`model`] says what a role can be bound to; [`linear`], [`network`] and
 //! [`ensemble`] are the models; [`doubtful`] filters labels.
 
+pub mod checkpoint;
 pub mod doubtful;
 pub mod ensemble;
 pub mod linear;
@@ -15,6 +16,7 @@ pub mod network;
 mod objective;
 mod source;
 
+pub use checkpoint::{CheckpointConfig, Pretrained};
 pub use doubtful::DoubtfulConfig;
 pub use ensemble::{Combine, Ensemble};
 pub use loss::LossConfig;

@@ -170,8 +170,8 @@ impl WeakToStrongConfig {
         }
         let model = self.model(classroom)?;
         build(&model, &self.loss, classroom.materials)?;
-        if self.early_stop.is_some() && !model.is_trained_by_steps() {
-            return Err(ModelError::NeedsSteps.into());
+        if self.early_stop.is_some() {
+            model.check_early_stop()?;
         }
         Ok(())
     }
@@ -303,9 +303,7 @@ pub fn prepare(
     let student = build(&model, &config.loss, classroom.materials)?;
     let mut held_out = None;
     if let Some(stop) = config.early_stop {
-        if !model.is_trained_by_steps() {
-            return Err(ModelError::NeedsSteps.into());
-        }
+        model.check_early_stop()?;
         let mut stream = seed.child("validation").stream();
         let ids: HashSet<SampleId> = labels
             .ids()

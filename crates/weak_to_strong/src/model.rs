@@ -1,13 +1,17 @@
 //! What a role can be bound to: a model that learns from labels.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{FeatureTable, Student};
+use trimtab_nn::Pooling;
+use trimtab_nn::train::Trained;
 use trimtab_probe::NetworkOptions;
 use trimtab_probe::ngrams::Ngrams;
 
+use crate::checkpoint::{CheckpointConfig, CheckpointStudent, Pretrained};
 use crate::ensemble::{Combine, EnsembleStudent};
 use crate::linear::{LinearConfig, LinearStudent};
 use crate::loss::LossConfig;
@@ -25,6 +29,8 @@ pub enum ModelConfig {
     BagOfWords(BagOfWordsConfig),
     /// A probe on the frozen features of a stronger model.
     Features(FeaturesConfig),
+    /// A transformer from a Hugging Face directory, fine-tuned or probed.
+    Checkpoint(CheckpointConfig),
     /// Several models judging as one.
     Ensemble(EnsembleConfig),
 }
@@ -32,22 +38,25 @@ pub enum ModelConfig {
 name_or_table!(
     ModelConfig,
     "a model name, or a table with `kind`",
-    features_by_name
+    model_named
 );
 
-/// `features:NAME`.
-fn features_by_name(name: &str) -> Option<ModelConfig> {
-    let name = name.strip_prefix("features:")?;
-    Some(ModelConfig::Features(FeaturesConfig {
-        name: Some(name.into()),
-        ..Default::default()
-    }))
+/// `features:NAME`, or the path of a checkpoint: what has a slash in it.
+fn model_named(name: &str) -> Option<ModelConfig> {
+    if let Some(name) = name.strip_prefix("features:") {
+        return Some(ModelConfig::Features(FeaturesConfig {
+            name: Some(name.into()),
+            ..Default::default()
+        }));
+    }
+    name.contains('/')
+        .then(|| ModelConfig::Checkpoint(CheckpointConfig::at(name)))
 }
 
 fn model_by_name(schema: &mut schemars::Schema) {
     allow_name(
         schema,
-        "`bag-of-words`, `features` or `features:NAME`, with its defaults.",
+        "`bag-of-words`, `features`, `features:NAME` or the path of a checkpoint (with a slash in it), with its defaults.",
     );
 }
 
@@ -159,6 +168,15 @@ pub enum ModelError {
         "loss `{0}` cannot be fitted to convergence: it needs a student that is trained by steps"
     )]
     NeedsNetwork(&'static str),
+    /// A checkpoint that nobody has loaded: a bug in the caller.
+    #[error("checkpoint {0:?} is not loaded")]
+    NotLoaded(String),
+    /// A transformer cannot be stopped early.
+    #[error("early stopping of a checkpoint is not there yet")]
+    NoEarlyStop,
+    /// How a transformer is to be trained makes no sense.
+    #[error(transparent)]
+    Train(#[from] trimtab_nn::TrainError),
     /// Early stopping needs steps to stop at.
     #[error("early stopping needs a model that is trained step by step")]
     NeedsSteps,
@@ -184,6 +202,9 @@ impl ModelError {
             Self::NoFeatures => {
                 "name the column with `columns.features` in [data], or bind the role to `bag-of-words`"
             }
+            Self::NotLoaded(_) => "this is a bug in trimtab; please report it",
+            Self::NoEarlyStop => "leave out `early-stop`, or give the role fewer epochs",
+            Self::Train(error) => error.hint(),
             Self::OtherFeatures { .. } => "use `features` for whatever the data has",
             Self::NeedsNetwork(_) | Self::NeedsSteps => {
                 "give the method `head = \"mlp\"`, or `head = { kind = \"mlp\", hidden = 0 }` for a linear one"
@@ -209,6 +230,8 @@ pub struct NamedFeatures {
 pub struct Materials {
     /// The frozen features of the data set, if it has any.
     pub features: Option<NamedFeatures>,
+    /// Checkpoints, by their path as the experiment has it.
+    pub checkpoints: BTreeMap<String, Arc<Pretrained>>,
 }
 
 /// A model before learning.
@@ -283,6 +306,23 @@ pub fn build(
                     })))
                 }
             }
+        }
+        ModelConfig::Checkpoint(config) => {
+            config.train.check()?;
+            let pretrained = materials.checkpoints.get(&config.path);
+            let pretrained =
+                pretrained.ok_or_else(|| ModelError::NotLoaded(config.path.clone()))?;
+            let pooling = config
+                .pooling
+                .unwrap_or_else(|| Pooling::of(&pretrained.model));
+            Ok(Untaught::Other(Box::new(CheckpointStudent {
+                name,
+                pretrained: Arc::clone(pretrained),
+                pooling,
+                too_long: config.too_long,
+                loss: loss.clone(),
+                options: config.train,
+            })))
         }
         ModelConfig::Ensemble(config) => {
             in_range(
@@ -426,6 +466,13 @@ impl ModelConfig {
                     None => format!("{head} on {name}"),
                 }
             }
+            Self::Checkpoint(config) => {
+                let how = match config.train.trained {
+                    Trained::Head => "linear probe on",
+                    Trained::All => "fine-tuned",
+                };
+                format!("{how} {}", config.title())
+            }
             Self::Ensemble(config) => {
                 let members: Vec<String> = config
                     .members
@@ -446,18 +493,34 @@ impl ModelConfig {
                 head: head.clone(),
                 ..config.clone()
             }),
-            Self::BagOfWords(_) | Self::Ensemble(_) => self.clone(),
+            Self::BagOfWords(_) | Self::Checkpoint(_) | Self::Ensemble(_) => self.clone(),
+        }
+    }
+
+    /// The paths of the checkpoints that it is made of.
+    pub fn checkpoints(&self) -> Vec<&str> {
+        match self {
+            Self::BagOfWords(_) | Self::Features(_) => Vec::new(),
+            Self::Checkpoint(config) => vec![&config.path],
+            Self::Ensemble(config) => config.members.iter().flat_map(Self::checkpoints).collect(),
         }
     }
 
     /// Whether training takes steps that could end early.
-    pub fn is_trained_by_steps(&self) -> bool {
-        matches!(
-            self,
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`] says why it does not.
+    pub fn check_early_stop(&self) -> Result<(), ModelError> {
+        match self {
             Self::Features(FeaturesConfig {
                 head: HeadConfig::Mlp(_),
                 ..
-            })
-        )
+            }) => Ok(()),
+            Self::Checkpoint(_) => Err(ModelError::NoEarlyStop),
+            Self::BagOfWords(_) | Self::Features(_) | Self::Ensemble(_) => {
+                Err(ModelError::NeedsSteps)
+            }
+        }
     }
 }

@@ -89,7 +89,10 @@ impl Student for NetworkStudent {
 }
 
 /// The questions that have labels, in the labels' order: which is theirs.
-fn labelled<'q>(questions: &'q [Question], labels: &TrainingLabels) -> Vec<&'q Question> {
+pub(crate) fn labelled<'q>(
+    questions: &'q [Question],
+    labels: &TrainingLabels,
+) -> Vec<&'q Question> {
     let mut ids = labels.ids().iter().peekable();
     questions
         .iter()

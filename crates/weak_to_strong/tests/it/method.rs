@@ -64,6 +64,7 @@ impl World {
                 name: "made-up".into(),
                 table,
             }),
+            ..Materials::default()
         };
         let strong = serde_json::from_str(r#""features:made-up""#).unwrap();
         let medium = serde_json::from_str(r#"{"kind": "features", "dims": 2}"#).unwrap();

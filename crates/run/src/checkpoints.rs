@@ -1,0 +1,148 @@
+//! The checkpoints that an experiment names: read once, and known by a hash of their files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use trimtab_nn::{Checkpoint, CheckpointError, Device, DeviceError, Tokenizer, TokenizerError};
+use trimtab_weak_to_strong::Pretrained;
+
+use crate::experiment::Experiment;
+use crate::folder::hex;
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no such directory.
+    #[error("{} is not a checkpoint: there is no such directory", .0.display())]
+    NoFolder(PathBuf),
+    /// Its files are wrong.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Its tokenizer is.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// There is nowhere to put it.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A file could not be hashed.
+    #[error("{}: reading", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl LoadError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoFolder(_) => {
+                "give a Hugging Face directory, relative to the experiment file; a model's name has no slash".into()
+            }
+            Self::Checkpoint(error) => error.hint().into(),
+            Self::Tokenizer(error) => error.hint().into(),
+            Self::Device(error) => error.hint(),
+            Self::Read { .. } => "check that it is a file, and may be read".into(),
+        }
+    }
+}
+
+/// Checkpoints in memory, with the hashes of their files, by path as the experiment has it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Checkpoints {
+    pub(crate) device: Device,
+    pub(crate) loaded: BTreeMap<String, Arc<Pretrained>>,
+    pub(crate) sha256: BTreeMap<String, String>,
+}
+
+impl Checkpoints {
+    /// Loads what `experiment` names and is not here yet; paths are relative to `base`.
+    pub(crate) fn load(&mut self, experiment: &Experiment, base: &Path) -> Result<(), LoadError> {
+        if self.device != experiment.device {
+            *self = Self {
+                device: experiment.device,
+                ..Self::default()
+            };
+        }
+        for path in experiment
+            .roles
+            .values()
+            .flat_map(|role| role.model.checkpoints())
+        {
+            if self.loaded.contains_key(path) {
+                continue;
+            }
+            let folder = base.join(path);
+            if !folder.is_dir() {
+                return Err(LoadError::NoFolder(folder));
+            }
+            let checkpoint = Checkpoint::open(&folder)?;
+            let definition = &checkpoint.config().definition;
+            let (vocab_size, max_tokens) = (definition.vocab_size, definition.max_positions);
+            let tokenizer = Tokenizer::open(&folder, vocab_size, max_tokens)?;
+            let model = checkpoint.load(&experiment.device.open()?)?;
+            let pretrained = Pretrained { model, tokenizer };
+            self.sha256.insert(path.to_owned(), sha256(&folder)?);
+            self.loaded.insert(path.to_owned(), Arc::new(pretrained));
+        }
+        Ok(())
+    }
+
+    /// The hashes of those that `experiment` names.
+    pub(crate) fn hashes(&self, experiment: &Experiment) -> BTreeMap<String, String> {
+        let paths = experiment
+            .roles
+            .values()
+            .flat_map(|role| role.model.checkpoints());
+        paths
+            .filter_map(|path| Some((path.to_owned(), self.sha256.get(path)?.clone())))
+            .collect()
+    }
+}
+
+/// SHA-256 over names and contents of the files that make a model what it is.
+fn sha256(folder: &Path) -> Result<String, LoadError> {
+    let read = |path: &Path, source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut names: Vec<String> = folder
+        .read_dir()
+        .map_err(|source| read(folder, source))?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| {
+            name.ends_with(".safetensors") || ["config.json", "tokenizer.json"].contains(&&**name)
+        })
+        .collect();
+    names.sort_unstable();
+    let mut hasher = Sha256::new();
+    for name in names {
+        hasher.update(name.as_bytes());
+        hasher.update([0]);
+        let path = folder.join(name);
+        let mut file = File::open(&path).map_err(|source| read(&path, source))?;
+        io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(|source| read(&path, source))?;
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+/// A hash as a place to copy to.
+struct HashWriter<'h>(&'h mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
