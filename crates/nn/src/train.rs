@@ -1,4 +1,4 @@
-//! Mini-batch training of a [`Classifier`]: its head alone, or everything, by [AdamW](crate::schedule).
+//! Mini-batch training of a [`Classifier`]: its head alone, or everything, by AdamW.
 //!
 //! ```text
 //! for each batch:   z = logits of all its rows

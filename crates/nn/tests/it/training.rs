@@ -188,6 +188,7 @@ fn follow(name: &str, kind: Kind, trained: Trained, schedule: Schedule) {
         .unwrap();
     compare(4, &tokens[5 * 32..6 * 32], &flat(&run["wte_row5_final"]));
     let [loss, logits, predicted, head, embedding] = largest;
+    // Measured: losses within 2e-7, the rest within 1e-6.
     assert!(loss < 1e-5, "{name}: losses differ by {loss:e}");
     for (what, largest) in [
         ("logits", logits),
@@ -195,7 +196,7 @@ fn follow(name: &str, kind: Kind, trained: Trained, schedule: Schedule) {
         ("head", head),
         ("embedding", embedding),
     ] {
-        assert!(largest < 1e-4, "{name}: {what} differ by {largest:e}");
+        assert!(largest < 1e-5, "{name}: {what} differ by {largest:e}");
     }
 }
 
@@ -294,10 +295,9 @@ fn micro_batches_change_nothing_and_the_seed_changes_the_order() {
     assert_ne!(trained(&options, Seed(2)).0, losses);
 }
 
-/// The gradient that `burn` finds, through what one step of plain gradient descent moves: Adam's first step
-/// divides by |g|, so it is compared by sign, against differences of the loss.
+/// Three texts with labels of their own are learnt in forty steps.
 #[test]
-fn a_step_goes_downhill_in_every_architecture() {
+fn every_architecture_learns() {
     for name in [
         "gpt2",
         "gpt_neox",
@@ -389,5 +389,55 @@ fn features_are_what_the_head_sees() {
     let alone = numbers(&Pooling::LastToken.pool(hidden.last, &batch));
     for (a, b) in alone.iter().zip(&features[3 * 32..4 * 32]) {
         assert!((a - b).abs() < 1e-5);
+    }
+}
+
+/// Writes trained models with inputs and outputs, for `check_saved.py` to compare with `transformers`:
+/// `TRIMTAB_NN_OUT=FOLDER cargo test -p trimtab-nn -- --ignored`.
+#[test]
+#[ignore = "writes files; needs TRIMTAB_NN_OUT"]
+fn trained_models_are_written() {
+    let out = std::path::PathBuf::from(std::env::var_os("TRIMTAB_NN_OUT").unwrap());
+    let ids: Vec<Vec<u32>> = vec![vec![1, 17, 42, 5], vec![66, 3, 12, 40], vec![9, 80, 7, 33]];
+    let batch = TokenBatch::new(&ids, Padding::Right).unwrap();
+    let write = |name: &str, logits: &[f32]| {
+        for (file, json) in [
+            ("ids.json", serde_json::json!(ids)),
+            ("logits.json", serde_json::json!(logits)),
+        ] {
+            std::fs::write(out.join(name).join(file), json.to_string()).unwrap();
+        }
+    };
+    let options = TrainOptions {
+        epochs: 10,
+        learning_rate: 3e-3,
+        ..TrainOptions::default()
+    };
+    for name in [
+        "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "bert",
+    ] {
+        let mut objective = Soft {
+            kind: Kind::CrossEntropy,
+            labels: vec![[1.0, 0.0], [0.2, 0.8], [0.0, 1.0]],
+            seen: Vec::new(),
+        };
+        let mut classifier = Classifier::new(load(name), Pooling::LastToken, 2);
+        let result = classifier.train(&ids, &mut objective, &options, Seed(0), &mut |_| {});
+        result.unwrap();
+        let model = classifier.model();
+        let hidden = model
+            .transformer
+            .forward(&batch, trimtab_nn::Keep::Last)
+            .unwrap()
+            .last;
+        let folder = format!("{name}-model");
+        model.save(&out.join(&folder)).unwrap();
+        let logits = model.transformer.logits(hidden.clone()).unwrap_or(hidden);
+        write(&folder, &numbers(&logits));
+        if name != "bert" {
+            let folder = format!("{name}-classifier");
+            classifier.save(&out.join(&folder)).unwrap();
+            write(&folder, &numbers(&classifier.forward(&batch).unwrap()));
+        }
     }
 }
