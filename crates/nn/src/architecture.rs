@@ -52,8 +52,8 @@ pub(crate) struct Plan {
     pub(crate) ignored: &'static [&'static str],
     /// Beginnings of names that are other heads: not used, but saved again.
     pub(crate) kept: &'static [&'static str],
-    /// The class that `transformers` has for a classifier of this kind.
-    pub(crate) classifier: &'static str,
+    /// The class that `transformers` has for a linear head over a pooled hidden state.
+    pub(crate) classifier: Option<&'static str>,
 }
 
 impl Architecture {

@@ -4,7 +4,6 @@
 //! undecided (as openai/weak-to-strong does). Shapes: logits `[n_rows, n_outputs]`.
 
 use burn_tensor::{Device as BurnDevice, Tensor, TensorData};
-use safetensors::Dtype;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +31,36 @@ pub enum Pooling {
     FirstToken,
     /// The mean over real tokens: sentence encoders.
     Mean,
+}
+
+/// Why a checkpoint's own head cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// There is none.
+    #[error("the checkpoint has no tensor `score.weight`: it is no classifier")]
+    None,
+    /// It is of another width.
+    #[error("tensor `score.weight` is {got:?}, expected [outputs, {width}]")]
+    Shape {
+        /// Its shape.
+        got: Vec<usize>,
+        /// The model's width.
+        width: usize,
+    },
+    /// It holds NaN, infinity, or other kinds of numbers.
+    #[error("tensor `score.weight` does not hold finite numbers in F32, F16 or BF16")]
+    Numbers,
+}
+
+impl HeadError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::None => "train a head, or choose a checkpoint of a sequence classifier",
+            Self::Shape { .. } => "config.json and weights are of different models",
+            Self::Numbers => "choose the checkpoint that is not quantised",
+        }
+    }
 }
 
 impl Pooling {
@@ -72,25 +101,28 @@ impl Classifier {
         }
     }
 
-    /// The head that `model`'s checkpoint came with, in `score.weight`; `None` where it had none.
-    pub fn with_own_head(mut model: Model, pooling: Pooling) -> Option<Self> {
-        let raw = model.kept.remove("score.weight")?;
+    /// The head that `model`'s checkpoint came with, in `score.weight`.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError`] when it has none, or one that does not fit.
+    pub fn with_own_head(mut model: Model, pooling: Pooling) -> Result<Self, HeadError> {
+        let raw = model.kept.remove("score.weight").ok_or(HeadError::None)?;
         let width = model.transformer.definition().width;
-        let &[n_outputs, in_width] = &raw.shape[..] else {
-            return None;
+        let n_outputs = match raw.shape[..] {
+            [n_outputs, in_width] if in_width == width && n_outputs > 0 => n_outputs,
+            _ => {
+                let got = raw.shape;
+                return Err(HeadError::Shape { got, width });
+            }
         };
-        if raw.dtype != Dtype::F32 || in_width != width {
-            return None;
-        }
         let values = raw
-            .bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|&b| f32::from_le_bytes(b));
-        let data = TensorData::new(values.collect::<Vec<f32>>(), [n_outputs, width]);
+            .numbers()
+            .filter(|values| values.iter().all(|x| x.is_finite()));
+        let values = values.ok_or(HeadError::Numbers)?;
+        let data = TensorData::new(values, [n_outputs, width]);
         let score = Tensor::<2>::from_data(data, model.transformer.device()).transpose();
-        Some(Self {
+        Ok(Self {
             model,
             pooling,
             score,

@@ -3,12 +3,9 @@
 use std::str::FromStr;
 
 use burn_tensor::Device as BurnDevice;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// A kind of device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
     /// The processor; always there.
     #[default]

@@ -29,7 +29,7 @@ pub mod transformer;
 pub use architecture::Architecture;
 pub use batch::{BatchError, Padding, TokenBatch};
 pub use checkpoint::{Checkpoint, CheckpointError, Model};
-pub use classifier::{Classifier, Pooling};
+pub use classifier::{Classifier, HeadError, Pooling};
 pub use config::{ConfigError, ModelConfig};
 pub use definition::Definition;
 pub use device::{Device, DeviceError};

@@ -32,6 +32,25 @@ pub(crate) struct RawTensor {
     pub(crate) bytes: Vec<u8>,
 }
 
+impl RawTensor {
+    /// Its numbers, when they are of a kind that is read.
+    pub(crate) fn numbers(&self) -> Option<Vec<f32>> {
+        let halves = |to_f32: fn([u8; 2]) -> f32| -> Vec<f32> {
+            let pairs = self.bytes.as_chunks::<2>().0.iter();
+            pairs.map(|&b| to_f32(b)).collect()
+        };
+        match self.dtype {
+            Dtype::F32 => {
+                let fours = self.bytes.as_chunks::<4>().0.iter();
+                Some(fours.map(|&b| f32::from_le_bytes(b)).collect())
+            }
+            Dtype::F16 => Some(halves(|b| f16::from_le_bytes(b).to_f32())),
+            Dtype::BF16 => Some(halves(|b| bf16::from_le_bytes(b).to_f32())),
+            _ => None,
+        }
+    }
+}
+
 impl SafetensorsFile {
     /// Real headers have some hundred bytes a tensor.
     const LONGEST_HEADER: u64 = 64 << 20;
@@ -127,29 +146,11 @@ impl SafetensorsFile {
             });
         }
         let raw = self.raw(name)?;
-        let halves = |to_f32: fn([u8; 2]) -> f32| -> Vec<f32> {
-            raw.bytes
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|&b| to_f32(b))
-                .collect()
-        };
-        let numbers: Vec<f32> = match raw.dtype {
-            Dtype::F32 => {
-                let chunks = raw.bytes.as_chunks::<4>().0.iter();
-                chunks.map(|&b| f32::from_le_bytes(b)).collect()
-            }
-            Dtype::F16 => halves(|b| f16::from_le_bytes(b).to_f32()),
-            Dtype::BF16 => halves(|b| bf16::from_le_bytes(b).to_f32()),
-            other => {
-                return Err(CheckpointError::Kind {
-                    path: self.path.clone(),
-                    tensor: name.to_owned(),
-                    got: format!("{other:?}"),
-                });
-            }
-        };
+        let numbers = raw.numbers().ok_or_else(|| CheckpointError::Kind {
+            path: self.path.clone(),
+            tensor: name.to_owned(),
+            got: format!("{:?}", raw.dtype),
+        })?;
         if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
             return Err(CheckpointError::NotFinite {
                 path: self.path.clone(),

@@ -5,8 +5,8 @@
 //! f32; tied ones are written once. The tokenizer's files are copied.
 //!
 //! A classifier becomes a `…ForSequenceClassification` with its head in `score.weight`, which
-//! `transformers` reads for every causal architecture (it pools at the last token too). For BERT, whose
-//! classifiers have a pooler in between, only this crate reads it.
+//! `transformers` reads for every causal architecture (it pools at the last token too). BERT's
+//! classifiers have a pooler in between, so there the class stays, and only this crate reads the head.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -181,7 +181,9 @@ impl Classifier {
     /// [`SaveError`]; what was in `folder` before is then untouched.
     pub fn save(&self, folder: &Path) -> Result<(), SaveError> {
         let plan = (self.model.config.architecture).plan(&self.model.config.definition);
-        let mut tensors = self.model.tensors(plan.prefix);
+        // Where `transformers` has such a class, its names have the prefix.
+        let prefix = plan.classifier.map_or(self.model.prefix, |_| plan.prefix);
+        let mut tensors = self.model.tensors(prefix);
         let [width, n_outputs] = self.score.dims();
         let mut head = vec![0.0; width * n_outputs];
         let layout = crate::layout::Layout::Transposed;
@@ -190,10 +192,15 @@ impl Classifier {
             "score.weight".to_owned(),
             RawTensor::f32(vec![n_outputs, width], &head),
         );
-        // A classifier has no output map.
-        tensors.remove(&plan.head.file);
         let mut config = self.model.config.json.clone();
-        config.insert("architectures".to_owned(), json!([plan.classifier]));
+        if let Some(class) = plan.classifier {
+            // Such a class has no output map, and no other head.
+            tensors.remove(&plan.head.file);
+            config.insert("architectures".to_owned(), json!([class]));
+        } else {
+            let others = self.model.kept.clone().into_iter();
+            tensors.extend(others.filter(|(name, _)| name != "score.weight"));
+        }
         config.insert("num_labels".to_owned(), json!(n_outputs));
         let names: Map<String, Value> = (0..n_outputs)
             .map(|label| (label.to_string(), json!(format!("LABEL_{label}"))))

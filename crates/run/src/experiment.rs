@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_data::DataConfig;
-use trimtab_nn::Device;
 use trimtab_weak_to_strong::{ModelConfig, WeakToStrongConfig};
 
 use crate::experiment_file::Objection;
@@ -27,9 +26,6 @@ pub struct Experiment {
     /// Models, by role. `weak` supervises unless a method says otherwise, and is the floor; `strong`
     /// is student and ceiling.
     pub roles: BTreeMap<String, Role>,
-    /// Where transformers are computed.
-    #[serde(default)]
-    pub device: Device,
     /// What is compared.
     pub method: Vec<MethodConfig>,
     /// How it is measured.

@@ -253,9 +253,14 @@ impl Store {
     ) -> Result<(), StoreError> {
         let run = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
+            // They were stored in one transaction: where one is, all are.
+            let there = "SELECT EXISTS (SELECT 1 FROM sample WHERE variant = ?1)";
+            if transaction.query_row(there, [variant], |row| row.get(0))? {
+                return Ok(());
+            }
             {
                 let mut insert =
-                    transaction.prepare("INSERT OR IGNORE INTO sample VALUES (?1, ?2, ?3, ?4)")?;
+                    transaction.prepare("INSERT INTO sample VALUES (?1, ?2, ?3, ?4)")?;
                 for (sample, (id, answer)) in samples.enumerate() {
                     insert.execute(params![variant, sample, id.as_str(), answer.0])?;
                 }

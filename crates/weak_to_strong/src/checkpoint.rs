@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::{
     Distribution, Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError,
 };
+use trimtab_nn::train::Trained;
 use trimtab_nn::{Classifier, Model, Pooling, Tokenizer, TrainOptions, Truncation};
 
 use crate::loss::{LabelStatistics, Loss, LossConfig};
+use crate::model::{Materials, ModelError};
 use crate::network::labelled;
 use crate::objective::MiniBatch;
 
@@ -54,10 +56,34 @@ impl CheckpointConfig {
         }
     }
 
-    /// The directory's own name.
-    pub(crate) fn title(&self) -> &str {
-        let name = self.path.rsplit(['/', '\\']).find(|part| !part.is_empty());
-        name.unwrap_or(&self.path)
+    /// In a few words, for tables: `fine-tuned gpt2`.
+    pub(crate) fn describe(&self) -> String {
+        let name = self.path.rsplit('/').find(|part| !part.is_empty());
+        let how = match self.train.trained {
+            Trained::Head => "linear probe on",
+            Trained::All => "fine-tuned",
+        };
+        format!("{how} {}", name.unwrap_or(&self.path))
+    }
+
+    /// The model before learning, to be taught with `loss`.
+    pub(crate) fn student(
+        &self,
+        name: String,
+        loss: &LossConfig,
+        materials: &Materials,
+    ) -> Result<Box<dyn Student>, ModelError> {
+        self.train.check()?;
+        let pretrained = materials.checkpoints.get(&self.path);
+        let pretrained = pretrained.ok_or_else(|| ModelError::NotLoaded(self.path.clone()))?;
+        Ok(Box::new(CheckpointStudent {
+            name,
+            pretrained: Arc::clone(pretrained),
+            pooling: (self.pooling).unwrap_or_else(|| Pooling::of(&pretrained.model)),
+            too_long: self.too_long,
+            loss: loss.clone(),
+            options: self.train,
+        }))
     }
 }
 
@@ -71,13 +97,13 @@ pub struct Pretrained {
 }
 
 /// A transformer before learning.
-pub(crate) struct CheckpointStudent {
-    pub(crate) name: String,
-    pub(crate) pretrained: Arc<Pretrained>,
-    pub(crate) pooling: Pooling,
-    pub(crate) too_long: Truncation,
-    pub(crate) loss: LossConfig,
-    pub(crate) options: TrainOptions,
+struct CheckpointStudent {
+    name: String,
+    pretrained: Arc<Pretrained>,
+    pooling: Pooling,
+    too_long: Truncation,
+    loss: LossConfig,
+    options: TrainOptions,
 }
 
 impl CheckpointStudent {

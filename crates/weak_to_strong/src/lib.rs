@@ -4,6 +4,7 @@
 //! [`loss`] holds every loss; [`model`] says what a role can be bound to; [`linear`], [`network`] and
 //! [`ensemble`] are the models; [`doubtful`] filters labels.
 
+#[cfg_attr(not(feature = "networks"), path = "checkpoint_absent.rs")]
 pub mod checkpoint;
 pub mod doubtful;
 pub mod ensemble;

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{FeatureTable, Student};
-use trimtab_nn::Pooling;
-use trimtab_nn::train::Trained;
 use trimtab_probe::NetworkOptions;
 use trimtab_probe::ngrams::Ngrams;
 
-use crate::checkpoint::{CheckpointConfig, CheckpointStudent, Pretrained};
+use crate::checkpoint::{CheckpointConfig, Pretrained};
 use crate::ensemble::{Combine, EnsembleStudent};
 use crate::linear::{LinearConfig, LinearStudent};
 use crate::loss::LossConfig;
@@ -174,7 +172,11 @@ pub enum ModelError {
     /// A transformer cannot be stopped early.
     #[error("early stopping of a checkpoint is not there yet")]
     NoEarlyStop,
+    /// This program was built without transformers.
+    #[error("checkpoint {0:?} needs networks, and this trimtab was built without them")]
+    NoNetworks(String),
     /// How a transformer is to be trained makes no sense.
+    #[cfg(feature = "networks")]
     #[error(transparent)]
     Train(#[from] trimtab_nn::TrainError),
     /// Early stopping needs steps to stop at.
@@ -204,6 +206,10 @@ impl ModelError {
             }
             Self::NotLoaded(_) => "this is a bug in trimtab; please report it",
             Self::NoEarlyStop => "leave out `early-stop`, or give the role fewer epochs",
+            Self::NoNetworks(_) => {
+                "build it with `cargo build --release -p trimtab-cli --features networks`"
+            }
+            #[cfg(feature = "networks")]
             Self::Train(error) => error.hint(),
             Self::OtherFeatures { .. } => "use `features` for whatever the data has",
             Self::NeedsNetwork(_) | Self::NeedsSteps => {
@@ -308,21 +314,8 @@ pub fn build(
             }
         }
         ModelConfig::Checkpoint(config) => {
-            config.train.check()?;
-            let pretrained = materials.checkpoints.get(&config.path);
-            let pretrained =
-                pretrained.ok_or_else(|| ModelError::NotLoaded(config.path.clone()))?;
-            let pooling = config
-                .pooling
-                .unwrap_or_else(|| Pooling::of(&pretrained.model));
-            Ok(Untaught::Other(Box::new(CheckpointStudent {
-                name,
-                pretrained: Arc::clone(pretrained),
-                pooling,
-                too_long: config.too_long,
-                loss: loss.clone(),
-                options: config.train,
-            })))
+            let student = config.student(name, loss, materials)?;
+            Ok(Untaught::Other(student))
         }
         ModelConfig::Ensemble(config) => {
             in_range(
@@ -466,13 +459,7 @@ impl ModelConfig {
                     None => format!("{head} on {name}"),
                 }
             }
-            Self::Checkpoint(config) => {
-                let how = match config.train.trained {
-                    Trained::Head => "linear probe on",
-                    Trained::All => "fine-tuned",
-                };
-                format!("{how} {}", config.title())
-            }
+            Self::Checkpoint(config) => config.describe(),
             Self::Ensemble(config) => {
                 let members: Vec<String> = config
                     .members

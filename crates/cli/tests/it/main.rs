@@ -7,6 +7,7 @@ mod bad_data;
 mod bad_experiment;
 mod bad_folder;
 mod bad_usage;
+mod checkpoint;
 mod data_files;
 mod full_disk;
 mod hostile;

@@ -98,6 +98,6 @@ pub(super) fn plan(definition: &Definition) -> Plan {
         head: Entry::one("lm_head.weight", Layout::Transposed, "head"),
         ignored: &["embeddings.position_ids"],
         kept: &["pooler.", "cls.", "classifier.", "score."],
-        classifier: "BertForSequenceClassification",
+        classifier: None,
     }
 }

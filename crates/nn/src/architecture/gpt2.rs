@@ -80,6 +80,6 @@ pub(super) fn plan(definition: &Definition) -> Plan {
         head: Entry::one("lm_head.weight", Layout::Transposed, "head"),
         ignored: &[".attn.bias", ".attn.masked_bias"],
         kept: &["score.", "multiple_choice_head."],
-        classifier: "GPT2ForSequenceClassification",
+        classifier: Some("GPT2ForSequenceClassification"),
     }
 }

@@ -96,6 +96,6 @@ pub(super) fn plan(definition: &Definition) -> Plan {
             ".rotary_emb.inv_freq",
         ],
         kept: &["score."],
-        classifier: "GPTNeoXForSequenceClassification",
+        classifier: Some("GPTNeoXForSequenceClassification"),
     }
 }

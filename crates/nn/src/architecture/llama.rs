@@ -124,11 +124,11 @@ pub(super) fn plan(architecture: Architecture, definition: &Definition) -> Plan 
         head: Entry::one("lm_head.weight", Layout::Transposed, "head"),
         ignored: &[".rotary_emb.inv_freq"],
         kept: &["score."],
-        classifier: match architecture {
+        classifier: Some(match architecture {
             Architecture::Mistral => "MistralForSequenceClassification",
             Architecture::Qwen2 => "Qwen2ForSequenceClassification",
             Architecture::Qwen3 => "Qwen3ForSequenceClassification",
             _ => "LlamaForSequenceClassification",
-        },
+        }),
     }
 }

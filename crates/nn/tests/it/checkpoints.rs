@@ -6,10 +6,12 @@ use std::fs;
 use std::path::Path;
 
 use burn_tensor::Device as BurnDevice;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use trimtab_core::Seed;
 use trimtab_nn::{
-    Checkpoint, CheckpointError, Classifier, Device, Keep, Model, ModelConfig, Padding, Pooling,
-    SaveError, TokenBatch,
+    Architecture, Checkpoint, CheckpointError, Classifier, Device, HeadError, Keep, Model,
+    ModelConfig, Padding, Pooling, SaveError, TokenBatch,
 };
 
 use crate::golden::{folder, load, numbers};
@@ -45,7 +47,7 @@ type Tensors = BTreeMap<String, (String, Vec<u8>)>;
 
 fn tensors(path: &Path) -> Tensors {
     let bytes = fs::read(path).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
     (file.iter())
         .map(|(name, view)| {
             let kind = format!("{:?} {:?}", view.dtype(), view.shape());
@@ -104,6 +106,51 @@ fn a_classifier_comes_back_with_its_head() {
     assert!(names.contains_key("score.weight") && !names.contains_key("lm_head.weight"));
     let again = Classifier::with_own_head(reload(out.path()).unwrap(), Pooling::LastToken);
     assert_eq!(again.unwrap().n_outputs(), 3);
+}
+
+#[test]
+fn an_encoder_keeps_its_pooler_beside_the_head() {
+    let out = tempfile::tempdir().unwrap();
+    let classifier = Classifier::new(load("bert"), Pooling::Mean, 2);
+    classifier.save(out.path()).unwrap();
+    let names = tensors(&out.path().join("model.safetensors"));
+    let mut expected = tensors(&folder("bert/model.safetensors"));
+    expected.insert(
+        "score.weight".into(),
+        ("F32 [2, 32]".into(), vec![0; 4 * 64]),
+    );
+    assert!(names == expected);
+    let model = reload(out.path()).unwrap();
+    assert_eq!(model.config().architecture, Architecture::Bert);
+    assert!(Classifier::with_own_head(model, Pooling::Mean).is_ok());
+}
+
+#[test]
+fn heads_are_read_in_half_precision_and_bad_ones_refused() {
+    let with_head = |dtype: Dtype, shape: Vec<usize>, bytes: Vec<u8>| {
+        let out = tempfile::tempdir().unwrap();
+        load("llama_classify").save(out.path()).unwrap();
+        let path = out.path().join("model.safetensors");
+        let old = fs::read(&path).unwrap();
+        let file = SafeTensors::deserialize(&old).unwrap();
+        let mut views: Vec<_> = file.tensors();
+        views.retain(|(name, _)| name != "score.weight");
+        let head = TensorView::new(dtype, shape, &bytes).unwrap();
+        views.push(("score.weight".to_owned(), head));
+        fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        Classifier::with_own_head(reload(out.path()).unwrap(), Pooling::LastToken)
+    };
+    let width = load("llama_classify").transformer.definition().width;
+    let one = half::f16::from_f32(1.5).to_le_bytes().repeat(width);
+    let head = with_head(Dtype::F16, vec![1, width], one.clone()).unwrap();
+    assert_eq!(head.head(), vec![1.5; width]);
+    let error = with_head(Dtype::F16, vec![width, 1], one).unwrap_err();
+    assert!(matches!(error, HeadError::Shape { .. }));
+    let nan = f32::NAN.to_le_bytes().repeat(width);
+    let error = with_head(Dtype::F32, vec![1, width], nan).unwrap_err();
+    assert_eq!(error, HeadError::Numbers);
+    let error = Classifier::with_own_head(load("llama"), Pooling::LastToken).unwrap_err();
+    assert_eq!(error, HeadError::None);
 }
 
 #[test]
