@@ -1,6 +1,6 @@
 //! Experiments, run folders, the ledger, and running it all.
 //!
-//! [`experiment_file`] reads TOML into [`Experiment`]s; [`execute`] runs them into a [`RunFolder`];
+//! [`experiment_file`] reads TOML into [`Experiment`]s; [`execute()`] runs them into a [`RunFolder`];
 //! [`store`] is what a report reads. Nothing here prints or reads the environment.
 
 #[cfg_attr(not(feature = "networks"), path = "checkpoints_absent.rs")]
