@@ -13,15 +13,13 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_core::{
-    Distribution, Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError,
-};
+use trimtab_core::{Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError};
 use trimtab_nn::train::Trained;
 use trimtab_nn::{Classifier, Model, Pooling, Tokenizer, TrainOptions, Truncation};
 
 use crate::loss::{LabelStatistics, Loss, LossConfig};
 use crate::model::{Materials, ModelError};
-use crate::network::labelled;
+use crate::network::{judgements, labelled};
 use crate::objective::MiniBatch;
 
 /// Rows that are judged at a time.
@@ -171,17 +169,7 @@ impl Supervisor for CheckpointModel {
             .map_err(|source| failed(source.into()))?;
         let logits = (self.classifier.predict(&rows, JUDGE_BATCH))
             .map_err(|source| failed(source.into()))?;
-        let mut row = vec![0.0; self.classifier.n_outputs()];
-        Ok(questions
-            .iter()
-            .zip(logits.chunks_exact(row.len()))
-            .map(|(question, logits)| {
-                for (z, &logit) in row.iter_mut().zip(logits) {
-                    *z = f64::from(logit);
-                }
-                Judgement::decided(question.id.clone(), Distribution::softmax(&row))
-            })
-            .collect())
+        Ok(judgements(questions, &logits, self.classifier.n_outputs()))
     }
 }
 

@@ -119,16 +119,25 @@ impl Supervisor for NetworkModel {
 
     fn judge(&self, questions: &[Question]) -> Result<Vec<Judgement>, SupervisorError> {
         let logits = self.network.logits(&self.view.rows(questions)?);
-        let mut row = vec![0.0; self.n_answers];
-        Ok(questions
-            .iter()
-            .zip(logits.chunks_exact(self.n_answers))
-            .map(|(question, logits)| {
-                for (z, &logit) in row.iter_mut().zip(logits) {
-                    *z = f64::from(logit);
-                }
-                Judgement::decided(question.id.clone(), Distribution::softmax(&row))
-            })
-            .collect())
+        Ok(judgements(questions, &logits, self.n_answers))
     }
+}
+
+/// The softmax of each question's logits, `[questions.len(), n_answers]`, as its judgement.
+pub(crate) fn judgements(
+    questions: &[Question],
+    logits: &[f32],
+    n_answers: usize,
+) -> Vec<Judgement> {
+    let mut row = vec![0.0; n_answers];
+    questions
+        .iter()
+        .zip(logits.chunks_exact(n_answers))
+        .map(|(question, logits)| {
+            for (z, &logit) in row.iter_mut().zip(logits) {
+                *z = f64::from(logit);
+            }
+            Judgement::decided(question.id.clone(), Distribution::softmax(&row))
+        })
+        .collect()
 }
