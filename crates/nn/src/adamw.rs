@@ -9,9 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use burn_tensor::Tensor;
+use burn_tensor::{Tensor, TensorData};
 
-use crate::transformer::Parameter;
+use crate::transformer::{Parameter, numbers};
 
 /// A gradient of one parameter, or another quantity of its shape.
 #[derive(Debug, Clone)]
@@ -120,6 +120,39 @@ impl AdamW {
             _ => panic!("the gradient of `{name}` has another rank than the parameter"),
         };
         self.moments.insert(name.to_owned(), moments);
+    }
+
+    /// First and second moments of the parameter called so, row-major, once it has moved.
+    pub(crate) fn moments(&self, name: &str) -> Option<[Vec<f32>; 2]> {
+        Some(match self.moments.get(name)? {
+            Moments::Vector(moments) => moments.each_ref().map(numbers),
+            Moments::Matrix(moments) => moments.each_ref().map(numbers),
+        })
+    }
+
+    /// Sets the moments of one parameter.
+    pub(crate) fn restore(
+        &mut self,
+        name: &str,
+        parameter: &Parameter<'_>,
+        moments: [Vec<f32>; 2],
+    ) {
+        fn tensors<const D: usize>(like: &Tensor<D>, moments: [Vec<f32>; 2]) -> [Tensor<D>; 2] {
+            moments.map(|moment| {
+                let data = TensorData::new(moment, like.dims());
+                Tensor::from_data(data, &like.device().inner())
+            })
+        }
+        let moments = match parameter {
+            Parameter::Vector(tensor) => Moments::Vector(tensors(tensor, moments)),
+            Parameter::Matrix(tensor) => Moments::Matrix(tensors(tensor, moments)),
+        };
+        self.moments.insert(name.to_owned(), moments);
+    }
+
+    /// Goes on after `step` steps.
+    pub(crate) fn restore_step(&mut self, step: usize) {
+        self.step = i32::try_from(step).unwrap_or(i32::MAX);
     }
 
     fn moved<const D: usize>(

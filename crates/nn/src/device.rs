@@ -3,9 +3,12 @@
 use std::str::FromStr;
 
 use burn_tensor::Device as BurnDevice;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A kind of device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Device {
     /// The processor; always there.
     #[default]

@@ -5,7 +5,8 @@
 //! - [`checkpoint`]: a Hugging Face directory into a [`Model`], and back ([`save`]);
 //! - [`transformer`]: the forward pass, on any device that `burn` has;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
-//! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head or all.
+//! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
+//!   or all, which goes on where it was killed.
 //!
 //! Arithmetic is in single precision. There is no dropout: training is deterministic given the seed.
 //! This crate reads and writes checkpoints; it knows nothing of labels, weak or strong.
@@ -19,9 +20,9 @@ pub mod config;
 pub mod definition;
 pub mod device;
 mod layout;
+pub mod lora;
 mod safetensors_file;
 pub mod save;
-pub mod schedule;
 pub mod tokenizer;
 pub mod train;
 pub mod transformer;
@@ -33,8 +34,8 @@ pub use classifier::{Classifier, HeadError, Pooling};
 pub use config::{ConfigError, ModelConfig};
 pub use definition::Definition;
 pub use device::{Device, DeviceError};
+pub use lora::{LinearMap, LoraOptions};
 pub use save::SaveError;
-pub use schedule::Schedule;
 pub use tokenizer::{Tokenizer, TokenizerError, Truncation};
-pub use train::{TrainError, TrainOptions, Trained, Training};
+pub use train::{OptionError, Session, TrainError, TrainOptions, Trained, Training};
 pub use transformer::{Hidden, Keep, Transformer};

@@ -1,7 +1,7 @@
-//! Mini-batch training of a [`Classifier`]: its head alone, or everything, by AdamW.
+//! Mini-batch training of a [`Classifier`] by AdamW: its head alone, adapters of low rank, or everything.
 //!
 //! ```text
-//! for each batch:   z = logits of all its rows
+//! for each batch:   z = logits of all its samples
 //!                   g = ∂L/∂z, which the objective decides on the whole batch
 //!                   backward through Σ g ⊙ z, with g held constant
 //! ```
@@ -15,24 +15,37 @@
 //! replacement and reshuffled every epoch; the last, smaller batch of an epoch is used. Differs from
 //! openai/weak-to-strong, which never reshuffles ([`Order::AsGiven`]) and drops the smaller batch.
 //! Parity: `tests/it/training.rs` follows six of its runs step by step.
+//!
+//! A training whose workplace has a folder keeps its state there ([`state`]), and goes on from it, to the bit: the state
+//! is what learns, the optimiser's moments and the place in the data; everything else follows from the seed.
+
+mod state;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use burn_tensor::{Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_core::{BatchObjective, Seed};
+use trimtab_core::{BatchObjective, Schedule, Seed, TrainingStep, Workplace};
 
 use crate::adamw::{AdamW, Gradient, Gradients};
 use crate::batch::{BatchError, Padding, TokenBatch};
+use crate::checkpoint::CheckpointError;
 use crate::classifier::Classifier;
-use crate::schedule::Schedule;
+use crate::lora::{LoraOptions, is_adapter};
+use crate::save::SaveError;
+use crate::train::state::{Position, StateFile};
 use crate::transformer::{Parameter, numbers};
 
 /// How a classifier is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TrainOptions {
     /// What learns.
     pub trained: Trained,
+    /// The adapters, where they learn.
+    pub lora: LoraOptions,
     /// Passes over the training samples.
     pub epochs: usize,
     /// Samples a step.
@@ -55,12 +68,15 @@ pub struct TrainOptions {
     pub clip_norm: f64,
     /// In what order samples come.
     pub order: Order,
+    /// Seconds between saves of the state that a killed training goes on from. It has no part in the result.
+    pub save_every_secs: f64,
 }
 
 impl Default for TrainOptions {
     fn default() -> Self {
         Self {
             trained: Trained::All,
+            lora: LoraOptions::default(),
             epochs: 2,
             batch_size: 32,
             micro_batch_size: 32,
@@ -72,6 +88,7 @@ impl Default for TrainOptions {
             epsilon: 1e-8,
             clip_norm: 0.0,
             order: Order::Shuffled,
+            save_every_secs: 60.0,
         }
     }
 }
@@ -82,9 +99,25 @@ impl Default for TrainOptions {
 pub enum Trained {
     /// The head: a linear probe on hidden states that stay as they are.
     Head,
+    /// The head, and a change of low rank to some linear maps.
+    Lora,
     /// Head and transformer.
     All,
 }
+
+impl Trained {
+    /// Whether the parameter called so learns.
+    fn learns(self) -> fn(&str) -> bool {
+        match self {
+            Self::Head => |name| name == HEAD,
+            Self::Lora => |name| name == HEAD || is_adapter(name),
+            Self::All => |_| true,
+        }
+    }
+}
+
+/// What the head is called among the parameters.
+const HEAD: &str = "score";
 
 /// In what order samples come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -96,19 +129,37 @@ pub enum Order {
     AsGiven,
 }
 
-/// What one step did, for progress and logs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
-    /// Which, from 0.
-    pub step: usize,
-    /// Of how many.
-    pub n_steps: usize,
-    /// The mean loss of the batch, before the step.
-    pub loss: f64,
-    /// The step size.
-    pub learning_rate: f64,
-    /// The norm of all gradients before clipping; `None` where they are not clipped.
-    pub gradient_norm: Option<f64>,
+/// What surrounds one training.
+pub struct Session<'a, 's> {
+    /// Who hears of steps, and where state is kept.
+    pub workplace: &'a Workplace<'a>,
+    /// How it is stopped early, if it is.
+    pub stopping: Option<EarlyStopping<'s>>,
+    /// Rows that make up one sample: their logits lie side by side. Two for a pair of texts to compare.
+    pub rows_per_sample: usize,
+    /// Whatever makes this training another one beside options, seed and rows: loss and labels. A kept
+    /// state of another training is refused.
+    pub identity: &'a [u8],
+}
+
+impl Session<'_, '_> {
+    /// A training that nobody watches and that keeps nothing.
+    pub fn plain() -> Self {
+        Self {
+            workplace: Workplace::none(),
+            stopping: None,
+            rows_per_sample: 1,
+            identity: &[],
+        }
+    }
+}
+
+/// How to stop early: training runs its full length, and the best classifier seen is kept.
+pub struct EarlyStopping<'a> {
+    /// Looks in one training.
+    pub n_looks: usize,
+    /// What is maximised.
+    pub score: &'a mut dyn FnMut(&Classifier) -> Result<f64, BatchError>,
 }
 
 /// What came of training.
@@ -116,12 +167,33 @@ pub struct Step {
 pub struct Training {
     /// Steps taken.
     pub n_steps: usize,
+    /// Steps after which the classifier that was kept had come about.
+    pub kept_step: usize,
     /// Mean loss over the last epoch.
     pub loss: f64,
 }
 
-/// Why training stopped.
+/// An option makes no sense.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("`{option}` is {value}, expected {expected}")]
+pub struct OptionError {
+    /// Its name.
+    pub option: &'static str,
+    /// Its value.
+    pub value: f64,
+    /// What it should be.
+    pub expected: &'static str,
+}
+
+impl OptionError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        "change the training options"
+    }
+}
+
+/// Why training stopped.
+#[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// There is nothing to train on, or no step to take.
     #[error("nothing to train: {n_rows} rows, {epochs} epochs, batches of {batch_size}")]
@@ -134,15 +206,8 @@ pub enum TrainError {
         batch_size: usize,
     },
     /// An option makes no sense.
-    #[error("`{option}` is {value}, expected {expected}")]
-    Option {
-        /// Its name.
-        option: &'static str,
-        /// Its value.
-        value: f64,
-        /// What it should be.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    Option(#[from] OptionError),
     /// Tokens that the model cannot read; the row counts within its micro-batch.
     #[error("training data")]
     Batch(#[from] BatchError),
@@ -156,15 +221,32 @@ pub enum TrainError {
         /// Its loss.
         loss: f64,
     },
+    /// The folder holds the state of another training.
+    #[error("{} is the state of another training: options, seed, data or labels differ", path.display())]
+    OtherState {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The state that is there cannot be read.
+    #[error("the state of the training cannot be read")]
+    State(#[source] CheckpointError),
+    /// The state cannot be kept; the one before is still there.
+    #[error("the state of the training cannot be kept")]
+    KeepState(#[source] SaveError),
 }
 
 impl TrainError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Nothing { .. } | Self::Option { .. } => "change the training options",
+            Self::Nothing { .. } => "change the training options",
+            Self::Option(error) => error.hint(),
             Self::Batch(error) => error.hint(),
             Self::Diverged { .. } => "lower the learning rate, warm up, or clip gradients",
+            Self::OtherState { .. } | Self::State(_) => {
+                "delete the file, and the training begins anew"
+            }
+            Self::KeepState(error) => error.hint(),
         }
     }
 }
@@ -174,8 +256,8 @@ impl TrainOptions {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Option`] names the first option that makes no sense.
-    pub fn check(&self) -> Result<(), TrainError> {
+    /// [`OptionError`] names the first option that makes no sense.
+    pub fn check(&self) -> Result<(), OptionError> {
         let [b1, b2] = self.betas;
         let unit = |x: f64| (0.0..1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
@@ -213,6 +295,12 @@ impl TrainOptions {
                 "0 or more",
             ),
             (
+                "save-every-secs",
+                self.save_every_secs,
+                self.save_every_secs >= 0.0,
+                "0 or more",
+            ),
+            (
                 "micro-batch-size",
                 self.micro_batch_size as f64,
                 self.micro_batch_size > 0,
@@ -220,14 +308,17 @@ impl TrainOptions {
             ),
         ] {
             if !holds {
-                return Err(TrainError::Option {
+                return Err(OptionError {
                     option,
                     value,
                     expected,
                 });
             }
         }
-        Ok(())
+        match self.trained {
+            Trained::Lora => self.lora.check(),
+            Trained::Head | Trained::All => Ok(()),
+        }
     }
 }
 
@@ -239,71 +330,110 @@ enum Inputs<'r> {
 }
 
 impl Classifier {
-    /// Trains on `rows` of token ids; `objective` knows their labels by row number. `observe` is
-    /// called after every step.
+    /// Trains on `rows` of token ids, sample after sample; `objective` knows the labels by the sample's number.
     ///
     /// # Errors
     ///
-    /// [`TrainError`]; after [`TrainError::Diverged`] the parameters are those of the step before.
+    /// [`TrainError`]; the classifier is then what it was.
     pub fn train<R: AsRef<[u32]>>(
         &mut self,
         rows: &[R],
         objective: &mut dyn BatchObjective,
         options: &TrainOptions,
         seed: Seed,
-        observe: &mut dyn FnMut(&Step),
+        session: Session<'_, '_>,
     ) -> Result<Training, TrainError> {
         options.check()?;
-        let n_steps = match options.batch_size {
-            0 => 0,
-            size => rows.len().div_ceil(size) * options.epochs,
-        };
-        if n_steps == 0 {
+        let rows: Vec<&[u32]> = rows.iter().map(AsRef::as_ref).collect();
+        let n_samples = rows.len() / session.rows_per_sample;
+        let per_epoch = n_samples.div_ceil(options.batch_size.max(1));
+        let n_steps = per_epoch * options.epochs;
+        if n_steps == 0 || options.batch_size == 0 {
             return Err(TrainError::Nothing {
-                n_rows: rows.len(),
+                n_rows: n_samples,
                 epochs: options.epochs,
                 batch_size: options.batch_size,
             });
         }
+        let state = session.workplace.folder().map(|folder| {
+            let identity = session.identity;
+            StateFile::new(folder, self, options, seed, &rows, identity)
+        });
         let inputs = match options.trained {
-            Trained::Head => Inputs::Features(self.features(rows, options.micro_batch_size)?),
-            Trained::All => Inputs::Tokens(rows.iter().map(AsRef::as_ref).collect()),
+            Trained::Head => Inputs::Features(self.features(&rows, options.micro_batch_size)?),
+            Trained::Lora | Trained::All => Inputs::Tokens(rows),
         };
         let mut trainer = Trainer {
-            classifier: self.tracked(options.trained),
+            classifier: self.tracked(options, seed)?,
             inputs,
+            rows_per_sample: session.rows_per_sample,
             adamw: AdamW::new(options.betas, options.epsilon, options.weight_decay),
             options,
             n_steps,
             warm_up: (options.warm_up * n_steps as f64).round() as usize,
+            best: None,
         };
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        let mut shuffle = seed.child("shuffle").stream();
-        let (mut k, mut loss) = (0, 0.0);
-        let result = (0..options.epochs).try_for_each(|_| {
-            if options.order == Order::Shuffled {
-                shuffle.shuffle(&mut order);
+        let mut position = match &state {
+            Some(state) => state.resume(&mut trainer)?.unwrap_or_default(),
+            None => Position::default(),
+        };
+        let mut stopping = session.stopping;
+        let mut saved = Instant::now();
+        let mut order: Vec<usize> = (0..n_samples).collect();
+        let (mut shuffle, mut n_shuffled) = (seed.child("shuffle").stream(), 0);
+        while position.step < n_steps {
+            let (epoch, within) = (position.step / per_epoch, position.step % per_epoch);
+            while n_shuffled <= epoch {
+                if options.order == Order::Shuffled {
+                    shuffle.shuffle(&mut order);
+                }
+                n_shuffled += 1;
             }
-            loss = 0.0;
-            order.chunks(options.batch_size).try_for_each(|batch| {
-                let step = trainer.step(batch, k, objective)?;
-                loss += step.loss * batch.len() as f64 / rows.len() as f64;
-                k += 1;
-                observe(&step);
-                Ok(())
-            })
-        });
-        *self = trainer.classifier.untracked();
-        result.map(|()| Training { n_steps, loss })
+            if within == 0 {
+                position.loss = 0.0;
+            }
+            let from = within * options.batch_size;
+            let batch = &order[from..n_samples.min(from + options.batch_size)];
+            let step = trainer.step(batch, position.step, objective)?;
+            position.loss += step.loss * batch.len() as f64 / n_samples as f64;
+            position.step += 1;
+            if let Some(stopping) = &mut stopping {
+                let every = n_steps.div_ceil(stopping.n_looks.max(1));
+                if position.step % every == 0 || position.step == n_steps {
+                    trainer.look(position.step, stopping)?;
+                }
+            }
+            if let Some(state) = &state
+                && saved.elapsed() >= Duration::from_secs_f64(options.save_every_secs)
+            {
+                state.keep(position, &mut trainer)?;
+                saved = Instant::now();
+            }
+            session.workplace.tell(&step);
+        }
+        let kept_step = trainer.best.as_ref().map_or(n_steps, |best| best.step);
+        *self = match trainer.best {
+            Some(best) => best.classifier,
+            None => trainer.classifier.finished(),
+        };
+        Ok(Training {
+            n_steps,
+            kept_step,
+            loss: position.loss,
+        })
     }
 
-    fn tracked(&self, trained: Trained) -> Self {
+    /// A copy whose trained parameters collect gradients.
+    fn tracked(&self, options: &TrainOptions, seed: Seed) -> Result<Self, TrainError> {
         let mut tracked = self.clone();
-        tracked.score = tracked.score.autodiff().require_grad();
-        if trained == Trained::All {
-            tracked.model.transformer = tracked.model.transformer.tracked();
+        if options.trained == Trained::Lora {
+            let transformer = &mut tracked.model.transformer;
+            transformer.adapt(&options.lora, seed.child("lora"))?;
         }
-        tracked
+        tracked.score = tracked.score.autodiff().require_grad();
+        let transformer = tracked.model.transformer;
+        tracked.model.transformer = transformer.tracked(options.trained.learns());
+        Ok(tracked)
     }
 
     fn untracked(mut self) -> Self {
@@ -312,30 +442,60 @@ impl Classifier {
         self
     }
 
-    fn visit(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_>)) {
+    /// The classifier that training has made: no gradients, no adapters.
+    fn finished(self) -> Self {
+        let mut finished = self.untracked();
+        finished.model.transformer.merge_adapters();
+        finished
+    }
+
+    pub(crate) fn visit(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_>)) {
         self.model.transformer.visit(visit);
-        visit("score", Parameter::Matrix(&mut self.score));
+        visit(HEAD, Parameter::Matrix(&mut self.score));
     }
 }
 
 struct Trainer<'a> {
     classifier: Classifier,
     inputs: Inputs<'a>,
+    rows_per_sample: usize,
     adamw: AdamW,
     options: &'a TrainOptions,
     n_steps: usize,
     warm_up: usize,
+    best: Option<Best>,
+}
+
+/// The best classifier that early stopping has seen.
+struct Best {
+    score: f64,
+    step: usize,
+    classifier: Classifier,
 }
 
 impl Trainer<'_> {
+    /// Keeps the classifier after `step` steps when it is the best so far.
+    fn look(&mut self, step: usize, stopping: &mut EarlyStopping<'_>) -> Result<(), BatchError> {
+        let classifier = self.classifier.clone().finished();
+        let score = (stopping.score)(&classifier)?;
+        if self.best.as_ref().is_none_or(|best| score > best.score) {
+            self.best = Some(Best {
+                score,
+                step,
+                classifier,
+            });
+        }
+        Ok(())
+    }
+
     fn step(
         &mut self,
         batch: &[usize],
         step: usize,
         objective: &mut dyn BatchObjective,
-    ) -> Result<Step, TrainError> {
+    ) -> Result<TrainingStep, TrainError> {
         let (options, n_steps) = (self.options, self.n_steps);
-        let n_outputs = self.classifier.n_outputs();
+        let n_outputs = self.classifier.n_outputs() * self.rows_per_sample;
         let mut slope = vec![0.0; batch.len() * n_outputs];
         let mut evaluate = |logits: &[f32], slope: &mut [f32]| {
             let is_finite = |xs: &[f32]| xs.iter().all(|x| x.is_finite());
@@ -357,7 +517,7 @@ impl Trainer<'_> {
         let mut gradients = Gradients::default();
         let loss;
         if batch.len() <= options.micro_batch_size {
-            let logits = forward(&self.classifier, &self.inputs, batch)?;
+            let logits = self.forward(&self.classifier, batch)?;
             loss = evaluate(&numbers(&logits), &mut slope)?;
             backward(&mut self.classifier, &logits, slope, &mut gradients);
         } else {
@@ -366,7 +526,7 @@ impl Trainer<'_> {
             let mut all = vec![0.0; slope.len()];
             for part in &parts {
                 let rows: Vec<usize> = part.iter().map(|&at| batch[at]).collect();
-                let logits = numbers(&forward(&still, &self.inputs, &rows)?);
+                let logits = numbers(&self.forward(&still, &rows)?);
                 for (&at, z) in part.iter().zip(logits.chunks_exact(n_outputs)) {
                     all[at * n_outputs..][..n_outputs].copy_from_slice(z);
                 }
@@ -374,7 +534,7 @@ impl Trainer<'_> {
             loss = evaluate(&all, &mut slope)?;
             for part in &parts {
                 let rows: Vec<usize> = part.iter().map(|&at| batch[at]).collect();
-                let logits = forward(&self.classifier, &self.inputs, &rows)?;
+                let logits = self.forward(&self.classifier, &rows)?;
                 let slope = (part.iter())
                     .flat_map(|&at| slope[at * n_outputs..][..n_outputs].iter().copied())
                     .collect();
@@ -396,7 +556,7 @@ impl Trainer<'_> {
                 adamw.update(name, parameter, gradient, learning_rate);
             }
         });
-        Ok(Step {
+        Ok(TrainingStep {
             step,
             n_steps,
             loss,
@@ -405,11 +565,25 @@ impl Trainer<'_> {
         })
     }
 
+    /// Logits of the samples `picked`, `[picked, rows per sample · n_outputs]`.
+    fn forward(&self, classifier: &Classifier, picked: &[usize]) -> Result<Tensor<2>, BatchError> {
+        let n = self.rows_per_sample;
+        let rows: Vec<usize> = (picked.iter())
+            .flat_map(|&sample| sample * n..(sample + 1) * n)
+            .collect();
+        let logits = forward(classifier, &self.inputs, &rows)?;
+        Ok(logits.reshape([picked.len(), n * classifier.n_outputs()]))
+    }
+
     /// Places within the batch, those of like length together.
     fn micro_batches(&self, batch: &[usize]) -> Vec<Vec<usize>> {
         let mut places: Vec<usize> = (0..batch.len()).collect();
         if let Inputs::Tokens(rows) = &self.inputs {
-            places.sort_by_key(|&at| rows[batch[at]].len());
+            let n = self.rows_per_sample;
+            places.sort_by_key(|&at| {
+                let rows = &rows[batch[at] * n..][..n];
+                rows.iter().map(|row| row.len()).max()
+            });
         }
         (places.chunks(self.options.micro_batch_size))
             .map(<[usize]>::to_vec)
@@ -525,7 +699,7 @@ mod tests {
             "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "bert",
         ] {
             let still = classifier(name, &device);
-            let mut tracked = still.tracked(Trained::All);
+            let mut tracked = still.tracked(&TrainOptions::default(), Seed(0)).unwrap();
             let logits = forward(&tracked, &inputs, &[0, 1, 2]).unwrap();
             let mut gradients = Gradients::default();
             backward(&mut tracked, &logits, slope.to_vec(), &mut gradients);

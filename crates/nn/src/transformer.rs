@@ -21,6 +21,7 @@ use crate::definition::{
     Attention as Sight, Definition, Mlp as MlpKind, Norm as NormKind, NormPlace, Output, Positions,
     QueryKeyNorm, Residual,
 };
+use crate::lora::{Adapter, LinearMap};
 
 /// A transformer with its parameters, on a device.
 #[derive(Debug, Clone)]
@@ -65,6 +66,14 @@ pub(crate) enum Parameter<'a> {
 }
 
 impl Parameter<'_> {
+    /// Its shape.
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Vector(tensor) => tensor.dims().to_vec(),
+            Self::Matrix(tensor) => tensor.dims().to_vec(),
+        }
+    }
+
     /// Its numbers, row-major, and its shape.
     pub(crate) fn read(&self) -> (Vec<f32>, Vec<usize>) {
         match self {
@@ -114,9 +123,11 @@ struct Mlp {
 }
 
 #[derive(Debug, Clone)]
-struct Linear {
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
+pub(crate) struct Linear {
+    pub(crate) weight: Tensor<2>,
+    pub(crate) bias: Option<Tensor<1>>,
+    /// A change that is being learnt.
+    pub(crate) adapter: Option<Adapter>,
 }
 
 #[derive(Debug, Clone)]
@@ -149,7 +160,11 @@ impl<E> Builder<'_, E> {
         let bias = has_bias
             .then(|| self.tensor(&format!("{name}.bias"), [shape[1]]))
             .transpose()?;
-        Ok(Linear { weight, bias })
+        Ok(Linear {
+            weight,
+            bias,
+            adapter: None,
+        })
     }
 
     fn norm(&mut self, name: &str, width: usize, kind: NormKind, epsilon: f64) -> Result<Norm, E> {
@@ -332,10 +347,30 @@ impl Transformer {
         }
     }
 
-    /// The same transformer whose parameters collect gradients.
+    /// Walks through the linear maps of every layer.
+    pub(crate) fn linears(&mut self, visit: &mut dyn FnMut(&str, LinearMap, &mut Linear)) {
+        for (i, layer) in self.layers.iter_mut().enumerate() {
+            let (attention, mlp) = (&mut layer.attention, &mut layer.mlp);
+            let gate = mlp.gate.as_mut().map(|gate| (LinearMap::Gate, gate));
+            let others = [
+                (LinearMap::Query, &mut attention.query),
+                (LinearMap::Key, &mut attention.key),
+                (LinearMap::Value, &mut attention.value),
+                (LinearMap::Output, &mut attention.output),
+                (LinearMap::Up, &mut mlp.up),
+                (LinearMap::Down, &mut mlp.down),
+            ];
+            for (map, linear) in others.into_iter().chain(gate) {
+                visit(&format!("layers.{i}.{map:?}"), map, linear);
+            }
+        }
+    }
+
+    /// The same transformer, whose parameters collect gradients where `is_trained` says so of their name.
     #[must_use]
-    pub(crate) fn tracked(mut self) -> Self {
-        self.visit(&mut |_, parameter| match parameter {
+    pub(crate) fn tracked(mut self, is_trained: fn(&str) -> bool) -> Self {
+        self.visit(&mut |name, parameter| match parameter {
+            _ if !is_trained(name) => {}
             Parameter::Vector(tensor) => tensor.inplace(|t| t.autodiff().require_grad()),
             Parameter::Matrix(tensor) => tensor.inplace(|t| t.autodiff().require_grad()),
         });
@@ -601,10 +636,17 @@ impl Linear {
         if let Some(bias) = &mut self.bias {
             visit(&format!("{here}.bias"), Parameter::Vector(bias));
         }
+        if let Some(adapter) = &mut self.adapter {
+            adapter.visit(here, visit);
+        }
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        linear(x, self.weight.clone(), self.bias.clone())
+        let (weight, bias) = (self.weight.clone(), self.bias.clone());
+        match &self.adapter {
+            None => linear(x, weight, bias),
+            Some(adapter) => linear(x.clone(), weight, bias) + adapter.forward(x),
+        }
     }
 }
 
