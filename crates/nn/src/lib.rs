@@ -21,6 +21,7 @@ pub mod definition;
 pub mod device;
 mod layout;
 pub mod lora;
+mod memory;
 mod safetensors_file;
 pub mod save;
 pub mod tokenizer;

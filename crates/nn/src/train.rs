@@ -24,7 +24,7 @@ mod state;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use burn_tensor::{Tensor, TensorData};
+use burn_tensor::{Device as BurnDevice, Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{BatchObjective, Schedule, Seed, TrainingStep, Workplace};
@@ -34,6 +34,7 @@ use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::checkpoint::CheckpointError;
 use crate::classifier::Classifier;
 use crate::lora::{LoraOptions, is_adapter};
+use crate::memory::{self, Need};
 use crate::save::SaveError;
 use crate::train::state::{Position, StateFile};
 use crate::transformer::{Parameter, numbers};
@@ -107,7 +108,7 @@ pub enum Trained {
 
 impl Trained {
     /// Whether the parameter called so learns.
-    fn learns(self) -> fn(&str) -> bool {
+    pub(crate) fn learns(self) -> fn(&str) -> bool {
         match self {
             Self::Head => |name| name == HEAD,
             Self::Lora => |name| name == HEAD || is_adapter(name),
@@ -211,6 +212,18 @@ pub enum TrainError {
     /// Tokens that the model cannot read; the row counts within its micro-batch.
     #[error("training data")]
     Batch(#[from] BatchError),
+    /// There is not enough memory; nothing was begun.
+    #[error(
+        "training needs at least {needed_mib} MiB of memory, and {available_mib} MiB are left: {advice}"
+    )]
+    Memory {
+        /// What it needs at the least.
+        needed_mib: u64,
+        /// What there is.
+        available_mib: u64,
+        /// What would fit.
+        advice: String,
+    },
     /// Logits or loss are no longer numbers.
     #[error("training diverged at step {step} of {n_steps}: the loss is {loss}")]
     Diverged {
@@ -242,6 +255,7 @@ impl TrainError {
             Self::Nothing { .. } => "change the training options",
             Self::Option(error) => error.hint(),
             Self::Batch(error) => error.hint(),
+            Self::Memory { .. } => "or give the program more memory, or fewer --jobs",
             Self::Diverged { .. } => "lower the learning rate, warm up, or clip gradients",
             Self::OtherState { .. } | Self::State(_) => {
                 "delete the file, and the training begins anew"
@@ -355,6 +369,12 @@ impl Classifier {
                 batch_size: options.batch_size,
             });
         }
+        let tracked = self.tracked(options, seed)?;
+        if *self.device() == BurnDevice::flex()
+            && let Some(available) = memory::available()
+        {
+            check_memory(available, &tracked, options, &rows, session.rows_per_sample)?;
+        }
         let state = session.workplace.folder().map(|folder| {
             let identity = session.identity;
             StateFile::new(folder, self, options, seed, &rows, identity)
@@ -364,7 +384,7 @@ impl Classifier {
             Trained::Lora | Trained::All => Inputs::Tokens(rows),
         };
         let mut trainer = Trainer {
-            classifier: self.tracked(options, seed)?,
+            classifier: tracked,
             inputs,
             rows_per_sample: session.rows_per_sample,
             adamw: AdamW::new(options.betas, options.epsilon, options.weight_decay),
@@ -453,6 +473,28 @@ impl Classifier {
         self.model.transformer.visit(visit);
         visit(HEAD, Parameter::Matrix(&mut self.score));
     }
+}
+
+/// Whether a training can fit into `available` bytes at all.
+fn check_memory(
+    available: u64,
+    tracked: &Classifier,
+    options: &TrainOptions,
+    rows: &[&[u32]],
+    rows_per_sample: usize,
+) -> Result<(), TrainError> {
+    let longest = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    let need = Need::of(tracked, options.trained, longest);
+    let at_once = options.micro_batch_size.min(options.batch_size) * rows_per_sample;
+    let needed = need.bytes(at_once.min(rows.len()));
+    if needed <= available {
+        return Ok(());
+    }
+    Err(TrainError::Memory {
+        needed_mib: needed >> 20,
+        available_mib: available >> 20,
+        advice: memory::advice(need, available, options, rows_per_sample),
+    })
 }
 
 struct Trainer<'a> {
@@ -643,7 +685,6 @@ fn backward(
 mod tests {
     use super::*;
     use crate::{Device, Model, ModelConfig, Pooling};
-    use burn_tensor::Device as BurnDevice;
 
     fn classifier(model_type: &str, device: &BurnDevice) -> Classifier {
         let config = serde_json::json!({
@@ -671,6 +712,25 @@ mod tests {
             }
         });
         classifier
+    }
+
+    #[test]
+    fn a_training_that_cannot_fit_says_what_would() {
+        let device = Device::Cpu.open().unwrap();
+        let options = TrainOptions::default();
+        let tracked = classifier("gpt2", &device)
+            .tracked(&options, Seed(0))
+            .unwrap();
+        let rows: Vec<&[u32]> = vec![&[1; 8]; 40];
+        let check = |available| check_memory(available, &tracked, &options, &rows, 2);
+        assert!(check(1 << 30).is_ok());
+        let need = Need::of(&tracked, Trained::All, 8);
+        let error = check(need.bytes(6)).unwrap_err().to_string();
+        assert!(
+            error.ends_with("a micro-batch-size of 3 would fit"),
+            "{error}"
+        );
+        assert!(check(need.bytes(40)).is_ok() && check(need.bytes(40) - 1).is_err());
     }
 
     fn moved<const D: usize>(tensor: &mut Tensor<D>, by: &[f32], times: f32) {
