@@ -34,4 +34,4 @@ pub use question::{AnswerIdx, AnswerSet, AnswerSetError, Question, SampleId};
 pub use schedule::Schedule;
 pub use seed::{Seed, SplitMix64};
 pub use supervisor::{Fitted, GroundTruth, Lesson, Student, Supervisor, SupervisorError};
-pub use workplace::{OnStep, TrainingStep, Workplace};
+pub use workplace::{Folders, OnStep, TrainingStep, Workplace};

@@ -1,4 +1,4 @@
-//! Where a student learns: who hears of its steps, and where its state is kept while it does.
+//! Where a student learns: who hears of its steps, where its state is kept while it does, and where what it has become is put.
 //!
 //! A training that lasts may be killed. One that has a folder writes its state there now and then, and goes
 //! on from it when it is taught the same lesson in the same place again. Short trainings need neither.
@@ -27,7 +27,16 @@ pub struct Workplace<'a> {
     on_step: &'a OnStep<'a>,
     /// What is being trained: `confidence/student`.
     name: String,
-    folder: Option<PathBuf>,
+    folders: Option<Folders>,
+}
+
+/// Where a training may write. Folders need not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    /// The state of a training that lasts; of no use once it is over.
+    pub state: PathBuf,
+    /// What has been learnt, where it is to be saved.
+    pub models: PathBuf,
 }
 
 /// Hears of every step of the training that is called so.
@@ -37,7 +46,7 @@ impl fmt::Debug for Workplace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Workplace")
             .field("name", &self.name)
-            .field("folder", &self.folder)
+            .field("folders", &self.folders)
             .finish_non_exhaustive()
     }
 }
@@ -48,19 +57,19 @@ impl Workplace<'static> {
         static NONE: Workplace<'static> = Workplace {
             on_step: &|_, _| {},
             name: String::new(),
-            folder: None,
+            folders: None,
         };
         &NONE
     }
 }
 
 impl<'a> Workplace<'a> {
-    /// `on_step` hears of every step; state is kept in `folder`, if there is one, which need not exist.
-    pub fn new(on_step: &'a OnStep<'a>, folder: Option<PathBuf>) -> Self {
+    /// `on_step` hears of every step; what is written is written to `folders`, if at all.
+    pub fn new(on_step: &'a OnStep<'a>, folders: Option<Folders>) -> Self {
         Self {
             on_step,
             name: String::new(),
-            folder,
+            folders,
         }
     }
 
@@ -71,7 +80,10 @@ impl<'a> Workplace<'a> {
         Self {
             on_step: self.on_step,
             name: format!("{}{slash}{name}", self.name),
-            folder: self.folder.as_ref().map(|at| at.join(component(name))),
+            folders: self.folders.as_ref().map(|folders| Folders {
+                state: folders.state.join(component(name)),
+                models: folders.models.join(component(name)),
+            }),
         }
     }
 
@@ -81,8 +93,13 @@ impl<'a> Workplace<'a> {
     }
 
     /// Where state is kept.
-    pub fn folder(&self) -> Option<&Path> {
-        self.folder.as_deref()
+    pub fn state(&self) -> Option<&Path> {
+        self.folders.as_ref().map(|folders| &*folders.state)
+    }
+
+    /// Where what has been learnt is saved.
+    pub fn models(&self) -> Option<&Path> {
+        self.folders.as_ref().map(|folders| &*folders.models)
     }
 }
 
@@ -106,11 +123,15 @@ mod tests {
 
     #[test]
     fn names_become_folders_of_their_own() {
-        let place = Workplace::new(&|_, _| {}, Some("state".into()));
-        let at = |name: &str| place.within(name).folder().map(Path::to_owned);
+        let folders = Folders {
+            state: "state".into(),
+            models: "models".into(),
+        };
+        let place = Workplace::new(&|_, _| {}, Some(folders));
+        let at = |name: &str| place.within(name).state().map(Path::to_owned);
         assert_eq!(at("via 0"), Some("state/via_200".into()));
         assert_eq!(at("../x"), Some("state/_2e_2e_2fx".into()));
         assert_ne!(at("a b"), at("a_b"));
-        assert_eq!(Workplace::none().within("x").folder(), None);
+        assert_eq!(Workplace::none().within("x").state(), None);
     }
 }

@@ -375,7 +375,7 @@ impl Classifier {
         {
             check_memory(available, &tracked, options, &rows, session.rows_per_sample)?;
         }
-        let state = session.workplace.folder().map(|folder| {
+        let state = session.workplace.state().map(|folder| {
             let identity = session.identity;
             StateFile::new(folder, self, options, seed, &rows, identity)
         });

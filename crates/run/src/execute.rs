@@ -16,7 +16,7 @@ use std::time::Instant;
 use cpu_time::ThreadTime;
 use sha2::{Digest as _, Sha256};
 use trimtab_core::{
-    AnswerKey, Fitted, Judgement, KeyError, Lesson, Provenance, Question, SampleId, Seed,
+    AnswerKey, Fitted, Folders, Judgement, KeyError, Lesson, Provenance, Question, SampleId, Seed,
     SupervisorError, TrainingLabels, TrainingStep, Workplace,
 };
 use trimtab_data::{DataConfig, DataError, Dataset, Locations, SplitError, Splits};
@@ -221,7 +221,10 @@ pub fn execute(
     let mut run = Run {
         store: folder.store()?,
         log: EventLog::open(folder.path())?,
-        trainings: folder.path().join("trainings"),
+        folders: Folders {
+            state: folder.path().join("trainings"),
+            models: folder.path().join("models"),
+        },
         observe,
     };
     let finished = Finished::read(&run.store)?;
@@ -369,8 +372,8 @@ struct Loaded {
 struct Run<'o> {
     store: Store,
     log: EventLog,
-    /// Where trainings keep their state while they last.
-    trainings: PathBuf,
+    /// Where trainings keep their state while they last, and where models are saved.
+    folders: Folders,
     observe: &'o mut dyn FnMut(&Event),
 }
 
@@ -415,9 +418,9 @@ impl Run<'_> {
 
     /// Removes what is left of trainings: every cell is in the ledger.
     fn forget_trainings(&self) -> Result<(), FolderError> {
-        match std::fs::remove_dir_all(&self.trainings) {
+        match std::fs::remove_dir_all(&self.folders.state) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(FolderError::Io {
-                path: self.trainings.clone(),
+                path: self.folders.state.clone(),
                 action: "removing",
                 source,
             }),
@@ -502,11 +505,11 @@ impl Run<'_> {
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         let (sender, receiver) = mpsc::sync_channel::<Message>(4);
-        let trainings = self.trainings.clone();
+        let folders = self.folders.clone();
         std::thread::scope(|scope| {
             for _ in 0..n_threads.clamp(1, groups.len()) {
                 let sender = sender.clone();
-                let (next, stop, groups, trainings) = (&next, &stop, &groups, &trainings);
+                let (next, stop, groups, folders) = (&next, &stop, &groups, &folders);
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed)
                         && let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed))
@@ -516,7 +519,7 @@ impl Run<'_> {
                         let steps = Steps::new(group, &sender);
                         let on_step =
                             |training: &str, step: &TrainingStep| steps.tell(training, step);
-                        let workplace = Workplace::new(&on_step, Some(group.within(trainings)));
+                        let workplace = Workplace::new(&on_step, Some(group.within(folders)));
                         if let Err(error) = group.compute(&workplace, &mut send) {
                             drop(sender.send(Message::Failed(Box::new(error))));
                             return;
@@ -684,9 +687,13 @@ impl<'a> Steps<'a> {
 }
 
 impl Group<'_> {
-    /// Where its trainings keep their state.
-    fn within(&self, trainings: &Path) -> PathBuf {
-        trainings.join(format!("{}-{}", self.variant, self.seed))
+    /// Its own part of the run's folders.
+    fn within(&self, folders: &Folders) -> Folders {
+        let name = format!("{}-{}", self.variant, self.seed);
+        Folders {
+            state: folders.state.join(&name),
+            models: folders.models.join(&name),
+        }
     }
 
     /// Computes what is not finished, handing each cell to `send` as it is done; ends early when
@@ -732,7 +739,7 @@ impl Group<'_> {
             let done = Done {
                 cell: self.cell(CellKind::Ceiling, strong, &fitted, &labels, clock.read()),
                 judged: vec![(SplitName::Test, numbered(&self.splits.test, &tested))],
-                workplace: workplace.folder().map(Path::to_owned),
+                workplace: workplace.state().map(Path::to_owned),
             };
             if !send(done) {
                 return Ok(());
@@ -775,7 +782,7 @@ impl Group<'_> {
         Ok(send(Done {
             cell,
             judged: judgements,
-            workplace: workplace.folder().map(Path::to_owned),
+            workplace: workplace.state().map(Path::to_owned),
         })
         .then_some(judged))
     }
@@ -857,7 +864,7 @@ impl Group<'_> {
                 let done = Done {
                     cell: self.cell(CellKind::Method, &name, fitted, labels, spent),
                     judged: vec![(SplitName::Test, numbered(&self.splits.test, &tested))],
-                    workplace: workplace.folder().map(Path::to_owned),
+                    workplace: workplace.state().map(Path::to_owned),
                 };
                 if !send(done) {
                     return Ok(());

@@ -82,6 +82,7 @@ struct TransformerStudent {
     too_long: Truncation,
     loss: LossConfig,
     options: TrainOptions,
+    save: bool,
 }
 
 impl Student for TransformerStudent {
@@ -135,6 +136,11 @@ impl Student for TransformerStudent {
         let training = classifier
             .train(&rows, &mut objective, &self.options, lesson.seed, session)
             .map_err(failed(name))?;
+        if self.save
+            && let Some(folder) = lesson.workplace.models()
+        {
+            classifier.save(folder).map_err(failed(name))?;
+        }
         Ok(Fitted {
             student: Box::new(TransformerModel {
                 name: name.clone(),

@@ -221,8 +221,31 @@ fn a_transformer_can_start_from_nothing_and_be_adapted() {
         .stdout;
     assert!(table.contains("transformer of 1 × 16"), "{table}");
     let lora = "roles.strong.model.train={trained=\"lora\",lora={rank=2}}";
+    let save = "roles.strong.model.save=true";
     let table = place
-        .succeed(&["run", "small.toml", "--out", "lora", "--set", lora])
+        .succeed(&[
+            "run",
+            "small.toml",
+            "--out",
+            "lora",
+            "--set",
+            lora,
+            "--set",
+            save,
+        ])
         .stdout;
     assert!(table.contains("tiny with LoRA of rank 2"), "{table}");
+    // What was saved is a model that a role can be bound to, with the tokenizer it came with.
+    let config = place.read("lora/models/0-0/ceiling/config.json");
+    assert!(config.contains("GPT2ForSequenceClassification"), "{config}");
+    let saved = "roles.strong.model=\"lora/models/0-0/method/product/student\"";
+    place.succeed(&[
+        "run",
+        "small.toml",
+        "--out",
+        "again",
+        "--set",
+        saved,
+        "--quiet",
+    ]);
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use trimtab_core::{BatchObjective, Schedule, Seed, TrainingStep, Workplace};
+use trimtab_core::{BatchObjective, Folders, Schedule, Seed, TrainingStep, Workplace};
 use trimtab_nn::train::{EarlyStopping, Order};
 use trimtab_nn::{
     Classifier, LinearMap, LoraOptions, OptionError, Padding, Pooling, Session, TokenBatch,
@@ -130,6 +130,11 @@ fn train(
     train_in(None, None, classifier, rows, objective, options, seed)
 }
 
+fn folders(state: PathBuf) -> Folders {
+    let models = state.join("models");
+    Folders { state, models }
+}
+
 /// The same with a folder for its state, and early stopping.
 fn train_in(
     folder: Option<PathBuf>,
@@ -143,7 +148,7 @@ fn train_in(
     let steps = Mutex::new(Vec::new());
     let on_step = |_: &str, step: &TrainingStep| steps.lock().unwrap().push(*step);
     let session = Session {
-        workplace: &Workplace::new(&on_step, folder),
+        workplace: &Workplace::new(&on_step, folder.map(folders)),
         stopping,
         ..Session::plain()
     };
@@ -432,7 +437,7 @@ fn a_training_that_was_killed_goes_on_to_the_same_bits() {
                 at: n_steps / 2 + 1,
             };
             let session = Session {
-                workplace: &Workplace::new(&|_, _| {}, Some(folder.path().into())),
+                workplace: &Workplace::new(&|_, _| {}, Some(folders(folder.path().into()))),
                 stopping: (n_looks > 0).then_some(EarlyStopping {
                     n_looks,
                     score: &mut same,

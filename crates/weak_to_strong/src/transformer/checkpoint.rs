@@ -31,6 +31,9 @@ pub struct CheckpointConfig {
     /// How it is trained.
     #[serde(default)]
     pub train: TrainOptions,
+    /// Whether what it becomes is saved, as a Hugging Face directory under `models/` in the run folder.
+    #[serde(default)]
+    pub save: bool,
 }
 
 impl CheckpointConfig {
@@ -42,6 +45,7 @@ impl CheckpointConfig {
             pooling: None,
             too_long: Truncation::default(),
             train: TrainOptions::default(),
+            save: false,
         }
     }
 
@@ -78,6 +82,7 @@ impl CheckpointConfig {
             too_long: self.too_long,
             loss: loss.clone(),
             options: self.train.clone(),
+            save: self.save,
         }))
     }
 }

@@ -40,6 +40,8 @@ pub struct ScratchConfig {
     pub too_long: Truncation,
     /// How it is trained.
     pub train: TrainOptions,
+    /// Whether what it becomes is saved, as a Hugging Face directory under `models/` in the run folder.
+    pub save: bool,
 }
 
 /// A family of architectures.
@@ -71,6 +73,7 @@ impl Default for ScratchConfig {
                 epochs: 4,
                 ..TrainOptions::default()
             },
+            save: false,
         }
     }
 }
@@ -96,6 +99,7 @@ impl ScratchConfig {
             too_long: self.too_long,
             loss: loss.clone(),
             options: self.train.clone(),
+            save: self.save,
         }))
     }
 
