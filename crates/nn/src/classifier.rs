@@ -168,6 +168,17 @@ impl Classifier {
         Ok(self.pooled(batch)?.matmul(self.score.clone()))
     }
 
+    /// What the head says at every token, `[n_rows, len, n_outputs]`, padding included: with one output a value function,
+    /// or a reward of every prefix.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`] when a row is too long or a token has no embedding.
+    pub fn at_every_token(&self, batch: &TokenBatch) -> Result<Tensor<3>, BatchError> {
+        let hidden = self.model.transformer.forward(batch, Keep::Last)?;
+        Ok(hidden.last.matmul(self.score.clone().unsqueeze()))
+    }
+
     /// Logits of every row, `[n, n_outputs]` row-major, `batch_size` rows at a time.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use burn_tensor::{Device as BurnDevice, Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_core::{BatchObjective, Schedule, Seed, TrainingStep, Workplace};
+use trimtab_core::{BatchObjective, Schedule, Seed, SplitMix64, TrainingStep, Workplace};
 
 use crate::adamw::{AdamW, Gradient, Gradients};
 use crate::batch::{BatchError, Padding, TokenBatch};
@@ -126,8 +126,44 @@ const HEAD: &str = "score";
 pub enum Order {
     /// Another one every epoch, from the seed.
     Shuffled,
+    /// Another one every epoch, samples of like length in one batch: less padding, and batches that are less
+    /// alike.
+    Bucketed,
     /// As they are given, every epoch.
     AsGiven,
+}
+
+impl Order {
+    /// Batches among which samples of like length are sorted together.
+    const BUCKET: usize = 16;
+
+    /// The batches of one epoch. `order` is the epoch's before, and is shuffled on; `len` is a sample's length.
+    fn batches(
+        self,
+        order: &mut [usize],
+        batch_size: usize,
+        len: impl Fn(usize) -> usize,
+        stream: &mut SplitMix64,
+    ) -> Vec<Vec<usize>> {
+        if self != Self::AsGiven {
+            stream.shuffle(order);
+        }
+        let cut = |order: &[usize]| -> Vec<Vec<usize>> {
+            order.chunks(batch_size).map(<[usize]>::to_vec).collect()
+        };
+        match self {
+            Self::Shuffled | Self::AsGiven => cut(order),
+            Self::Bucketed => {
+                let mut sorted = order.to_vec();
+                for bucket in sorted.chunks_mut(batch_size * Self::BUCKET) {
+                    bucket.sort_by_key(|&sample| len(sample));
+                }
+                let mut batches = cut(&sorted);
+                stream.shuffle(&mut batches);
+                batches
+            }
+        }
+    }
 }
 
 /// What surrounds one training.
@@ -400,20 +436,19 @@ impl Classifier {
         let mut stopping = session.stopping;
         let mut saved = Instant::now();
         let mut order: Vec<usize> = (0..n_samples).collect();
-        let (mut shuffle, mut n_shuffled) = (seed.child("shuffle").stream(), 0);
+        let (mut stream, mut n_begun) = (seed.child("shuffle").stream(), 0);
+        let mut batches = Vec::new();
         while position.step < n_steps {
             let (epoch, within) = (position.step / per_epoch, position.step % per_epoch);
-            while n_shuffled <= epoch {
-                if options.order == Order::Shuffled {
-                    shuffle.shuffle(&mut order);
-                }
-                n_shuffled += 1;
+            while n_begun <= epoch {
+                let len = |sample| trainer.len(sample);
+                batches = (options.order).batches(&mut order, options.batch_size, len, &mut stream);
+                n_begun += 1;
             }
             if within == 0 {
                 position.loss = 0.0;
             }
-            let from = within * options.batch_size;
-            let batch = &order[from..n_samples.min(from + options.batch_size)];
+            let batch = &batches[within];
             let step = trainer.step(batch, position.step, objective)?;
             position.loss += step.loss * batch.len() as f64 / n_samples as f64;
             position.step += 1;
@@ -607,6 +642,18 @@ impl Trainer<'_> {
         })
     }
 
+    /// The longest row of a sample, in tokens; 0 where rows are features.
+    fn len(&self, sample: usize) -> usize {
+        let n = self.rows_per_sample;
+        match &self.inputs {
+            Inputs::Tokens(rows) => {
+                let rows = rows[sample * n..][..n].iter();
+                rows.map(|row| row.len()).max().unwrap_or(0)
+            }
+            Inputs::Features(_) => 0,
+        }
+    }
+
     /// Logits of the samples `picked`, `[picked, rows per sample · n_outputs]`.
     fn forward(&self, classifier: &Classifier, picked: &[usize]) -> Result<Tensor<2>, BatchError> {
         let n = self.rows_per_sample;
@@ -620,12 +667,8 @@ impl Trainer<'_> {
     /// Places within the batch, those of like length together.
     fn micro_batches(&self, batch: &[usize]) -> Vec<Vec<usize>> {
         let mut places: Vec<usize> = (0..batch.len()).collect();
-        if let Inputs::Tokens(rows) = &self.inputs {
-            let n = self.rows_per_sample;
-            places.sort_by_key(|&at| {
-                let rows = &rows[batch[at] * n..][..n];
-                rows.iter().map(|row| row.len()).max()
-            });
+        if matches!(self.inputs, Inputs::Tokens(_)) {
+            places.sort_by_key(|&at| self.len(batch[at]));
         }
         (places.chunks(self.options.micro_batch_size))
             .map(<[usize]>::to_vec)
@@ -712,6 +755,30 @@ mod tests {
             }
         });
         classifier
+    }
+
+    #[test]
+    fn every_order_is_of_all_samples_and_buckets_pad_less() {
+        let len = |sample: usize| sample * 7919 % 101;
+        let padding = |order: Order| {
+            let mut samples: Vec<usize> = (0..1003).collect();
+            let mut stream = Seed(3).stream();
+            let batches = order.batches(&mut samples, 8, len, &mut stream);
+            let mut all: Vec<usize> = batches.concat();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..1003), "{order:?}");
+            assert_eq!(batches.len(), 126);
+            let longest = |batch: &Vec<usize>| batch.iter().map(|&s| len(s)).max().unwrap_or(0);
+            batches
+                .iter()
+                .map(|batch| longest(batch) * batch.len())
+                .sum::<usize>()
+        };
+        assert!(padding(Order::Bucketed) < padding(Order::Shuffled) * 2 / 3);
+        assert_eq!(
+            Order::AsGiven.batches(&mut [4, 5, 6], 2, len, &mut Seed(0).stream()),
+            [vec![4, 5], vec![6]]
+        );
     }
 
     #[test]

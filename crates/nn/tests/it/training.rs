@@ -708,6 +708,23 @@ fn what_cannot_be_trained_is_said() {
 }
 
 #[test]
+fn the_last_token_of_every_prefix_is_scored() {
+    let (rows, mut objective) = soft(Kind::CrossEntropy);
+    let mut classifier = classifier();
+    let options = TrainOptions::default();
+    train(&mut classifier, &rows, &mut objective, &options, Seed(0)).unwrap();
+    let row = &rows[3];
+    let batch = TokenBatch::new(std::slice::from_ref(row), Padding::Right).unwrap();
+    let everywhere = numbers(&classifier.at_every_token(&batch).unwrap());
+    for len in 1..=row.len() {
+        let alone = classifier.predict(&[&row[..len]], 1).unwrap();
+        for (a, b) in everywhere[(len - 1) * 2..][..2].iter().zip(&alone) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
+}
+
+#[test]
 fn features_are_what_the_head_sees() {
     let (rows, _) = soft(Kind::CrossEntropy);
     let classifier = classifier();
