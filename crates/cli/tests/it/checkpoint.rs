@@ -77,6 +77,12 @@ fn a_transformer_learns_from_weak_labels_and_resumes() {
     let whole = ledger::numbers(&run);
     let manifest = place.read("runs/small/manifest.json");
     assert!(manifest.contains("\"models/tiny\": \""), "{manifest}");
+    // The page shows what was trained step by step.
+    let page = place.read("runs/small/report.html");
+    assert!(
+        page.contains("Training loss of product, a line a seed"),
+        "no curve"
+    );
     // A student that is gone is taught again, to the same numbers.
     ledger::forget(&run, "method", "product");
     place.succeed(&["run", "small.toml", "--quiet"]);
