@@ -124,8 +124,8 @@ mod tests {
             assert!(need.bytes(rows + 1) > available);
         }
         let options = |micro_batch_size, trained| TrainOptions {
-            micro_batch_size,
             trained,
+            micro_batch_size,
             ..TrainOptions::default()
         };
         let say = |available, trained| advice(need, available, &options(32, trained), 1);

@@ -53,7 +53,8 @@ pub fn loss_curves(folder: &Path) -> Result<Vec<LossCurve>, FolderError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(failed(source)),
     };
-    let mut curves: BTreeMap<(usize, String, u64), (usize, BTreeMap<usize, f64>)> = BTreeMap::new();
+    // By variant, training and seed: steps in all, and the loss of those taken.
+    let mut curves: BTreeMap<_, (usize, BTreeMap<usize, f64>)> = BTreeMap::new();
     for line in BufReader::new(file).split(b'\n') {
         let line = line.map_err(failed)?;
         let Ok(line) = serde_json::from_slice::<StepLine>(&line) else {
