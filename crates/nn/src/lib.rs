@@ -4,6 +4,8 @@
 //! - [`config`]: `config.json` into a definition; one file an architecture in `architecture/`;
 //! - [`checkpoint`]: a Hugging Face directory into a [`Model`], and back ([`save`]);
 //! - [`transformer`]: the forward pass, on any device that `burn` has;
+//! - [`fused`]: the same on the processor, as a few coarse operations with their own way back;
+//! - [`language_model`]: training on the next token;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
 //!   or all, which goes on where it was killed.
@@ -19,6 +21,8 @@ pub mod classifier;
 pub mod config;
 pub mod definition;
 pub mod device;
+pub mod fused;
+pub mod language_model;
 mod layout;
 pub mod lora;
 mod memory;
@@ -35,6 +39,8 @@ pub use classifier::{Classifier, HeadError, Pooling};
 pub use config::{ConfigError, ModelConfig};
 pub use definition::Definition;
 pub use device::{Device, DeviceError};
+pub use fused::{Operations, Threads};
+pub use language_model::LanguageModelTrainer;
 pub use lora::{LinearMap, LoraOptions};
 pub use save::SaveError;
 pub use tokenizer::{Tokenizer, TokenizerError, Truncation};

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 
+use crate::adamw::{Gradient, Gradients};
 use crate::train::OptionError;
 use crate::transformer::{Parameter, Transformer};
 
@@ -57,6 +58,21 @@ pub enum LinearMap {
     Up,
     /// Out of the MLP.
     Down,
+}
+
+impl LinearMap {
+    /// What it is called within a layer.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Query => "attention.query",
+            Self::Key => "attention.key",
+            Self::Value => "attention.value",
+            Self::Output => "attention.output",
+            Self::Gate => "mlp.gate",
+            Self::Up => "mlp.up",
+            Self::Down => "mlp.down",
+        }
+    }
 }
 
 /// The change of one linear map.
@@ -159,6 +175,32 @@ impl Transformer {
             value: options.targets.len() as f64,
             expected: "maps that this model has: only gated MLPs have a gate",
         })
+    }
+
+    /// Whether any map has an adapter.
+    pub(crate) fn is_adapted(&self) -> bool {
+        let mut is_adapted = false;
+        self.clone()
+            .linears(&mut |_, _, linear| is_adapted |= linear.adapter.is_some());
+        is_adapted
+    }
+
+    /// The gradients of adapters, from those of the maps that they would be merged into:
+    /// `∂A = (α/r) ∂W Bᵀ`, `∂B = (α/r) Aᵀ ∂W`. All other gradients are dropped.
+    pub(crate) fn to_adapters(&self, mut of_maps: Gradients, gradients: &mut Gradients) {
+        self.clone().linears(&mut |name, _, linear| {
+            let Some(adapter) = &linear.adapter else {
+                return;
+            };
+            let Some(Gradient::Matrix(weight)) = of_maps.take(&format!("{name}.weight")) else {
+                return;
+            };
+            let (a, b) = (adapter.down.clone().inner(), adapter.up.clone().inner());
+            let down = weight.clone().matmul(b.transpose()) * adapter.scale;
+            let up = a.transpose().matmul(weight) * adapter.scale;
+            gradients.add(&format!("{name}{DOWN}"), Gradient::Matrix(down));
+            gradients.add(&format!("{name}{UP}"), Gradient::Matrix(up));
+        });
     }
 
     /// Puts every adapter into its map.

@@ -19,6 +19,7 @@
 //! A training whose workplace has a folder keeps its state there ([`state`]), and goes on from it, to the bit: the state
 //! is what learns, the optimiser's moments and the place in the data; everything else follows from the seed.
 
+mod pass;
 mod state;
 
 use std::path::PathBuf;
@@ -29,13 +30,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{BatchObjective, Schedule, Seed, SplitMix64, TrainingStep, Workplace};
 
-use crate::adamw::{AdamW, Gradient, Gradients};
+use crate::adamw::{AdamW, Gradients};
 use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::checkpoint::CheckpointError;
 use crate::classifier::Classifier;
+use crate::fused;
 use crate::lora::{LoraOptions, is_adapter};
 use crate::memory::{self, Need};
 use crate::save::SaveError;
+use crate::train::pass::Pass;
 use crate::train::state::{Position, StateFile};
 use crate::transformer::{Parameter, numbers};
 
@@ -478,12 +481,16 @@ impl Classifier {
         })
     }
 
-    /// A copy whose trained parameters collect gradients.
+    /// A copy that can learn: adapted where adapters learn, its trained parameters collecting gradients unless the fused
+    /// operations find those themselves.
     fn tracked(&self, options: &TrainOptions, seed: Seed) -> Result<Self, TrainError> {
         let mut tracked = self.clone();
         if options.trained == Trained::Lora {
             let transformer = &mut tracked.model.transformer;
             transformer.adapt(&options.lora, seed.child("lora"))?;
+        }
+        if options.trained != Trained::Head && fused::can_train(&tracked.model.transformer) {
+            return Ok(tracked);
         }
         tracked.score = tracked.score.autodiff().require_grad();
         let transformer = tracked.model.transformer;
@@ -594,16 +601,16 @@ impl Trainer<'_> {
         let mut gradients = Gradients::default();
         let loss;
         if batch.len() <= options.micro_batch_size {
-            let logits = self.forward(&self.classifier, batch)?;
-            loss = evaluate(&numbers(&logits), &mut slope)?;
-            backward(&mut self.classifier, &logits, slope, &mut gradients);
+            let pass = self.pass(batch)?;
+            loss = evaluate(&pass.logits(), &mut slope)?;
+            pass.backward(&mut self.classifier, slope, &mut gradients);
         } else {
             let parts = self.micro_batches(batch);
-            let still = self.classifier.clone().untracked();
+            let still = self.classifier.clone().finished();
             let mut all = vec![0.0; slope.len()];
             for part in &parts {
                 let rows: Vec<usize> = part.iter().map(|&at| batch[at]).collect();
-                let logits = numbers(&self.forward(&still, &rows)?);
+                let logits = self.logits(&still, &rows)?;
                 for (&at, z) in part.iter().zip(logits.chunks_exact(n_outputs)) {
                     all[at * n_outputs..][..n_outputs].copy_from_slice(z);
                 }
@@ -611,11 +618,11 @@ impl Trainer<'_> {
             loss = evaluate(&all, &mut slope)?;
             for part in &parts {
                 let rows: Vec<usize> = part.iter().map(|&at| batch[at]).collect();
-                let logits = self.forward(&self.classifier, &rows)?;
+                let pass = self.pass(&rows)?;
                 let slope = (part.iter())
                     .flat_map(|&at| slope[at * n_outputs..][..n_outputs].iter().copied())
                     .collect();
-                backward(&mut self.classifier, &logits, slope, &mut gradients);
+                pass.backward(&mut self.classifier, slope, &mut gradients);
             }
         }
         let gradient_norm = (options.clip_norm > 0.0).then(|| gradients.norm());
@@ -654,14 +661,46 @@ impl Trainer<'_> {
         }
     }
 
-    /// Logits of the samples `picked`, `[picked, rows per sample · n_outputs]`.
-    fn forward(&self, classifier: &Classifier, picked: &[usize]) -> Result<Tensor<2>, BatchError> {
+    /// Passes the samples `picked` through what learns.
+    fn pass(&self, picked: &[usize]) -> Result<Pass, BatchError> {
+        match &self.inputs {
+            Inputs::Tokens(rows) => Pass::new(&self.classifier, self.batch(rows, picked)?),
+            Inputs::Features(_) => Ok(Pass::Composed(self.on_features(&self.classifier, picked))),
+        }
+    }
+
+    /// Logits of the samples `picked`, without gradients.
+    fn logits(&self, still: &Classifier, picked: &[usize]) -> Result<Vec<f32>, BatchError> {
+        match &self.inputs {
+            Inputs::Tokens(rows) => Ok(numbers(&still.forward(&self.batch(rows, picked)?)?)),
+            Inputs::Features(_) => Ok(numbers(&self.on_features(still, picked))),
+        }
+    }
+
+    /// The rows of the samples `picked`.
+    fn rows(&self, picked: &[usize]) -> impl Iterator<Item = usize> {
         let n = self.rows_per_sample;
-        let rows: Vec<usize> = (picked.iter())
-            .flat_map(|&sample| sample * n..(sample + 1) * n)
+        (picked.iter()).flat_map(move |&sample| sample * n..(sample + 1) * n)
+    }
+
+    fn batch(&self, rows: &[&[u32]], picked: &[usize]) -> Result<TokenBatch, BatchError> {
+        let picked: Vec<&[u32]> = self.rows(picked).map(|row| rows[row]).collect();
+        TokenBatch::new(&picked, Padding::Right)
+    }
+
+    /// Logits of samples whose hidden states are known.
+    fn on_features(&self, classifier: &Classifier, picked: &[usize]) -> Tensor<2> {
+        let Inputs::Features(values) = &self.inputs else {
+            unreachable!("features are asked for where there are some")
+        };
+        let width = classifier.score.dims()[0];
+        let values: Vec<f32> = (self.rows(picked))
+            .flat_map(|row| &values[row * width..][..width])
+            .copied()
             .collect();
-        let logits = forward(classifier, &self.inputs, &rows)?;
-        Ok(logits.reshape([picked.len(), n * classifier.n_outputs()]))
+        let data = TensorData::new(values, [picked.len() * self.rows_per_sample, width]);
+        let features = Tensor::<2>::from_data(data, classifier.device());
+        features.matmul(classifier.score.clone())
     }
 
     /// Places within the batch, those of like length together.
@@ -676,58 +715,11 @@ impl Trainer<'_> {
     }
 }
 
-/// Logits of the rows `picked`, `[picked, n_outputs]`.
-fn forward(
-    classifier: &Classifier,
-    inputs: &Inputs<'_>,
-    picked: &[usize],
-) -> Result<Tensor<2>, BatchError> {
-    match inputs {
-        Inputs::Tokens(rows) => {
-            let rows: Vec<&[u32]> = picked.iter().map(|&row| rows[row]).collect();
-            classifier.forward(&TokenBatch::new(&rows, Padding::Right)?)
-        }
-        Inputs::Features(values) => {
-            let width = classifier.score.dims()[0];
-            let values: Vec<f32> = (picked.iter())
-                .flat_map(|&row| &values[row * width..][..width])
-                .copied()
-                .collect();
-            let data = TensorData::new(values, [picked.len(), width]);
-            let features = Tensor::<2>::from_data(data, classifier.device());
-            Ok(features.matmul(classifier.score.clone()))
-        }
-    }
-}
-
-/// Adds to `gradients` what Σ `slope` ⊙ `logits` gives every parameter.
-fn backward(
-    classifier: &mut Classifier,
-    logits: &Tensor<2>,
-    slope: Vec<f32>,
-    gradients: &mut Gradients,
-) {
-    let slope = TensorData::new(slope, logits.dims());
-    let slope = Tensor::<2>::from_data(slope, &logits.device().inner());
-    let mut collected = (logits.clone() * slope).sum().backward();
-    classifier.visit(&mut |name, parameter| match parameter {
-        Parameter::Vector(tensor) => {
-            if let Some(gradient) = tensor.grad_remove(&mut collected) {
-                gradients.add(name, Gradient::Vector(gradient));
-            }
-        }
-        Parameter::Matrix(tensor) => {
-            if let Some(gradient) = tensor.grad_remove(&mut collected) {
-                gradients.add(name, Gradient::Matrix(gradient));
-            }
-        }
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Device, Model, ModelConfig, Pooling};
+    use crate::adamw::Gradient;
+    use crate::{Device, Model, ModelConfig, Operations, Pooling, Threads};
 
     fn classifier(model_type: &str, device: &BurnDevice) -> Classifier {
         let config = serde_json::json!({
@@ -755,6 +747,61 @@ mod tests {
             }
         });
         classifier
+    }
+
+    /// Adapters get the gradients that the device's own differentiation gives them.
+    #[test]
+    fn adapters_learn_the_same_either_way() {
+        let device = Device::Cpu.open().unwrap();
+        let rows: [&[u32]; 3] = [&[1, 2, 3, 4, 5], &[6, 0], &[3, 3, 1]];
+        let batch = TokenBatch::new(&rows, Padding::Right).unwrap();
+        let slope = [0.3_f32, -1.0, 0.5, 0.7, 0.2, -0.4, -0.9, 0.6, 0.1];
+        let options = TrainOptions {
+            trained: Trained::Lora,
+            ..TrainOptions::default()
+        };
+        let of = |operations| {
+            let still =
+                classifier("llama", &device).with_operations(operations, Threads::default());
+            let mut tracked = still.tracked(&options, Seed(1)).unwrap();
+            // B starts at zero, where A has no gradient yet.
+            let mut stream = Seed(2).stream();
+            tracked.visit(&mut |name, parameter| {
+                if let (true, Parameter::Matrix(tensor)) = (is_adapter(name), parameter) {
+                    let n = tensor.dims()[0] * tensor.dims()[1];
+                    let values = (0..n).map(|_| stream.next_normal() as f32).collect();
+                    let data = TensorData::new(values, tensor.dims());
+                    tensor.inplace(|old| {
+                        let fresh = Tensor::from_data(data, &old.device().inner());
+                        if old.is_require_grad() {
+                            fresh.autodiff().require_grad()
+                        } else {
+                            fresh
+                        }
+                    });
+                }
+            });
+            let mut gradients = Gradients::default();
+            let pass = Pass::new(&tracked, batch.clone()).unwrap();
+            pass.backward(&mut tracked, slope.to_vec(), &mut gradients);
+            let mut all = Vec::new();
+            tracked.visit(&mut |name, _| {
+                if let Some(Gradient::Matrix(g)) = gradients.take(name) {
+                    all.push((name.to_owned(), numbers(&g)));
+                }
+            });
+            all
+        };
+        let (plain, fused) = (of(Operations::Plain), of(Operations::Fused));
+        // Two maps of two layers, down and up, and the head.
+        assert_eq!(plain.len(), 9);
+        for ((name, plain), (other, fused)) in plain.iter().zip(&fused) {
+            assert_eq!(name, other);
+            for (a, b) in plain.iter().zip(fused) {
+                assert!((a - b).abs() < 1e-4 * (1.0 + a.abs()), "{name}: {a} {b}");
+            }
+        }
+        assert_eq!(plain.len(), fused.len());
     }
 
     #[test]
@@ -812,10 +859,10 @@ mod tests {
         const STEP: f32 = 4e-3;
         let device = Device::Cpu.open().unwrap();
         let rows: [&[u32]; 3] = [&[1, 2, 3, 4, 5], &[6, 0], &[3, 3, 1]];
-        let inputs = Inputs::Tokens(rows.to_vec());
+        let batch = TokenBatch::new(&rows, Padding::Right).unwrap();
         let slope = [0.3_f32, -1.0, 0.5, 0.7, 0.2, -0.4, -0.9, 0.6, 0.1];
         let value = |classifier: &Classifier| -> f64 {
-            let logits = numbers(&forward(classifier, &inputs, &[0, 1, 2]).unwrap());
+            let logits = numbers(&classifier.forward(&batch).unwrap());
             logits
                 .iter()
                 .zip(slope)
@@ -825,52 +872,59 @@ mod tests {
         for name in [
             "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "bert",
         ] {
-            let still = classifier(name, &device);
-            let mut tracked = still.tracked(&TrainOptions::default(), Seed(0)).unwrap();
-            let logits = forward(&tracked, &inputs, &[0, 1, 2]).unwrap();
-            let mut gradients = Gradients::default();
-            backward(&mut tracked, &logits, slope.to_vec(), &mut gradients);
-
-            let mut names = Vec::new();
-            still
-                .clone()
-                .visit(&mut |name, _| names.push(name.to_owned()));
-            let mut stream = Seed(9).stream();
-            for parameter in names {
-                let Some(gradient) = gradients.take(&parameter) else {
-                    assert_eq!(parameter, "head", "{name} has no gradient");
-                    continue;
-                };
-                let gradient = match &gradient {
-                    Gradient::Vector(g) => numbers(g),
-                    Gradient::Matrix(g) => numbers(g),
-                };
-                let direction: Vec<f32> = (0..gradient.len())
-                    .map(|_| stream.next_normal() as f32)
-                    .collect();
-                let at = |times: f32| {
-                    let mut other = still.clone();
-                    other.visit(&mut |visited, p| match p {
-                        Parameter::Vector(tensor) if visited == parameter => {
-                            moved(tensor, &direction, times);
-                        }
-                        Parameter::Matrix(tensor) if visited == parameter => {
-                            moved(tensor, &direction, times);
-                        }
-                        _ => {}
-                    });
-                    value(&other)
-                };
-                let difference = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
-                let slope: f64 = (gradient.iter().zip(&direction))
-                    .map(|(g, d)| f64::from(g * d))
-                    .sum();
-                let scale = (gradient.iter().map(|g| f64::from(g * g)).sum::<f64>()).sqrt();
-                let error = (difference - slope).abs();
-                assert!(
-                    error < 0.02 * scale + 2e-3,
-                    "{name}, {parameter}: {difference} {slope}"
+            for operations in [Operations::Plain, Operations::Fused] {
+                let still =
+                    classifier(name, &device).with_operations(operations, Threads::default());
+                let mut tracked = still.tracked(&TrainOptions::default(), Seed(0)).unwrap();
+                let pass = Pass::new(&tracked, batch.clone()).unwrap();
+                assert_eq!(
+                    matches!(pass, Pass::Recorded(_)),
+                    operations == Operations::Fused
                 );
+                let mut gradients = Gradients::default();
+                pass.backward(&mut tracked, slope.to_vec(), &mut gradients);
+
+                let mut names = Vec::new();
+                still
+                    .clone()
+                    .visit(&mut |name, _| names.push(name.to_owned()));
+                let mut stream = Seed(9).stream();
+                for parameter in names {
+                    let Some(gradient) = gradients.take(&parameter) else {
+                        assert_eq!(parameter, "head", "{name} has no gradient");
+                        continue;
+                    };
+                    let gradient = match &gradient {
+                        Gradient::Vector(g) => numbers(g),
+                        Gradient::Matrix(g) => numbers(g),
+                    };
+                    let direction: Vec<f32> = (0..gradient.len())
+                        .map(|_| stream.next_normal() as f32)
+                        .collect();
+                    let at = |times: f32| {
+                        let mut other = still.clone();
+                        other.visit(&mut |visited, p| match p {
+                            Parameter::Vector(tensor) if visited == parameter => {
+                                moved(tensor, &direction, times);
+                            }
+                            Parameter::Matrix(tensor) if visited == parameter => {
+                                moved(tensor, &direction, times);
+                            }
+                            _ => {}
+                        });
+                        value(&other)
+                    };
+                    let difference = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+                    let slope: f64 = (gradient.iter().zip(&direction))
+                        .map(|(g, d)| f64::from(g * d))
+                        .sum();
+                    let scale = (gradient.iter().map(|g| f64::from(g * g)).sum::<f64>()).sqrt();
+                    let error = (difference - slope).abs();
+                    assert!(
+                        error < 0.02 * scale + 2e-3,
+                        "{name}, {operations:?}, {parameter}: {difference} {slope}"
+                    );
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::definition::{
     Attention as Sight, Definition, Mlp as MlpKind, Norm as NormKind, NormPlace, Output, Positions,
     QueryKeyNorm, Residual,
 };
+use crate::fused::{self, Operations, Threads};
 use crate::lora::{Adapter, LinearMap};
 
 /// A transformer with its parameters, on a device.
@@ -35,6 +36,8 @@ pub struct Transformer {
     layers: Vec<Layer>,
     norm: Option<Norm>,
     head: Option<Tensor<2>>,
+    operations: Operations,
+    threads: Threads,
 }
 
 /// Which hidden states a forward pass hands out.
@@ -287,7 +290,29 @@ impl Transformer {
             layers,
             norm: last_norm,
             head,
+            operations: Operations::default(),
+            threads: Threads::default(),
         })
+    }
+
+    /// What it computes with on the processor.
+    pub fn operations(&self) -> Operations {
+        self.operations
+    }
+
+    /// Threads that fused operations use.
+    pub fn threads(&self) -> Threads {
+        self.threads
+    }
+
+    /// The same transformer, computing with `operations` on `threads` where it is on the processor.
+    #[must_use]
+    pub fn with_operations(self, operations: Operations, threads: Threads) -> Self {
+        Self {
+            operations,
+            threads,
+            ..self
+        }
     }
 
     /// Its shape and arithmetic.
@@ -361,7 +386,7 @@ impl Transformer {
                 (LinearMap::Down, &mut mlp.down),
             ];
             for (map, linear) in others.into_iter().chain(gate) {
-                visit(&format!("layers.{i}.{map:?}"), map, linear);
+                visit(&format!("layers.{i}.{}", map.path()), map, linear);
             }
         }
     }
@@ -394,6 +419,10 @@ impl Transformer {
     /// [`BatchError`] when a row is too long or a token has no embedding.
     pub fn forward(&self, batch: &TokenBatch, keep: Keep) -> Result<Hidden, BatchError> {
         batch.check(&self.definition)?;
+        if keep == Keep::Last && fused::applies(self) {
+            let (last, all) = (fused::forward(self, batch), Vec::new());
+            return Ok(Hidden { last, all });
+        }
         let mut h = self.embed(batch);
         let mask = self.mask(batch);
         let rotation = self.rotation(batch);
@@ -424,6 +453,15 @@ impl Transformer {
     }
 
     fn embed(&self, batch: &TokenBatch) -> Tensor<3> {
+        let h = self.embedded(batch);
+        match &self.embed_norm {
+            Some(norm) => norm.forward(h),
+            None => h,
+        }
+    }
+
+    /// The sum of a token's embeddings, before any norm.
+    pub(crate) fn embedded(&self, batch: &TokenBatch) -> Tensor<3> {
         let shape = [batch.n_rows(), batch.len()];
         let look_up = |table: &Tensor<2>, ids: Vec<i64>| {
             let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
@@ -442,10 +480,7 @@ impl Transformer {
             let segments = batch.types().into_iter().map(i64::from);
             h = h + look_up(types, segments.collect());
         }
-        match &self.embed_norm {
-            Some(norm) => norm.forward(h),
-            None => h,
-        }
+        h
     }
 
     /// What is added to scores, `[n_rows or 1, 1, len, len]`; `None` where everyone sees everyone.
