@@ -5,6 +5,7 @@
 //! - [`checkpoint`]: a Hugging Face directory into a [`Model`], and back ([`save`]);
 //! - [`transformer`]: the forward pass, on any device that `burn` has;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
+//! - [`generate`], [`score`]: a language model that writes ([`sampling`]), and one that says how likely texts are;
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head or all.
 //!
 //! Arithmetic is in single precision. There is no dropout: training is deterministic given the seed.
@@ -13,15 +14,20 @@
 mod adamw;
 mod architecture;
 pub mod batch;
+mod cache;
 pub mod checkpoint;
 pub mod classifier;
 pub mod config;
+mod decode;
 pub mod definition;
 pub mod device;
+pub mod generate;
 mod layout;
 mod safetensors_file;
+pub mod sampling;
 pub mod save;
 pub mod schedule;
+pub mod score;
 pub mod tokenizer;
 pub mod train;
 pub mod transformer;
@@ -33,8 +39,13 @@ pub use classifier::{Classifier, HeadError, Pooling};
 pub use config::{ConfigError, ModelConfig};
 pub use definition::Definition;
 pub use device::{Device, DeviceError};
+pub use generate::{
+    Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Progress, Request,
+};
+pub use sampling::{Sampling, SamplingError};
 pub use save::SaveError;
 pub use schedule::Schedule;
-pub use tokenizer::{Tokenizer, TokenizerError, Truncation};
+pub use score::{ScoreRequest, Scored};
+pub use tokenizer::{Spelled, Tokenizer, TokenizerError, Truncation};
 pub use train::{TrainError, TrainOptions, Trained, Training};
 pub use transformer::{Hidden, Keep, Transformer};
