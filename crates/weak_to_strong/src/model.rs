@@ -480,16 +480,12 @@ impl ModelConfig {
     /// In a few words, for tables: `linear probe on all-MiniLM-L6-v2`.
     pub fn describe(&self, materials: &Materials) -> String {
         match self {
-            Self::BagOfWords(config) => {
-                let words = match config.max_words {
-                    1 => "bag of words".to_owned(),
-                    most => format!("bag of 1–{most} words"),
-                };
-                match config.first_words {
-                    None => words,
-                    Some(n) => format!("{words}, of the first {n}"),
-                }
-            }
+            Self::BagOfWords(config) => match (config.max_words, config.first_words) {
+                (1, None) => "bag of words".to_owned(),
+                (1, Some(first)) => format!("bag of the first {first} words"),
+                (most, None) => format!("bag of 1–{most} words"),
+                (most, Some(first)) => format!("bag of 1–{most} words among the first {first}"),
+            },
             Self::Features(config) => {
                 let head = match &config.head {
                     HeadConfig::Linear(_) => "linear probe".to_owned(),
