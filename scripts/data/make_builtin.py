@@ -1,18 +1,28 @@
 #!/usr/bin/env python3
-"""Makes the built-in data sets under `data/`: sentences, a frozen split, frozen sentence features.
+"""Makes the built-in data sets under `data/`: rows, a frozen split, frozen sentence features.
 
     make_builtin.py SHARED [--out DIR]    writes DIR (default: the repository's data/)
     make_builtin.py SHARED --check        recomputes everything and compares it with what is there
     make_builtin.py --check               compares the check sums only (needs no SHARED)
 
-SHARED holds `data/pang_lee_sentiment/` and `models/all-MiniLM-L6-v2/`. Python 3.11 with numpy,
-tokenizers and safetensors; some five minutes on two cores.
+SHARED holds `data/` (`pang_lee_sentiment`, `chess_puzzles`, `hh_rlhf_harmless`) and
+`models/all-MiniLM-L6-v2/`. Python 3.11 with numpy, tokenizers and safetensors; some five minutes on two
+cores. Chess puzzles and pairs of replies need none of the three: `--only NAME` makes or checks one set.
 
-Which sentences, which split, which order: all of it follows from the SHA-256 of "trimtab:" + id, so
-it needs no random generator and no library version. Within a class, sentences are ranked by that
-hash; a sentence whose words repeat an earlier one's is dropped; the first n/2 of a class are kept;
-every third rank is test, the rest train; the file is ordered by rank, classes alternating. So every
-prefix of a file is balanced in classes (to one sentence) and in the split (to three).
+Which rows, which split, which order: all of it follows from the SHA-256 of "trimtab:" + id, so it needs
+no random generator and no library version. Rows are ranked by that hash; what repeats an earlier row is
+dropped; the first n are kept; every third rank is test, the rest train; the file is ordered by rank.
+
+Sentences are ranked within their class and n/2 of each are kept, classes alternating: every prefix of a
+file is balanced in classes (to one sentence) and in the split (to three). A sentence repeats another if
+it has the same words. A puzzle repeats another if its pieces stand alike. A pair of replies repeats
+another if its prompt has the same words, so no prompt is in two splits; pairs with more than one turn,
+an empty reply or two equal ones are left out. For pairs the share of test pairs whose shorter reply (in
+words) was preferred is computed, ties counting half; SOURCE.md must say it.
+
+The features of chess moves are computed by the program itself, from the file that this script writes:
+
+    cargo run --release -p trimtab-data --example chess_features -- data
 
 Features: BERT forward pass in float32, truncated at 256 tokens, exact (erf) GELU, final hidden
 states averaged over the tokens that are not padding ([CLS] and [SEP] count), then scaled to length 1
@@ -37,34 +47,102 @@ ENCODER = "all-MiniLM-L6-v2"
 MAX_TOKENS = 256
 TOKENS_PER_BATCH = 4096
 TEST_EVERY = 3
+SENTENCES = "pang_lee_sentiment"
 # name, file in pang_lee_sentiment, rows, names of the labels 0 and 1
-SETS = [
+SENTENCE_SETS = [
     ("rotten-tomatoes", "sentence_polarity", 6000, ["negative", "positive"]),
     ("subjectivity", "subjectivity", 5000, ["objective", "subjective"]),
 ]
+N_PUZZLES = 2990
+N_PAIRS = 9000
+# In the order of SHA256SUMS: every set and its files.
+FILES = {
+    "rotten-tomatoes": ["rotten-tomatoes.jsonl.gz", f"{ENCODER}.f16"],
+    "subjectivity": ["subjectivity.jsonl.gz", f"{ENCODER}.f16"],
+    "chess-puzzles": ["chess-puzzles.jsonl.gz", "chess-search.f16"],
+    "hh-harmless": ["hh-harmless.jsonl.gz"],
+}
+
+
+def read(source: Path) -> list[dict]:
+    with gzip.open(source, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def rank(name: str) -> bytes:
+    return hashlib.sha256(f"trimtab:{name}".encode()).digest()
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    return tuple("".join(c if c.isalnum() else " " for c in text.casefold()).split())
+
+
+def split_of(rank: int) -> str:
+    return "test" if rank % TEST_EVERY == TEST_EVERY - 1 else "train"
 
 
 def choose(source: Path, n_rows: int, names: list[str]) -> list[dict]:
     """Ranks, drops repeated sentences, balances, splits."""
-    with gzip.open(source, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    rows.sort(key=lambda row: hashlib.sha256(f"trimtab:{row['id']}".encode()).digest())
+    rows = sorted(read(source), key=lambda row: rank(row["id"]))
     seen: set[tuple[str, ...]] = set()
     classes: list[list[dict]] = [[], []]
     for row in rows:
-        words = tuple("".join(c if c.isalnum() else " " for c in row["text"].casefold()).split())
+        words = words_of(row["text"])
         if words not in seen:
             seen.add(words)
             classes[row["label"]].append(row)
     chosen = []
-    for rank in range(n_rows // 2):
-        split = "test" if rank % TEST_EVERY == TEST_EVERY - 1 else "train"
+    for n in range(n_rows // 2):
         for label, members in enumerate(classes):
-            row = members[rank]
-            chosen.append(
-                {"id": row["id"], "text": row["text"], "label": names[label], "split": split}
-            )
+            row = {"id": members[n]["id"], "text": members[n]["text"], "label": names[label]}
+            chosen.append(row | {"split": split_of(n)})
     return chosen
+
+
+def choose_puzzles(source: Path) -> list[dict]:
+    """Ranks, drops positions that stand twice, splits."""
+    chosen = []
+    seen = set()
+    for row in sorted(read(source), key=lambda row: rank(row["id"])):
+        position = row["fen"].split()[0]
+        if position not in seen and len(chosen) < N_PUZZLES:
+            seen.add(position)
+            puzzle = {"id": row["id"], "fen": row["fen"], "moves": " ".join(row["moves"])}
+            chosen.append(puzzle | {"rating": row["rating"], "split": split_of(len(chosen))})
+    return chosen
+
+
+def choose_pairs(source: Path) -> list[dict]:
+    """Cuts dialogues into prompt and replies, ranks, drops prompts that stand twice, splits."""
+    pairs = []
+    for line, row in enumerate(read(source), 1):
+        turns = [row[side].split("\n\nHuman: ") for side in ("chosen", "rejected")]
+        if any(len(parts) != 2 or parts[0] for parts in turns):
+            continue
+        (prompt, *chosen), (other, *rejected) = (parts[1].split("\n\nAssistant: ") for parts in turns)
+        if prompt != other or len(chosen) != 1 or len(rejected) != 1:
+            continue
+        replies = {"chosen": chosen[0].strip(), "rejected": rejected[0].strip()}
+        if all(replies.values()) and replies["chosen"] != replies["rejected"]:
+            pairs.append({"id": f"hh-{line:05}", "text": prompt.strip()} | replies)
+    chosen = []
+    seen = set()
+    for pair in sorted(pairs, key=lambda pair: rank(pair["id"])):
+        prompt = words_of(pair["text"])
+        if prompt not in seen and len(chosen) < N_PAIRS:
+            seen.add(prompt)
+            chosen.append(pair | {"split": split_of(len(chosen))})
+    return chosen
+
+
+def shorter_is_chosen(pairs: list[dict]) -> float:
+    """The accuracy on the test split of preferring the reply with fewer words; ties count half."""
+    points = []
+    for pair in pairs:
+        if pair["split"] == "test":
+            chosen, rejected = (len(pair[side].split()) for side in ("chosen", "rejected"))
+            points.append(1.0 if chosen < rejected else 0.5 if chosen == rejected else 0.0)
+    return sum(points) / len(points)
 
 
 class Encoder:
@@ -168,7 +246,7 @@ def jsonl_gz(rows: list[dict]) -> bytes:
 
 
 def sums(folder: Path) -> str:
-    names = [f"{name}/{file}" for name, *_ in SETS for file in (f"{name}.jsonl.gz", f"{ENCODER}.f16")]
+    names = [f"{name}/{file}" for name, files in FILES.items() for file in files]
     digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
     return "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names))
 
@@ -179,11 +257,42 @@ def check_sums(folder: Path):
     print("check sums agree")
 
 
+def put_rows(name: str, rows: list[dict], licence: Path, args):
+    """Writes the rows, or compares them with what is there."""
+    folder = args.out / name
+    file = folder / FILES[name][0]
+    if args.check:
+        if gzip.decompress(file.read_bytes()) != gzip.decompress(jsonl_gz(rows)):
+            sys.exit(f"{name}: other rows than the recomputed ones")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(jsonl_gz(rows))
+        (folder / "LICENSE").write_bytes((licence / "LICENSE").read_bytes())
+    print(f"{name}: {len(rows)} rows, {sum(row['split'] == 'test' for row in rows)} of them test")
+
+
+def put_features(name: str, features, args):
+    """Writes the features, or compares them with what is there."""
+    file = args.out / name / f"{ENCODER}.f16"
+    if not args.check:
+        features.astype("<f2").tofile(file)
+        return
+    stored = np.fromfile(file, "<f2").reshape(-1, features.shape[1])
+    if stored.shape != features.shape:
+        sys.exit(f"{name}: features {stored.shape}, recomputed {features.shape}")
+    difference = float(np.abs(stored.astype(np.float32) - features).max())
+    scale = float(np.abs(features).max())
+    print(f"{name}: features differ by {difference:.2g} of {scale:.2g}")
+    if not difference <= scale * 2**-9:
+        sys.exit(f"{name}: features differ too much")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("shared", type=Path, nargs="?", help="folder with data/ and models/")
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[2] / "data")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    parser.add_argument("--only", choices=FILES, help="this set alone")
     args = parser.parse_args()
     if args.check:
         check_sums(args.out)
@@ -191,35 +300,30 @@ def main():
             return
     elif args.shared is None:
         parser.error("SHARED is needed to make the sets")
+    wanted = [args.only] if args.only else list(FILES)
+    data = args.shared / "data"
 
-    global np
-    import numpy as np
+    if "chess-puzzles" in wanted:
+        puzzles = choose_puzzles(data / "chess_puzzles" / "lichess_puzzles.jsonl.gz")
+        put_rows("chess-puzzles", puzzles, data / "chess_puzzles", args)
+    if "hh-harmless" in wanted:
+        pairs = choose_pairs(data / "hh_rlhf_harmless" / "harmless-single-turn.jsonl.gz")
+        put_rows("hh-harmless", pairs, data / "hh_rlhf_harmless", args)
+        share = f"{shorter_is_chosen(pairs):.3f}".lstrip("0")
+        print(f"hh-harmless: the shorter reply is the preferred one in {share} of the test pairs")
+        if args.check and share not in (args.out / "hh-harmless" / "SOURCE.md").read_text():
+            sys.exit("hh-harmless: SOURCE.md has another baseline")
+    sentences = [row for row in SENTENCE_SETS if row[0] in wanted]
+    if sentences:
+        global np
+        import numpy as np
 
-    encoder = Encoder(args.shared / "models" / ENCODER)
-    for name, source, n_rows, labels in SETS:
-        folder = args.out / name
-        origin = args.shared / "data" / "pang_lee_sentiment"
-        rows = choose(origin / f"{source}.jsonl.gz", n_rows, labels)
-        features = encoder.features([row["text"] for row in rows])
-        if args.check:
-            kept = gzip.decompress((folder / f"{name}.jsonl.gz").read_bytes())
-            if kept != gzip.decompress(jsonl_gz(rows)):
-                sys.exit(f"{name}: other sentences than the recomputed ones")
-            stored = np.fromfile(folder / f"{ENCODER}.f16", "<f2").reshape(-1, encoder.dim)
-            if stored.shape != features.shape:
-                sys.exit(f"{name}: features {stored.shape}, recomputed {features.shape}")
-            difference = float(np.abs(stored.astype(np.float32) - features).max())
-            scale = float(np.abs(features).max())
-            print(f"{name}: {len(rows)} rows, features differ by {difference:.2g} of {scale:.2g}")
-            if not difference <= scale * 2**-9:
-                sys.exit(f"{name}: features differ too much")
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.jsonl.gz").write_bytes(jsonl_gz(rows))
-            features.astype("<f2").tofile(folder / f"{ENCODER}.f16")
-            (folder / "LICENSE").write_bytes((origin / "LICENSE").read_bytes())
-            print(f"{name}: {len(rows)} rows")
-    if not args.check:
+        encoder = Encoder(args.shared / "models" / ENCODER)
+        for name, source, n_rows, labels in sentences:
+            rows = choose(data / SENTENCES / f"{source}.jsonl.gz", n_rows, labels)
+            put_rows(name, rows, data / SENTENCES, args)
+            put_features(name, encoder.features([row["text"] for row in rows]), args)
+    if not args.check and all((args.out / name / file).exists() for name in FILES for file in FILES[name]):
         (args.out / "SHA256SUMS").write_text(sums(args.out))
 
 

@@ -51,6 +51,17 @@ def main():
     }
     pq.write_table(pa.table(base | bad), folder / "pyarrow_bad.parquet", compression="snappy")
 
+    options = [["no", "yes"], ["é", ""], ["a", "b"]]
+    chosen = {
+        "text": ["p", "q", "r"],
+        "answer": pa.array([1, 0, 1], pa.int32()),
+        "options": pa.array(options, pa.list_(pa.string())),
+        "gap": pa.array([options[0], ["a", None], options[2]], pa.list_(pa.string())),
+        "chosen": ["x", "y", "z"],
+        "rejected": ["x2", "y2", "z2"],
+    }
+    pq.write_table(pa.table(chosen), folder / "pyarrow_candidates.parquet", row_group_size=2)
+
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -14,6 +15,16 @@ pub struct FeatureTable {
     dim: usize,
     values: Values,
     row_of: HashMap<SampleId, u32>,
+}
+
+/// Features and what they are called. A data set may have several kinds: what a weak model sees and
+/// what a strong one does.
+#[derive(Debug, Clone)]
+pub struct NamedFeatures {
+    /// Such as `all-MiniLM-L6-v2`.
+    pub name: String,
+    /// The features.
+    pub table: Arc<FeatureTable>,
 }
 
 #[derive(Debug, Clone)]
@@ -277,6 +288,7 @@ mod tests {
             id: SampleId::new(id),
             text: "".into(),
             answers: AnswerSet::new(&["a", "b"]).unwrap(),
+            candidates: None,
         };
         let values = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0];
         let tables = [

@@ -25,12 +25,12 @@ mod workplace;
 
 pub use accuracy::{Accuracy, AccuracyError};
 pub use distribution::{Distribution, DistributionError};
-pub use features::{FeatureError, FeatureTable, Rows};
+pub use features::{FeatureError, FeatureTable, NamedFeatures, Rows};
 pub use judgement::{Cost, Judgement, Verdict};
 pub use key::{AnswerKey, KeyError};
 pub use labels::{LabelError, Provenance, TrainingLabels};
 pub use objective::BatchObjective;
-pub use question::{AnswerIdx, AnswerSet, AnswerSetError, Question, SampleId};
+pub use question::{AnswerIdx, AnswerSet, AnswerSetError, Candidates, Question, SampleId};
 pub use schedule::Schedule;
 pub use seed::{Seed, SplitMix64};
 pub use supervisor::{Fitted, GroundTruth, Lesson, Student, Supervisor, SupervisorError};

@@ -95,11 +95,17 @@ impl AnswerSet {
 pub struct Question {
     /// Which sample this is.
     pub id: SampleId,
-    /// The words; empty where only features are known.
+    /// The words; empty where only features are known. Where there are candidates, the prompt.
     pub text: Box<str>,
     /// What may be answered.
     pub answers: AnswerSet,
+    /// Where each answer stands for a text, such as a reply that may be preferred: the words of every
+    /// answer, in the answers' order.
+    pub candidates: Option<Candidates>,
 }
+
+/// The words of every answer of one question, in the order of its [`AnswerSet`].
+pub type Candidates = Arc<[Box<str>]>;
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,16 @@
 //! The data sets that are part of the program.
 //!
-//! Sentences, a frozen split and frozen sentence features lie in `data/` at the root of the
+//! Rows with a frozen split, and frozen features where a set has any, lie in `data/` at the root of the
 //! repository (origin and licence in each `SOURCE.md`) and are compiled in, so that one file runs
 //! anywhere. `scripts/data/make_builtin.py` makes them.
 
+use std::sync::Arc;
+
 use half::f16;
 use sha2::{Digest, Sha256};
+use trimtab_core::{FeatureTable, NamedFeatures, SampleId};
 
+use crate::chess;
 use crate::error::DataError;
 use crate::stream::{Stream, hex};
 
@@ -19,12 +23,38 @@ pub struct Builtin {
     pub about: &'static str,
     /// Where it is from and how it was made (Markdown).
     pub source: &'static str,
-    /// What its features are called, as in `features:NAME`.
-    pub features_name: &'static str,
-    /// Features a row.
-    pub dim: usize,
     rows: &'static [u8],
-    features: &'static [u8],
+    /// The features that are stored with it.
+    pub(crate) features: Option<StoredFeatures>,
+}
+
+/// Features in a file of their own: little-endian half floats, `[questions, dim]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredFeatures {
+    /// What they are called, as in `features:NAME`.
+    pub(crate) name: &'static str,
+    /// Features a question.
+    pub(crate) dim: usize,
+    bytes: &'static [u8],
+}
+
+impl StoredFeatures {
+    /// The features of the questions called `ids`, which are the first of the set.
+    pub(crate) fn of_first(&self, ids: &[SampleId]) -> NamedFeatures {
+        let table = FeatureTable::from_f16(ids, self.dim, self.values(ids.len()));
+        NamedFeatures {
+            name: self.name.to_owned(),
+            table: Arc::new(table.unwrap_or_else(|error| unreachable!("built-in: {error}"))),
+        }
+    }
+
+    /// The features of the first `n` questions, `[n, dim]`.
+    pub(crate) fn values(&self, n: usize) -> Vec<f16> {
+        let bytes = self.bytes.chunks_exact(2).take(n * self.dim);
+        bytes
+            .map(|pair| f16::from_le_bytes([pair[0], pair[1]]))
+            .collect()
+    }
 }
 
 macro_rules! embedded {
@@ -34,24 +64,46 @@ macro_rules! embedded {
 }
 
 /// Every built-in set.
-pub const BUILTINS: [Builtin; 2] = [
+pub const BUILTINS: [Builtin; 4] = [
     Builtin {
         name: "rotten-tomatoes",
         about: "6,000 sentences from film reviews: negative or positive",
         source: include_str!(embedded!("rotten-tomatoes/SOURCE.md")),
-        features_name: "all-MiniLM-L6-v2",
-        dim: 384,
         rows: include_bytes!(embedded!("rotten-tomatoes/rotten-tomatoes.jsonl.gz")),
-        features: include_bytes!(embedded!("rotten-tomatoes/all-MiniLM-L6-v2.f16")),
+        features: Some(StoredFeatures {
+            name: "all-MiniLM-L6-v2",
+            dim: 384,
+            bytes: include_bytes!(embedded!("rotten-tomatoes/all-MiniLM-L6-v2.f16")),
+        }),
     },
     Builtin {
         name: "subjectivity",
         about: "5,000 sentences about films: objective (plot) or subjective (review)",
         source: include_str!(embedded!("subjectivity/SOURCE.md")),
-        features_name: "all-MiniLM-L6-v2",
-        dim: 384,
         rows: include_bytes!(embedded!("subjectivity/subjectivity.jsonl.gz")),
-        features: include_bytes!(embedded!("subjectivity/all-MiniLM-L6-v2.f16")),
+        features: Some(StoredFeatures {
+            name: "all-MiniLM-L6-v2",
+            dim: 384,
+            bytes: include_bytes!(embedded!("subjectivity/all-MiniLM-L6-v2.f16")),
+        }),
+    },
+    Builtin {
+        name: "chess-puzzles",
+        about: "5,980 questions on 2,990 Lichess puzzles: is this move the solution?",
+        source: include_str!(embedded!("chess-puzzles/SOURCE.md")),
+        rows: include_bytes!(embedded!("chess-puzzles/chess-puzzles.jsonl.gz")),
+        features: Some(StoredFeatures {
+            name: chess::SEARCH,
+            dim: chess::SEARCH_DIM,
+            bytes: include_bytes!(embedded!("chess-puzzles/chess-search.f16")),
+        }),
+    },
+    Builtin {
+        name: "hh-harmless",
+        about: "9,000 pairs of replies to one prompt: which did people find less harmful?",
+        source: include_str!(embedded!("hh-harmless/SOURCE.md")),
+        rows: include_bytes!(embedded!("hh-harmless/hh-harmless.jsonl.gz")),
+        features: None,
     },
 ];
 
@@ -75,19 +127,12 @@ impl Builtin {
         Stream::new(self.rows, true)
     }
 
-    /// The features of the first `n_rows` rows.
-    pub(crate) fn features(&self, n_rows: usize) -> Vec<f16> {
-        let bytes = self.features.chunks_exact(2).take(n_rows * self.dim);
-        bytes
-            .map(|pair| f16::from_le_bytes([pair[0], pair[1]]))
-            .collect()
-    }
-
-    /// SHA-256 of the rows' file followed by the features' file.
+    /// SHA-256 of the rows' file followed by the features' file, if there is one.
     pub(crate) fn sha256(&self) -> String {
+        let features = self.features.map_or(&[][..], |features| features.bytes);
         hex(&Sha256::new()
             .chain_update(self.rows)
-            .chain_update(self.features)
+            .chain_update(features)
             .finalize())
     }
 }
@@ -101,13 +146,11 @@ mod tests {
         let sums = include_str!(embedded!("SHA256SUMS"));
         let lines: Vec<String> = (BUILTINS.iter())
             .flat_map(|set| {
-                [
-                    (set.rows, format!("{}/{}.jsonl.gz", set.name, set.name)),
-                    (
-                        set.features,
-                        format!("{}/{}.f16", set.name, set.features_name),
-                    ),
-                ]
+                let rows = (set.rows, format!("{}/{}.jsonl.gz", set.name, set.name));
+                let features = set
+                    .features
+                    .map(|f| (f.bytes, format!("{}/{}.f16", set.name, f.name)));
+                std::iter::once(rows).chain(features)
             })
             .map(|(bytes, name)| format!("{}  {name}\n", hex(&Sha256::digest(bytes))))
             .collect();
@@ -123,7 +166,8 @@ mod tests {
         );
         assert_eq!(
             error.hint().unwrap(),
-            "did you mean `builtin:rotten-tomatoes`? There are: rotten-tomatoes, subjectivity"
+            "did you mean `builtin:rotten-tomatoes`? There are: rotten-tomatoes, subjectivity, \
+             chess-puzzles, hh-harmless"
         );
     }
 }

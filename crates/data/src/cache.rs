@@ -272,6 +272,8 @@ fn read_rows(input: &mut Summed<impl Read>, header: &Header) -> io::Result<Rows>
         groups: coded(&header.groups, groups)?,
         dim: header.dim as usize,
         features: input.get_all(header.n_rows * header.dim, f32::from_le_bytes)?,
+        // Rows with features have no other columns.
+        ..Rows::default()
     })
 }
 

@@ -60,7 +60,7 @@ pub struct Columns {
     /// What is asked. Default: `text`; it may be missing where there are features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The right answer. Default: `label`.
+    /// The right answer. Default: `label`; not needed for pairs of replies and for chess puzzles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// A list of numbers, as many on every row; in CSV, a JSON list in one cell. Default: `features`.
@@ -69,9 +69,31 @@ pub struct Columns {
     /// `train` or `test`. Default: `split`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
-    /// Rows that share a value here stay together when rows are split. Default: none.
+    /// Rows that share a value here stay together when rows are split. Default: the prompt, where the
+    /// answers are texts; the puzzle, in chess; else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// A list of texts, one for every answer in the order of `labels`, as in multiple choice; in CSV, a
+    /// JSON list in one cell. `text` is then the prompt. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<String>,
+    /// In a pair of replies to the prompt `text`, the one that was preferred. There is no `label` then:
+    /// which reply is answer A, and which is B, is drawn by the row's id. Default: `chosen`, where there
+    /// is no label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+    /// The other reply. Default: `rejected`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
+    /// In a chess puzzle, the position (FEN) before the opponent's last move, as Lichess has it. A puzzle
+    /// becomes two questions, whether a move is the solution: of one that is, and of one that is not.
+    /// Default: `fen`, where there is no label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fen: Option<String>,
+    /// The opponent's last move, the solution, and what may follow it (UCI, with blanks between them).
+    /// Default: `moves`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves: Option<String>,
 }
 
 impl Columns {

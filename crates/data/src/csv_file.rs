@@ -1,4 +1,4 @@
-//! CSV with a header: one record a row. Features are a JSON list in one cell.
+//! CSV with a header: one record a row. Features and candidates are a JSON list in one cell.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -8,8 +8,8 @@ use csv::{ErrorKind, StringRecord};
 use serde::de::DeserializeSeed;
 
 use crate::error::{DataError, Place};
-use crate::json_row::{FeatureSeed, not_finite_at};
-use crate::rows::{Cells, Role, Rows, Schema};
+use crate::json_row::{FeatureSeed, Texts, not_finite_at};
+use crate::rows::{Cells, N_ROLES, Role, Rows, Schema};
 use crate::stream::Stream;
 
 /// Records between two calls of `on_progress`.
@@ -73,7 +73,7 @@ pub(crate) fn read(
 fn push(
     file: &Path,
     schema: &Schema,
-    column_of: [Option<usize>; 6],
+    column_of: [Option<usize>; N_ROLES],
     record: &StringRecord,
     rows: &mut Rows,
 ) -> Result<(), DataError> {
@@ -86,10 +86,29 @@ fn push(
             rows.dim = n_features;
         }
     }
+    let mut candidates = Vec::new();
+    if schema.has(Role::Candidates) {
+        let cell = cell(Role::Candidates).unwrap_or_default();
+        let Texts(texts) = serde_json::from_str(cell).map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason
+                .rsplit_once(" at line ")
+                .map_or(&*reason, |(reason, _)| reason);
+            DataError::WrongType {
+                file: file.to_owned(),
+                place: Place::Line(line),
+                column: schema.column(Role::Candidates).to_owned(),
+                expected: "a JSON list of texts",
+                got: format!("no such list ({reason}, character {})", error.column()),
+            }
+        })?;
+        candidates = texts;
+    }
     let cells = Cells {
         values: Role::ALL.map(|role| cell(role).map(Cow::Borrowed)),
+        candidates,
     };
-    rows.push(file, schema, line, &cells, n_features)
+    rows.push(file, schema, line, cells, n_features)
 }
 
 fn features(

@@ -1,16 +1,21 @@
 //! A loaded data set: questions, and apart from them the answer key.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use trimtab_core::{
-    AnswerIdx, AnswerKey, AnswerSet, FeatureError, FeatureTable, KeyError, Question, SampleId,
+    AnswerIdx, AnswerKey, AnswerSet, FeatureError, FeatureTable, KeyError, NamedFeatures, Question,
+    SampleId,
 };
 
-use crate::builtin::Builtin;
+use crate::builtin::{Builtin, StoredFeatures};
 use crate::cache::{Cache, CacheUse, Found};
+use crate::chess;
 use crate::config::DataConfig;
 use crate::error::DataError;
-use crate::rows::{Part, Role, Rows, Schema};
+use crate::rows::{Coded, Form, Part, Role, Rows, Schema};
 use crate::source::{Format, Locations, Source, Stat, cache_name, rows_key};
 use crate::stream::Stream;
 use crate::{csv_file, jsonl, parquet_file};
@@ -26,19 +31,29 @@ pub struct Dataset {
     pub key: AnswerKey,
     /// The answers that every question has.
     pub answers: AnswerSet,
-    /// Frozen features of every row, if the data have them.
-    pub features: Option<FeatureTable>,
-    /// What the features are called.
-    pub features_name: Option<String>,
-    /// The part each row is declared to belong to, if the data say.
+    /// Frozen features of every question, of each kind that the data have.
+    pub features: Vec<NamedFeatures>,
+    /// The part each question is declared to belong to, if the data say.
     pub declared_split: Option<Vec<Part>>,
-    /// The group each row belongs to, numbered from 0, if the config names a column.
+    /// The group each question belongs to, numbered from 0: what the config names a column for, a
+    /// prompt, or a puzzle.
     pub groups: Option<Vec<u32>>,
     /// SHA-256 of the file as it lies on disk (packed, if it is packed); for a built-in set, of its
     /// rows' file followed by its features' file. In hexadecimal.
     pub sha256: String,
     /// What came of the feature cache.
     pub cache: CacheUse,
+}
+
+impl Dataset {
+    /// How many texts a question offers as its answers; `None` where answers are names.
+    pub fn n_candidates(&self) -> Option<usize> {
+        self.questions
+            .first()?
+            .candidates
+            .as_ref()
+            .map(|texts| texts.len())
+    }
 }
 
 /// How far loading has come.
@@ -108,12 +123,8 @@ fn load_builtin(builtin: &Builtin, config: &DataConfig) -> Result<Dataset, DataE
     let schema = Schema::new(config)?;
     let limit = config.limit.unwrap_or(usize::MAX);
     let (rows, _) = jsonl::read(&file, builtin.stream(), &schema, limit, &|_| {})?;
-    let n_rows = rows.len();
-    let mut dataset = assemble(&file, rows, config, builtin.sha256())?;
-    let ids: Vec<SampleId> = dataset.questions.iter().map(|q| q.id.clone()).collect();
-    let table = FeatureTable::from_f16(&ids, builtin.dim, builtin.features(n_rows));
-    dataset.features = Some(table.unwrap_or_else(|error| unreachable!("built-in: {error}")));
-    dataset.features_name = Some(builtin.features_name.into());
+    let stored = builtin.features.as_ref();
+    let mut dataset = assemble(&file, rows, config, builtin.sha256(), stored)?;
     builtin.name.clone_into(&mut dataset.name);
     Ok(dataset)
 }
@@ -160,7 +171,7 @@ fn load_file(
             (rows, sha256, cache_use)
         }
     };
-    let mut dataset = assemble(file, rows, config, sha256)?;
+    let mut dataset = assemble(file, rows, config, sha256, None)?;
     dataset.name = name;
     dataset.cache = cache_use;
     Ok(dataset)
@@ -191,81 +202,250 @@ fn assemble(
     mut rows: Rows,
     config: &DataConfig,
     sha256: String,
+    stored: Option<&StoredFeatures>,
 ) -> Result<Dataset, DataError> {
     if rows.len() == 0 {
         return Err(DataError::Empty {
             file: file.to_owned(),
         });
     }
-    let (answers, answer_of) = answers(file, &rows, config)?;
-    let mut ids = std::mem::take(&mut rows.ids);
-    if ids.is_empty() {
-        ids = (0..rows.len())
-            .map(|row| SampleId::new(&format!("row-{row}")))
-            .collect();
+    if rows.ids.is_empty() {
+        let name = |row| SampleId::new(&format!("row-{row}"));
+        rows.ids = (0..rows.len()).map(name).collect();
     }
-    let right = rows
-        .labels
-        .codes
-        .iter()
-        .map(|&code| answer_of[code as usize]);
-    let key = AnswerKey::new(ids.iter().cloned().zip(right)).map_err(|error| match error {
-        KeyError::Duplicate(id) | KeyError::Missing(id) => duplicate(file, &rows, &ids, &id),
-    })?;
-    let features = if rows.dim == 0 {
-        None
-    } else {
-        let values = std::mem::take(&mut rows.features);
-        let table =
-            FeatureTable::from_f32(&ids, rows.dim, values).map_err(|error| match error {
-                FeatureError::NotFinite {
-                    row, column, value, ..
-                } => DataError::NotFinite {
-                    file: file.to_owned(),
-                    place: rows.place(row),
-                    feature: column,
-                    value: value.to_string(),
-                },
-                other => unreachable!("rows and ids were checked: {other}"),
-            })?;
-        Some(table)
+    let Answered {
+        questions,
+        right,
+        features,
+    } = match rows.form() {
+        Form::Labelled => labelled(file, &mut rows, config, stored)?,
+        Form::Pair => pairs(&mut rows, config)?,
+        Form::Puzzle => puzzles(file, &mut rows, config, stored)?,
     };
-    let features_name = features.as_ref().map(|_| {
-        let column = config
-            .columns
-            .features
-            .as_deref()
-            .unwrap_or(Role::Features.name());
-        config
-            .features_name
-            .clone()
-            .unwrap_or_else(|| column.to_owned())
-    });
-    let texts = std::mem::take(&mut rows.texts);
-    let texts = texts
-        .into_iter()
-        .chain(std::iter::repeat_with(Box::default));
-    let questions = ids
-        .into_iter()
-        .zip(texts)
-        .map(|(id, text)| Question {
-            id,
-            text,
-            answers: answers.clone(),
-        })
-        .collect();
+    let key = AnswerKey::new(questions.iter().map(|q| q.id.clone()).zip(right));
+    let key = key.map_err(|error| match error {
+        KeyError::Duplicate(id) | KeyError::Missing(id) => duplicate(file, &rows, &id),
+    })?;
+    if rows.groups.codes.is_empty() && questions.iter().all(|q| q.candidates.is_some()) {
+        // Replies to one prompt are too alike to be learnt from here and tested on there.
+        let prompts = questions.iter().filter(|q| !q.text.is_empty());
+        let mut groups = Coded::default();
+        prompts.for_each(|q| groups.push(&q.text));
+        if groups.codes.len() == questions.len() {
+            rows.groups = groups;
+        }
+    }
     Ok(Dataset {
         name: String::new(),
+        answers: questions[0].answers.clone(),
         questions,
         key,
-        answers,
         features,
-        features_name,
         declared_split: Some(rows.parts).filter(|parts| !parts.is_empty()),
         groups: Some(rows.groups.codes).filter(|groups| !groups.is_empty()),
         sha256,
         cache: CacheUse::None,
     })
+}
+
+/// Questions in row order, each with its answer apart from it.
+struct Answered {
+    questions: Vec<Question>,
+    right: Vec<AnswerIdx>,
+    features: Vec<NamedFeatures>,
+}
+
+/// Rows with labels.
+fn labelled(
+    file: &Path,
+    rows: &mut Rows,
+    config: &DataConfig,
+    stored: Option<&StoredFeatures>,
+) -> Result<Answered, DataError> {
+    let (answers, answer_of) = answers(file, rows, config)?;
+    let right = (rows.labels.codes.iter())
+        .map(|&code| answer_of[code as usize])
+        .collect();
+    let features = match stored {
+        None => in_file(file, rows, config)?,
+        Some(stored) => vec![stored.of_first(&rows.ids)],
+    };
+    for (row, candidates) in rows.candidates.iter().enumerate() {
+        if candidates.len() != answers.len() {
+            return Err(DataError::CandidateCount {
+                file: file.to_owned(),
+                place: rows.place(row),
+                expected: answers.len(),
+                got: candidates.len(),
+            });
+        }
+    }
+    let texts = std::mem::take(&mut rows.texts).into_iter();
+    let candidates = std::mem::take(&mut rows.candidates).into_iter().map(Some);
+    let questions = (rows.ids.iter())
+        .zip(texts.chain(std::iter::repeat_with(Box::default)))
+        .zip(candidates.chain(std::iter::repeat(None)))
+        .map(|((id, text), candidates)| Question {
+            id: id.clone(),
+            text,
+            answers: answers.clone(),
+            candidates,
+        })
+        .collect();
+    Ok(Answered {
+        questions,
+        right,
+        features,
+    })
+}
+
+/// Pairs of replies. Which is answer A is drawn by the id, so that the order says nothing.
+fn pairs(rows: &mut Rows, config: &DataConfig) -> Result<Answered, DataError> {
+    let answers = two_answers(config, ["A", "B"], "a pair of replies")?;
+    let texts = std::mem::take(&mut rows.texts).into_iter();
+    let replies = std::mem::take(&mut rows.chosen).into_iter();
+    let replies = replies.zip(std::mem::take(&mut rows.rejected));
+    let (questions, right) = (rows.ids.iter())
+        .zip(texts.chain(std::iter::repeat_with(Box::default)))
+        .zip(replies)
+        .map(|((id, text), (chosen, rejected))| {
+            let right = drawn("order", id.as_str(), 2);
+            let candidates = if right == 0 {
+                [chosen, rejected]
+            } else {
+                [rejected, chosen]
+            };
+            let question = Question {
+                id: id.clone(),
+                text,
+                answers: answers.clone(),
+                candidates: Some(candidates.into()),
+            };
+            (question, AnswerIdx(right))
+        })
+        .unzip();
+    Ok(Answered {
+        questions,
+        right,
+        features: Vec::new(),
+    })
+}
+
+/// Chess puzzles. Each becomes two questions, of the solution and of a decoy, in an order that is drawn.
+/// Columns that are not the puzzle's own grow with them.
+fn puzzles(
+    file: &Path,
+    rows: &mut Rows,
+    config: &DataConfig,
+    stored: Option<&StoredFeatures>,
+) -> Result<Answered, DataError> {
+    let mut ids = HashSet::with_capacity(rows.len());
+    if let Some(id) = rows.ids.iter().find(|&id| !ids.insert(id)) {
+        return Err(duplicate(file, rows, id));
+    }
+    let answers = two_answers(config, ["no", "yes"], "a chess question")?;
+    let mut questions = Vec::with_capacity(2 * rows.len());
+    let mut right = Vec::with_capacity(2 * rows.len());
+    let mut tried = Vec::with_capacity(2 * rows.len());
+    let positions = std::mem::take(&mut rows.fens).into_iter();
+    let positions = positions.zip(std::mem::take(&mut rows.moves));
+    for (row, (fen, moves)) in positions.enumerate() {
+        let id = rows.ids[row].as_str();
+        let wrong = |fault: chess::Fault| DataError::Puzzle {
+            file: file.to_owned(),
+            place: rows.place(row),
+            reason: fault.to_string(),
+        };
+        let puzzle = chess::Puzzle::parse(&fen, &moves).map_err(wrong)?;
+        let decoy = puzzle.decoy(id).map_err(wrong)?;
+        let mut both = [(puzzle.solution, 1), (decoy, 0)];
+        both.rotate_left(drawn("order", id, 2));
+        for (nth, (tried_move, answer)) in both.into_iter().enumerate() {
+            questions.push(Question {
+                id: SampleId::new(&format!("{id}/{}", nth + 1)),
+                text: chess::in_words(&puzzle.position, tried_move).into(),
+                answers: answers.clone(),
+                candidates: None,
+            });
+            right.push(AnswerIdx(answer));
+            tried.push((puzzle.position.clone(), tried_move));
+        }
+    }
+    if rows.groups.codes.is_empty() {
+        rows.ids.iter().for_each(|id| rows.groups.push(id.as_str()));
+    }
+    rows.parts = twice(&rows.parts);
+    rows.groups.codes = twice(&rows.groups.codes);
+    let ids: Vec<SampleId> = questions.iter().map(|q| q.id.clone()).collect();
+    let stored = stored.map(|stored| stored.values(ids.len()));
+    let features = chess::features(&ids, &tried, stored);
+    Ok(Answered {
+        questions,
+        right,
+        features,
+    })
+}
+
+fn twice<T: Clone>(items: &[T]) -> Vec<T> {
+    let pairs = items.iter().map(|item| [item.clone(), item.clone()]);
+    pairs.flatten().collect()
+}
+
+/// A number below `n`, drawn by an id: the same on every machine, in every run and for every seed.
+pub(crate) fn drawn(what: &str, id: &str, n: usize) -> usize {
+    let hash = Sha256::digest(format!("trimtab:{what}:{id}"));
+    let first = hash
+        .iter()
+        .take(8)
+        .fold(0, |n, &byte| n << 8 | u64::from(byte));
+    (first % n as u64) as usize
+}
+
+/// The declared names of two answers, or the usual ones.
+fn two_answers(
+    config: &DataConfig,
+    usual: [&str; 2],
+    what: &'static str,
+) -> Result<AnswerSet, DataError> {
+    match &config.labels {
+        None => AnswerSet::new(&usual).map_err(DataError::Labels),
+        Some(labels) if labels.len() == 2 => AnswerSet::new(labels).map_err(DataError::Labels),
+        Some(labels) => Err(DataError::NotTwoLabels {
+            what,
+            got: labels.len(),
+        }),
+    }
+}
+
+/// The features that stand in the file.
+fn in_file(
+    file: &Path,
+    rows: &mut Rows,
+    config: &DataConfig,
+) -> Result<Vec<NamedFeatures>, DataError> {
+    if rows.dim == 0 {
+        return Ok(Vec::new());
+    }
+    let values = std::mem::take(&mut rows.features);
+    let table =
+        FeatureTable::from_f32(&rows.ids, rows.dim, values).map_err(|error| match error {
+            FeatureError::NotFinite {
+                row, column, value, ..
+            } => DataError::NotFinite {
+                file: file.to_owned(),
+                place: rows.place(row),
+                feature: column,
+                value: value.to_string(),
+            },
+            FeatureError::Duplicate(id) => duplicate(file, rows, &id),
+            other => unreachable!("the shape was checked: {other}"),
+        })?;
+    let column = config.columns.features.as_deref();
+    let name = config.features_name.as_deref().or(column);
+    Ok(vec![NamedFeatures {
+        name: name.unwrap_or(Role::Features.name()).to_owned(),
+        table: Arc::new(table),
+    }])
 }
 
 /// The answer set, and the answer that each label code stands for.
@@ -318,9 +498,9 @@ fn sorted(names: &[String]) -> Vec<String> {
     names
 }
 
-fn duplicate(file: &Path, rows: &Rows, ids: &[SampleId], id: &SampleId) -> DataError {
-    let mut places = (0..ids.len())
-        .filter(|&row| ids[row] == *id)
+fn duplicate(file: &Path, rows: &Rows, id: &SampleId) -> DataError {
+    let mut places = (0..rows.ids.len())
+        .filter(|&row| rows.ids[row] == *id)
         .map(|row| rows.place(row));
     match (places.next(), places.next()) {
         (Some(first), Some(second)) => DataError::DuplicateId {
@@ -355,12 +535,12 @@ mod tests {
             let set = load(&config, &Locations::new(".")).unwrap();
             assert_eq!(set.name, name);
             assert_eq!(set.answers.names().collect::<Vec<_>>(), answers);
-            assert_eq!(set.features_name.as_deref(), Some("all-MiniLM-L6-v2"));
+            let [features] = &set.features[..] else {
+                panic!("one kind of features");
+            };
+            assert_eq!(features.name, "all-MiniLM-L6-v2");
             let n = set.questions.len();
-            assert_eq!(
-                (set.key.len(), set.features.as_ref().unwrap().n_rows()),
-                (n, n)
-            );
+            assert_eq!((set.key.len(), features.table.n_rows()), (n, n));
             let parts = set.declared_split.unwrap();
             assert_eq!(
                 parts.iter().filter(|&&part| part == Part::Test).count(),
@@ -372,7 +552,7 @@ mod tests {
             texts.sort_unstable();
             texts.dedup();
             assert_eq!(texts.len(), n);
-            let rows = set.features.as_ref().unwrap().rows(&set.questions).unwrap();
+            let rows = features.table.rows(&set.questions).unwrap();
             let mut values = vec![0.0; 384];
             for row in [0, n - 1] {
                 rows.read(row..row + 1, rows.dim(), &mut values);
@@ -388,7 +568,7 @@ mod tests {
         config.limit = Some(60);
         let set = load(&config, &Locations::new(".")).unwrap();
         assert_eq!(
-            (set.questions.len(), set.features.unwrap().n_rows()),
+            (set.questions.len(), set.features[0].table.n_rows()),
             (60, 60)
         );
         let tests = set

@@ -114,7 +114,7 @@ pub enum DataError {
         place: Place,
         /// The column's name.
         column: String,
-        /// What it is wanted for: `id`, `text`, `label`, `features`, `split` or `group`.
+        /// What it is wanted for: `id`, `text`, `label` and so on.
         role: &'static str,
         /// The columns that are there.
         available: Vec<String>,
@@ -138,6 +138,44 @@ pub enum DataError {
         first: &'static str,
         /// The other.
         second: &'static str,
+    },
+    /// Two declared columns belong to rows of different forms.
+    #[error("`columns.{first}` and `columns.{second}` do not go together")]
+    TwoForms {
+        /// One column.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// A row has more or fewer texts to choose from than there are answers.
+    #[error("{}, {place}: {got} candidates, but there are {expected} answers", file.display())]
+    CandidateCount {
+        /// The file.
+        file: PathBuf,
+        /// Where.
+        place: Place,
+        /// How many answers there are.
+        expected: usize,
+        /// How many candidates the row has.
+        got: usize,
+    },
+    /// `labels` names more or fewer answers than the rows have.
+    #[error("`labels` has {got} names, but {what} has two answers")]
+    NotTwoLabels {
+        /// What has two: a pair of replies, or a chess question.
+        what: &'static str,
+        /// How many names there are.
+        got: usize,
+    },
+    /// A chess puzzle that is none.
+    #[error("{}, {place}: {reason}", file.display())]
+    Puzzle {
+        /// The file.
+        file: PathBuf,
+        /// Where.
+        place: Place,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A cell is empty or null.
     #[error("{}, {place}: column {column:?} is empty", file.display())]
@@ -316,6 +354,16 @@ impl DataError {
                     .map_or_else(String::new, |near| format!("did you mean {near:?}? "));
                 format!("{near}set `columns.{role}` to one of: {}", list(available))
             }
+            Self::TwoForms { .. } => "a row has a label, or a chosen and a rejected reply, or a \
+                position (fen) and moves; features are of a question, not of candidates"
+                .into(),
+            Self::CandidateCount { .. } => "give every row as many candidates as there are \
+                answers, and set `labels` where some answers are never right"
+                .into(),
+            Self::NotTwoLabels { .. } => "leave out `labels`, or name two".into(),
+            Self::Puzzle { .. } => "a puzzle is a position (FEN) before the opponent's move, and \
+                moves in UCI: the opponent's, then the solution"
+                .into(),
             Self::LateColumn { .. } => "give every row the same columns".into(),
             Self::UnknownLabel { label, labels, .. } => {
                 let near = nearest(label, labels)

@@ -10,13 +10,13 @@ use std::path::Path;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{DataError, Place};
-use crate::rows::{Cells, Role, Schema};
+use crate::rows::{Cells, N_ROLES, Role, Schema};
 
 /// One line, parsed.
 pub(crate) struct Row<'a> {
     pub(crate) cells: Cells<'a>,
     /// Which roles it has.
-    pub(crate) seen: [bool; 6],
+    pub(crate) seen: [bool; N_ROLES],
 }
 
 /// Parses one line; its features go onto the end of `features`.
@@ -166,7 +166,7 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
         let mut row = Row {
             cells: Cells::default(),
-            seen: [false; 6],
+            seen: [false; N_ROLES],
         };
         while let Some(role) = map.next_key_seed(KeySeed(self.schema))? {
             let Some(role) = role else {
@@ -183,6 +183,8 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
                 *self.problem = Some(Problem::InFeatures);
                 map.next_value_seed(FeatureSeed(self.features))?;
                 *self.problem = None;
+            } else if role == Role::Candidates {
+                row.cells.candidates = map.next_value::<Texts>()?.0;
             } else {
                 row.cells.values[role as usize] = Some(map.next_value_seed(CellSeed {
                     role,
@@ -273,6 +275,31 @@ impl<'de> de::Deserialize<'de> for Number {
     }
 }
 
+/// A list of texts.
+pub(crate) struct Texts(pub(crate) Vec<Box<str>>);
+
+impl<'de> de::Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextsVisitor;
+        impl<'de> Visitor<'de> for TextsVisitor {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of texts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_seq(TextsVisitor)
+    }
+}
+
 /// Reads a cell that is text or can be written as text without doubt.
 struct CellSeed<'s> {
     role: Role,
@@ -282,7 +309,7 @@ struct CellSeed<'s> {
 impl CellSeed<'_> {
     fn expected(&self) -> &'static str {
         match self.role {
-            Role::Text | Role::Split => "text",
+            role if role.is_text() => "text",
             _ => "text, an integer or a boolean",
         }
     }
@@ -298,7 +325,7 @@ impl CellSeed<'_> {
     }
 
     fn plain<'de, E: de::Error>(self, value: &dyn fmt::Display) -> Result<Cow<'de, str>, E> {
-        if matches!(self.role, Role::Text | Role::Split) {
+        if self.role.is_text() {
             return self.refuse(value.to_string());
         }
         Ok(Cow::Owned(value.to_string()))
@@ -363,6 +390,12 @@ impl<'de> Visitor<'de> for CellSeed<'_> {
     }
 }
 
+/// The columns of a line, as far as it can be read.
+pub(crate) fn keys(text: &str) -> Vec<String> {
+    let keys: Result<Keys, _> = serde_json::from_str(text);
+    keys.map(|keys| keys.0).unwrap_or_default()
+}
+
 /// The error that a line has no column for `role`.
 pub(crate) fn missing(
     file: &Path,
@@ -371,12 +404,11 @@ pub(crate) fn missing(
     line: u64,
     text: &str,
 ) -> DataError {
-    let available: Result<Keys, _> = serde_json::from_str(text);
     DataError::MissingColumn {
         file: file.to_owned(),
         place: Place::Line(line),
         column: schema.column(role).to_owned(),
         role: role.name(),
-        available: available.map(|keys| keys.0).unwrap_or_default(),
+        available: keys(text),
     }
 }

@@ -13,8 +13,8 @@ use memchr::memrchr;
 
 use crate::blocks::{Block, Blocks, lines};
 use crate::error::{DataError, Place};
-use crate::json_row::{missing, parse_row};
-use crate::rows::{Presence, Role, Rows, Schema};
+use crate::json_row::{keys, missing, parse_row};
+use crate::rows::{N_ROLES, Presence, Role, Rows, Schema};
 use crate::stream::Stream;
 
 /// Text a block holds, in bytes: long enough to keep a core busy, short enough to be forgotten.
@@ -169,8 +169,19 @@ fn first_row(
         return Ok(None);
     };
     let mut features = Vec::new();
-    let row = parse_row(file, schema, line, text, &mut features)?;
-    let settled = schema.settle(row.seen);
+    // Its columns say what a row is, and that says what is in them.
+    let mut seen = [false; N_ROLES];
+    for role in keys(text).iter().filter_map(|key| schema.role(key)) {
+        seen[role as usize] = true;
+    }
+    let settled = schema.settle(seen);
+    parse_row(
+        file,
+        settled.as_ref().unwrap_or(schema),
+        line,
+        text,
+        &mut features,
+    )?;
     let settled = settled.map_err(|role| missing(file, schema, role, line, text))?;
     if settled.has(Role::Features) && features.is_empty() {
         return Err(DataError::WrongType {
@@ -236,7 +247,7 @@ fn parse_lines<'b>(
             let n_features = rows.features.len() - before;
             Ok((row, n_features))
         });
-        let pushed = row.and_then(|(row, n)| rows.push(file, schema, line, &row.cells, n));
+        let pushed = row.and_then(|(row, n)| rows.push(file, schema, line, row.cells, n));
         if let Err(error) = pushed {
             rows.features.truncate(before);
             return Err(error);

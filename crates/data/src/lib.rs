@@ -28,6 +28,7 @@
 mod blocks;
 mod builtin;
 mod cache;
+mod chess;
 mod config;
 mod csv_file;
 mod dataset;

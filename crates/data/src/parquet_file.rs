@@ -1,4 +1,4 @@
-//! Parquet, through its column readers: no Arrow is linked for six columns.
+//! Parquet, through its column readers: no Arrow is linked for a few columns.
 //!
 //! Text is a byte array, the label text, an integer or a boolean, features a list of 16-, 32- or
 //! 64-bit floats. A column is read in batches straight to where it stays.
@@ -16,7 +16,7 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use crate::error::{DataError, Place};
-use crate::rows::{Part, Role, Rows, Schema};
+use crate::rows::{IMPLIED, N_ROLES, Part, Role, Rows, Schema};
 use crate::stream::Stream;
 use trimtab_core::SampleId;
 
@@ -71,7 +71,7 @@ fn damaged(file: &Path, error: &ParquetError) -> DataError {
 struct Columns<'f> {
     file: &'f Path,
     schema: Schema,
-    leaves: [Option<(usize, Arc<ColumnDescriptor>)>; 6],
+    leaves: [Option<(usize, Arc<ColumnDescriptor>)>; N_ROLES],
 }
 
 impl<'f> Columns<'f> {
@@ -91,7 +91,7 @@ impl<'f> Columns<'f> {
                 .map(|leaf| (leaf, descriptor.column(leaf)))
         };
         let leaves = Role::ALL.map(leaf_of);
-        let settled = schema.settle([0, 1, 2, 3, 4, 5].map(|role| leaves[role].is_some()));
+        let settled = schema.settle(Role::ALL.map(|role| leaves[role as usize].is_some()));
         let schema = settled.map_err(|role| DataError::MissingColumn {
             file: file.to_owned(),
             place: Place::Row(0),
@@ -122,8 +122,12 @@ impl<'f> Columns<'f> {
                 n_lists == 1 && (half || matches!(physical, Type::FLOAT | Type::DOUBLE)),
                 "a list of floats",
             ),
-            Role::Text | Role::Split => (n_lists == 0 && physical == Type::BYTE_ARRAY, "text"),
-            Role::Id | Role::Label | Role::Group => (
+            Role::Candidates => (
+                n_lists == 1 && physical == Type::BYTE_ARRAY,
+                "a list of texts",
+            ),
+            _ if role.is_text() => (n_lists == 0 && physical == Type::BYTE_ARRAY, "text"),
+            _ => (
                 n_lists == 0
                     && matches!(
                         physical,
@@ -176,12 +180,15 @@ impl<'f> Columns<'f> {
                 first,
                 n,
             };
-            if role == Role::Features {
-                column.read_features(reader, rows)?;
-            } else {
-                column.read_cells(reader, rows)?;
-                rows.check_labels(self.file, &self.schema)?;
+            match role {
+                Role::Features => column.read_features(reader, rows)?,
+                Role::Candidates => column.read_candidates(reader, rows)?,
+                _ => column.read_cells(reader, rows)?,
             }
+            rows.check_labels(self.file, &self.schema)?;
+        }
+        if !self.schema.has(Role::Label) {
+            (0..n).for_each(|_| rows.labels.push(IMPLIED));
         }
         Ok(())
     }
@@ -209,17 +216,10 @@ impl Column<'_> {
 
     fn read_cells(&self, reader: ColumnReader, rows: &mut Rows) -> Result<(), DataError> {
         match reader {
-            ColumnReader::ByteArrayColumnReader(reader) => {
-                self.each_cell(reader, |row, value: &ByteArray| {
-                    let text = str::from_utf8(value.data()).map_err(|error| {
-                        damaged(
-                            self.of.file,
-                            &ParquetError::General(format!("row {row}: {error}")),
-                        )
-                    })?;
-                    self.push(rows, row, text)
-                })
-            }
+            ColumnReader::ByteArrayColumnReader(reader) => self
+                .each_cell(reader, |row, value: &ByteArray| {
+                    self.push(rows, row, self.text(row, value)?)
+                }),
             ColumnReader::Int32ColumnReader(reader) => self.each_cell(reader, |row, value| {
                 self.push(rows, row, &value.to_string())
             }),
@@ -231,6 +231,13 @@ impl Column<'_> {
             }),
             _ => unreachable!("check_type lets no other type pass"),
         }
+    }
+
+    fn text<'v>(&self, row: usize, value: &'v ByteArray) -> Result<&'v str, DataError> {
+        str::from_utf8(value.data()).map_err(|error| {
+            let reason = format!("row {row}: {error}");
+            damaged(self.of.file, &ParquetError::General(reason))
+        })
     }
 
     fn push(&self, rows: &mut Rows, row: usize, value: &str) -> Result<(), DataError> {
@@ -250,7 +257,11 @@ impl Column<'_> {
                 })?;
                 rows.parts.push(part);
             }
-            Role::Features => unreachable!("features are no cell"),
+            Role::Chosen => rows.chosen.push(value.into()),
+            Role::Rejected => rows.rejected.push(value.into()),
+            Role::Fen => rows.fens.push(value.into()),
+            Role::Moves => rows.moves.push(value.into()),
+            Role::Features | Role::Candidates => unreachable!("a list is no cell"),
         }
         Ok(())
     }
@@ -334,6 +345,46 @@ impl Column<'_> {
             }
             self.check_lists(row, there, &defined, &repeated, &mut rows.dim)?;
             rows.features.extend(values.iter().map(&float));
+            done += n;
+        }
+        Ok(())
+    }
+
+    fn read_candidates(&self, reader: ColumnReader, rows: &mut Rows) -> Result<(), DataError> {
+        let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
+            unreachable!("check_type lets no other type pass")
+        };
+        let there = self.descriptor.max_def_level();
+        let mut done = 0;
+        while done < self.n {
+            let (mut defined, mut repeated, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            let (n, ..) = reader
+                .read_records(
+                    BATCH.min(self.n - done),
+                    Some(&mut defined),
+                    Some(&mut repeated),
+                    &mut values,
+                )
+                .map_err(|error| damaged(self.of.file, &error))?;
+            let row = self.first + done;
+            if n == 0 {
+                return Err(self.short(row));
+            }
+            let mut values = values.iter();
+            let mut lists: Vec<Vec<Box<str>>> = Vec::with_capacity(n);
+            for (&level, &is_new) in defined.iter().zip(&repeated) {
+                if is_new == 0 {
+                    lists.push(Vec::new());
+                }
+                let row = row + lists.len().saturating_sub(1);
+                match (lists.last_mut(), values.next()) {
+                    (Some(list), Some(value)) if level == there => {
+                        list.push(self.text(row, value)?.into());
+                    }
+                    _ => return Err(self.missing(row)),
+                }
+            }
+            rows.candidates.extend(lists.into_iter().map(Into::into));
             done += n;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use trimtab_core::SampleId;
+use trimtab_core::{Candidates, SampleId};
 
 use crate::config::DataConfig;
 use crate::error::{DataError, Place};
@@ -20,16 +20,29 @@ pub(crate) enum Role {
     Features,
     Split,
     Group,
+    Candidates,
+    Chosen,
+    Rejected,
+    Fen,
+    Moves,
 }
 
+/// How many roles there are.
+pub(crate) const N_ROLES: usize = 11;
+
 impl Role {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; N_ROLES] = [
         Self::Id,
         Self::Text,
         Self::Label,
         Self::Features,
         Self::Split,
         Self::Group,
+        Self::Candidates,
+        Self::Chosen,
+        Self::Rejected,
+        Self::Fen,
+        Self::Moves,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -40,6 +53,58 @@ impl Role {
             Self::Features => "features",
             Self::Split => "split",
             Self::Group => "group",
+            Self::Candidates => "candidates",
+            Self::Chosen => "chosen",
+            Self::Rejected => "rejected",
+            Self::Fen => "fen",
+            Self::Moves => "moves",
+        }
+    }
+}
+
+impl Role {
+    /// Whether its cells must be text, and no number or truth value.
+    pub(crate) fn is_text(self) -> bool {
+        match self {
+            Self::Text | Self::Split | Self::Chosen | Self::Rejected | Self::Fen | Self::Moves => {
+                true
+            }
+            Self::Id | Self::Label | Self::Group | Self::Features | Self::Candidates => false,
+        }
+    }
+}
+
+/// What a row is, which follows from its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A question with a label; the answers may stand for texts of their own.
+    Labelled,
+    /// Two replies, of which people chose the first. Its label is implied.
+    Pair,
+    /// A chess position with moves. It becomes two questions, whose labels are implied.
+    Puzzle,
+}
+
+impl Form {
+    const ALL: [Self; 3] = [Self::Labelled, Self::Pair, Self::Puzzle];
+
+    /// The columns that make a row this form.
+    fn marks(self) -> &'static [Role] {
+        match self {
+            Self::Labelled => &[Role::Label],
+            Self::Pair => &[Role::Chosen, Role::Rejected],
+            Self::Puzzle => &[Role::Fen, Role::Moves],
+        }
+    }
+
+    /// Whether a column has a meaning in rows of this form.
+    fn reads(self, role: Role) -> bool {
+        match role {
+            Role::Id | Role::Split | Role::Group => true,
+            Role::Label | Role::Features | Role::Candidates => self == Self::Labelled,
+            Role::Text => self != Self::Puzzle,
+            Role::Chosen | Role::Rejected => self == Self::Pair,
+            Role::Fen | Role::Moves => self == Self::Puzzle,
         }
     }
 }
@@ -60,7 +125,9 @@ pub(crate) enum Presence {
 /// Which column plays which role.
 #[derive(Debug, Clone)]
 pub(crate) struct Schema {
-    columns: [(Presence, String); 6],
+    columns: [(Presence, String); N_ROLES],
+    /// What a row may be; one thing, once the first has been seen.
+    forms: Vec<Form>,
 }
 
 impl Schema {
@@ -80,11 +147,17 @@ impl Schema {
             columns: [
                 role(&columns.id, "id", Presence::Optional),
                 role(&columns.text, "text", Presence::Optional),
-                role(&columns.label, "label", Presence::Required),
+                role(&columns.label, "label", Presence::Optional),
                 role(&columns.features, "features", Presence::Optional),
                 role(&columns.split, "split", split),
                 role(&columns.group, "group", Presence::Ignored),
+                role(&columns.candidates, "candidates", Presence::Ignored),
+                role(&columns.chosen, "chosen", Presence::Optional),
+                role(&columns.rejected, "rejected", Presence::Optional),
+                role(&columns.fen, "fen", Presence::Optional),
+                role(&columns.moves, "moves", Presence::Optional),
             ],
+            forms: Form::ALL.to_vec(),
         };
         for (i, first) in Role::ALL.into_iter().enumerate() {
             for second in &Role::ALL[i + 1..] {
@@ -98,7 +171,53 @@ impl Schema {
                 }
             }
         }
-        Ok(schema)
+        schema.declare()
+    }
+
+    /// Finds which forms the declared columns leave open.
+    fn declare(mut self) -> Result<Self, DataError> {
+        let declared = (Role::ALL.into_iter()).filter(|&role| self.has(role));
+        // Columns that any row may have say nothing of its form.
+        let telling: Vec<Role> = declared
+            .filter(|&role| !Form::ALL.iter().all(|form| form.reads(role)))
+            .collect();
+        self.forms
+            .retain(|form| telling.iter().all(|&role| form.reads(role)));
+        let clash = |a: Role, b: Role| DataError::TwoForms {
+            first: a.name(),
+            second: b.name(),
+        };
+        if self.forms.is_empty() {
+            let apart = |a: Role, b: Role| !Form::ALL.iter().any(|f| f.reads(a) && f.reads(b));
+            let pairs = telling
+                .iter()
+                .flat_map(|&a| telling.iter().map(move |&b| (a, b)));
+            let (a, b) = pairs
+                .into_iter()
+                .find(|&(a, b)| apart(a, b))
+                .unwrap_or((telling[0], telling[0]));
+            return Err(clash(a, b));
+        }
+        if self.has(Role::Features) && self.has(Role::Candidates) {
+            return Err(clash(Role::Features, Role::Candidates));
+        }
+        if let [form] = self.forms[..] {
+            self.become_form(form);
+        }
+        Ok(self)
+    }
+
+    fn become_form(&mut self, form: Form) {
+        self.forms = vec![form];
+        let candidates = self.has(Role::Candidates);
+        for role in Role::ALL {
+            let presence = &mut self.columns[role as usize].0;
+            if form.marks().contains(&role) {
+                *presence = Presence::Required;
+            } else if !form.reads(role) || (role == Role::Features && candidates) {
+                *presence = Presence::Ignored;
+            }
+        }
     }
 
     pub(crate) fn column(&self, role: Role) -> &str {
@@ -122,8 +241,13 @@ impl Schema {
     }
 
     /// What later rows must have, from what the first has. `Err` is the role that is missing.
-    pub(crate) fn settle(&self, seen: [bool; 6]) -> Result<Self, Role> {
+    pub(crate) fn settle(&self, seen: [bool; N_ROLES]) -> Result<Self, Role> {
         let mut settled = self.clone();
+        if settled.forms.len() > 1 {
+            let has = |form: &&Form| form.marks().iter().all(|&mark| seen[mark as usize]);
+            let form = settled.forms.iter().find(has).copied();
+            settled.become_form(form.ok_or(Role::Label)?);
+        }
         for role in Role::ALL {
             let presence = &mut settled.columns[role as usize].0;
             match (*presence, seen[role as usize]) {
@@ -133,7 +257,14 @@ impl Schema {
                 _ => {}
             }
         }
-        if settled.has(Role::Text) || settled.has(Role::Features) {
+        let something = [
+            Role::Text,
+            Role::Features,
+            Role::Candidates,
+            Role::Chosen,
+            Role::Fen,
+        ];
+        if something.into_iter().any(|role| settled.has(role)) {
             Ok(settled)
         } else {
             Err(Role::Text)
@@ -223,6 +354,9 @@ impl Coded {
     }
 }
 
+/// The label of a row whose form implies it.
+pub(crate) const IMPLIED: &str = "";
+
 /// Rows, column by column. Columns that the data do not have are empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Rows {
@@ -233,6 +367,12 @@ pub(crate) struct Rows {
     pub(crate) labels: Coded,
     pub(crate) parts: Vec<Part>,
     pub(crate) groups: Coded,
+    /// The words of every answer.
+    pub(crate) candidates: Vec<Candidates>,
+    pub(crate) chosen: Vec<Box<str>>,
+    pub(crate) rejected: Vec<Box<str>>,
+    pub(crate) fens: Vec<Box<str>>,
+    pub(crate) moves: Vec<Box<str>>,
     /// Features a row; 0 where there are none.
     pub(crate) dim: usize,
     pub(crate) features: Vec<f32>,
@@ -241,6 +381,17 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn len(&self) -> usize {
         self.labels.codes.len()
+    }
+
+    /// What the rows are.
+    pub(crate) fn form(&self) -> Form {
+        if !self.chosen.is_empty() {
+            Form::Pair
+        } else if !self.fens.is_empty() {
+            Form::Puzzle
+        } else {
+            Form::Labelled
+        }
     }
 
     pub(crate) fn place(&self, row: usize) -> Place {
@@ -257,6 +408,11 @@ impl Rows {
         self.labels.append(&other.labels);
         self.parts.extend(other.parts);
         self.groups.append(&other.groups);
+        self.candidates.extend(other.candidates);
+        self.chosen.extend(other.chosen);
+        self.rejected.extend(other.rejected);
+        self.fens.extend(other.fens);
+        self.moves.extend(other.moves);
         self.dim = other.dim;
         self.features.extend_from_slice(&other.features);
     }
@@ -268,6 +424,11 @@ impl Rows {
         self.labels.truncate(n);
         self.parts.truncate(n);
         self.groups.truncate(n);
+        self.candidates.truncate(n);
+        self.chosen.truncate(n);
+        self.rejected.truncate(n);
+        self.fens.truncate(n);
+        self.moves.truncate(n);
         self.features.truncate(n.saturating_mul(self.dim));
     }
 
@@ -287,7 +448,8 @@ impl Rows {
 /// The cells of one row other than its features, which go straight into [`Rows::features`].
 #[derive(Debug, Default)]
 pub(crate) struct Cells<'a> {
-    pub(crate) values: [Option<std::borrow::Cow<'a, str>>; 6],
+    pub(crate) values: [Option<std::borrow::Cow<'a, str>>; N_ROLES],
+    pub(crate) candidates: Vec<Box<str>>,
 }
 
 impl Rows {
@@ -297,7 +459,7 @@ impl Rows {
         file: &Path,
         schema: &Schema,
         line: u64,
-        cells: &Cells<'_>,
+        cells: Cells<'_>,
         n_features: usize,
     ) -> Result<(), DataError> {
         let place = Place::Line(line);
@@ -337,8 +499,25 @@ impl Rows {
         if schema.has(Role::Group) {
             self.groups.push(cell(Role::Group));
         }
+        for (role, column) in [
+            (Role::Chosen, &mut self.chosen),
+            (Role::Rejected, &mut self.rejected),
+            (Role::Fen, &mut self.fens),
+            (Role::Moves, &mut self.moves),
+        ] {
+            if schema.has(role) {
+                column.push(cell(role).into());
+            }
+        }
         self.lines.push(line);
-        self.labels.push(cell(Role::Label));
+        self.labels.push(if schema.has(Role::Label) {
+            cell(Role::Label)
+        } else {
+            IMPLIED
+        });
+        if schema.has(Role::Candidates) {
+            self.candidates.push(cells.candidates.into());
+        }
         Ok(())
     }
 }

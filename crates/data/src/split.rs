@@ -10,7 +10,7 @@
 //!
 //! In: a data set, its config, a seed. Out: row numbers; every row is in exactly one part.
 //! Rows of one group are never in different halves, nor (where the test split is drawn here) partly
-//! in the test split. A declared test split stands as declared.
+//! in the test split. A declared test split stands as declared, and is refused where it parts a group.
 //! Differs from the paper: nowhere; `openai` follows its code row for row (`shuffle(seed)`, then
 //! `train_test_split(0.5, seed)`, both NumPy permutations). Only without a declared test split,
 //! which upstream's data always have, it is drawn as above.
@@ -18,7 +18,7 @@
 
 use std::collections::HashMap;
 
-use trimtab_core::{AnswerIdx, Seed};
+use trimtab_core::{AnswerIdx, SampleId, Seed};
 
 use crate::config::{DataConfig, SplitConfig};
 use crate::dataset::Dataset;
@@ -61,6 +61,16 @@ pub enum SplitError {
         /// Rows of the part.
         n_rows: usize,
     },
+    /// A declared test split has a part of a group in it.
+    #[error("{set}: samples {train} (train) and {test} (test) are of one group")]
+    Torn {
+        /// The data set.
+        set: String,
+        /// One of the group to learn from.
+        train: SampleId,
+        /// One to measure on.
+        test: SampleId,
+    },
     /// Upstream's splits know no groups.
     #[error("{set}: `split.kind = \"openai\"` cannot keep groups together")]
     Groups {
@@ -77,9 +87,13 @@ impl SplitError {
             Self::OneClass { .. } => {
                 "shuffle the file, use more rows, or draw the test split here with `test`".into()
             }
-            Self::Groups { .. } => {
-                "leave out `columns.group`, or set `split = { kind = \"seeded\" }`".into()
-            }
+            Self::Torn { .. } => "draw the test split here, with `test`: it keeps groups together; \
+                or correct the split column. Questions with texts to choose from are grouped by prompt"
+                .into(),
+            Self::Groups { .. } => "leave out `columns.group`, or set \
+                `split = { kind = \"seeded\" }`. Questions with texts to choose from are grouped \
+                by prompt, chess questions by puzzle"
+                .into(),
         }
     }
 }
@@ -97,6 +111,14 @@ impl Splits {
             declared: dataset.declared_split.as_deref(),
             groups: dataset.groups.as_deref(),
         };
+        if let Some((train, test)) = rows.torn() {
+            let id = |row: usize| dataset.questions[row].id.clone();
+            return Err(SplitError::Torn {
+                set: dataset.name.clone(),
+                train: id(train),
+                test: id(test),
+            });
+        }
         let splits = rows.split(&dataset.name, config, seed)?;
         for (part, rows) in splits.parts() {
             let answer = |&row: &usize| dataset.key.answer(&dataset.questions[row].id).ok();
@@ -180,6 +202,20 @@ impl Rows<'_> {
             });
         }
         Ok(splits)
+    }
+
+    /// A row of the training split and one of the test split that belong to one group, as declared.
+    fn torn(self) -> Option<(usize, usize)> {
+        let (parts, groups) = (self.declared?, self.groups?);
+        let mut first_of = HashMap::new();
+        (0..self.n).find_map(|row| {
+            let first = *first_of.entry(groups[row]).or_insert(row);
+            match (parts[first], parts[row]) {
+                (Part::Train, Part::Test) => Some((first, row)),
+                (Part::Test, Part::Train) => Some((row, first)),
+                _ => None,
+            }
+        })
     }
 
     /// Shuffles `rows`, group by group, and fills a first share of at most `n_first` rows.
@@ -330,5 +366,21 @@ mod tests {
         };
         let error = rows.split("x", &config, Seed(0)).unwrap_err();
         assert_eq!(error, SplitError::Groups { set: "x".into() });
+    }
+
+    #[test]
+    fn a_declared_split_may_not_part_a_group() {
+        let torn = |declared: [Part; 3]| {
+            let rows = Rows {
+                n: 3,
+                declared: Some(&declared),
+                groups: Some(&[0, 1, 0]),
+            };
+            rows.torn()
+        };
+        let (train, test) = (Part::Train, Part::Test);
+        assert_eq!(torn([train, test, test]), Some((0, 2)));
+        assert_eq!(torn([test, train, train]), Some((2, 0)));
+        assert_eq!(torn([test, train, test]), None);
     }
 }

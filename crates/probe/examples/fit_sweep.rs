@@ -104,6 +104,7 @@ fn questions(bytes: &[u8]) -> Result<Vec<Question>, Box<dyn Error>> {
             id: id(u32::from_le_bytes(row) as usize),
             text: "".into(),
             answers: answers.clone(),
+            candidates: None,
         })
         .collect())
 }

@@ -1,7 +1,8 @@
 //! Design matrices: the rows a linear model sees, streamed in blocks.
 //!
 //! Two kinds: [`Dense`] frozen features and [`Sparse`] n-gram counts. Both append the constant
-//! feature 1, so that the bias is a weight like the others (the solver leaves it unpenalised).
+//! feature 1, so that the bias is a weight like the others (the solver leaves it unpenalised). A sparse
+//! design of differences has 0 there instead: its bias has no effect, and stays 0.
 
 use std::ops::Range;
 
@@ -146,6 +147,8 @@ pub struct Sparse {
     starts: Vec<usize>,
     columns: Vec<u32>,
     values: Vec<f32>,
+    /// The last feature of every row.
+    constant: f32,
 }
 
 impl Sparse {
@@ -156,6 +159,16 @@ impl Sparse {
             starts: vec![0],
             columns: Vec::new(),
             values: Vec::new(),
+            constant: 1.0,
+        }
+    }
+
+    /// The same with the constant 0: a model of it has no bias.
+    #[must_use]
+    pub fn without_constant(self) -> Self {
+        Self {
+            constant: 0.0,
+            ..self
         }
     }
 
@@ -209,7 +222,7 @@ impl Design for Sparse {
                 for (k, x) in self.row(i) {
                     gradient[k] += f64::from(x) * f64::from(residual);
                 }
-                gradient[self.n_features] += f64::from(residual);
+                gradient[self.n_features] += f64::from(self.constant) * f64::from(residual);
             }
         }
     }
@@ -218,7 +231,8 @@ impl Design for Sparse {
         let mut logits = Vec::with_capacity(weights.len() / self.width() * self.n_rows());
         for weights in weights.chunks_exact(self.width()) {
             logits.extend((0..self.n_rows()).map(|i| {
-                weights[self.n_features] + self.row(i).map(|(k, x)| x * weights[k]).sum::<f32>()
+                self.constant * weights[self.n_features]
+                    + self.row(i).map(|(k, x)| x * weights[k]).sum::<f32>()
             }));
         }
         logits
@@ -230,7 +244,7 @@ impl Design for Sparse {
             for (k, x) in self.row(i) {
                 sums[k] += f64::from(x) * f64::from(x);
             }
-            sums[self.n_features] += 1.0;
+            sums[self.n_features] += f64::from(self.constant);
         }
         let n = self.n_rows().max(1) as f64;
         sums.iter().map(|sum| sum / n).collect()
@@ -254,6 +268,7 @@ mod tests {
                 id: id.clone(),
                 text: "".into(),
                 answers: answers.clone(),
+                candidates: None,
             })
             .collect();
         let mut sparse = Sparse::new(dim);

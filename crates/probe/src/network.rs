@@ -434,6 +434,7 @@ mod tests {
                 id: id.clone(),
                 text: "".into(),
                 answers: answers.clone(),
+                candidates: None,
             })
             .collect();
         let targets = Squares(vec![1.0, -1.0, -1.0, 1.0, -1.0, 1.0, 1.0, -1.0]);

@@ -4,6 +4,8 @@
 //! visible character is a word of its own). Each n-gram of 1 to `n` words is hashed to one of
 //! `2^bits` buckets; a bucket that occurs has the value 1, and the row is scaled to unit length.
 
+use std::collections::BTreeMap;
+
 use crate::Sparse;
 
 /// How texts become rows.
@@ -13,6 +15,8 @@ pub struct Ngrams {
     pub max_words: usize,
     /// Buckets are `2^bits`.
     pub bits: u32,
+    /// Only so many words at the start of a text are seen.
+    pub first_words: usize,
 }
 
 impl Ngrams {
@@ -32,10 +36,33 @@ impl Ngrams {
         design
     }
 
+    /// One row for each pair of texts: the features of the second minus those of the first, and no
+    /// constant. A linear model of it scores either text by the same weights, and its logit is the
+    /// difference of the scores; pairs that are turned round have the opposite logit.
+    ///
+    /// ```text
+    /// φ(second) − φ(first)
+    /// ```
+    pub fn differences<'t>(self, pairs: impl IntoIterator<Item = [&'t str; 2]>) -> Sparse {
+        let mut design = Sparse::new(self.n_features()).without_constant();
+        for pair in pairs {
+            let [first, second] = pair.map(|text| self.buckets(text));
+            let scale = |buckets: &[u32]| 1.0 / (buckets.len().max(1) as f32).sqrt();
+            let (of_first, of_second) = (scale(&first), scale(&second));
+            let mut row: BTreeMap<u32, f32> = second.into_iter().map(|b| (b, of_second)).collect();
+            for bucket in first {
+                *row.entry(bucket).or_default() -= of_first;
+            }
+            design.push_row(row);
+        }
+        design
+    }
+
     /// The buckets that occur in `text`, ascending, once each.
     fn buckets(self, text: &str) -> Vec<u32> {
         let text = text.to_lowercase();
-        let words = words(&text);
+        let mut words = words(&text);
+        words.truncate(self.first_words);
         let mask = (1_u64 << self.bits) - 1;
         let mut buckets = Vec::with_capacity(words.len() * self.max_words);
         for start in 0..words.len() {
@@ -92,10 +119,12 @@ mod tests {
         let one = Ngrams {
             max_words: 1,
             bits: 16,
+            first_words: usize::MAX,
         };
         let two = Ngrams {
             max_words: 2,
             bits: 16,
+            first_words: usize::MAX,
         };
         assert_eq!(one.buckets("Not good"), one.buckets("good not"));
         assert_ne!(two.buckets("not good"), two.buckets("good not"));
@@ -103,10 +132,39 @@ mod tests {
     }
 
     #[test]
+    fn only_the_first_words_are_seen() {
+        let all = Ngrams {
+            max_words: 2,
+            bits: 16,
+            first_words: usize::MAX,
+        };
+        let two = Ngrams {
+            first_words: 2,
+            ..all
+        };
+        assert_eq!(two.buckets("not good at all"), all.buckets("not good"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pair_turned_round_has_the_opposite_logit(a in "[a-e ]{0,40}", b in "[a-e ]{0,40}", seed: u64) {
+            let ngrams = Ngrams { max_words: 2, bits: 6, first_words: usize::MAX };
+            let design = ngrams.differences([[&*a, &*b], [&*b, &*a]]);
+            let mut stream = trimtab_core::Seed(seed).stream();
+            let weights: Vec<f32> = (0..crate::Design::width(&design))
+                .map(|_| stream.next_normal() as f32)
+                .collect();
+            let logits = crate::Design::logits(&design, &weights);
+            proptest::prop_assert!((logits[0] + logits[1]).abs() < 1e-5, "{logits:?}");
+        }
+    }
+
+    #[test]
     fn an_empty_text_is_a_row_without_features() {
         let ngrams = Ngrams {
             max_words: 2,
             bits: 4,
+            first_words: usize::MAX,
         };
         let design = ngrams.design(["", "a"]);
         assert_eq!(crate::Design::n_rows(&design), 2);

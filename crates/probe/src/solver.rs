@@ -398,6 +398,7 @@ mod tests {
                 id: id.clone(),
                 text: "".into(),
                 answers: answers.clone(),
+                candidates: None,
             })
             .collect();
         let table = FeatureTable::from_f32(&ids, dim, values.clone()).unwrap();

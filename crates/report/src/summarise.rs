@@ -158,22 +158,27 @@ fn sentence(manifests: &[VariantManifest], variants: &[VariantSummary]) -> Strin
         }
     };
     let first = &variants[0];
-    let sets: Vec<&str> = variants.iter().map(|variant| &*variant.name).collect();
-    let mut weak = first.weak.model.chars();
-    let weak: String = weak
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .chain(weak)
-        .collect();
-    format!(
-        "{} supervises {}: {} of learning from its labels on {}, {} each.",
-        weak,
-        first.ceiling.model,
-        count(first.methods.len(), "way", "ways"),
-        sets.join(" and "),
-        count(manifests[0].experiment.seeds as usize, "seed", "seeds"),
-    )
+    let ways = count(first.methods.len(), "way", "ways");
+    let seeds = count(manifests[0].experiment.seeds as usize, "seed", "seeds");
+    let models = |v: &VariantSummary| format!("{} supervises {}", v.weak.model, v.ceiling.model);
+    if variants.iter().all(|v| models(v) == models(first)) {
+        let sets: Vec<&str> = variants.iter().map(|variant| &*variant.name).collect();
+        let (models, sets) = (capitalised(&models(first)), sets.join(" and "));
+        return format!("{models}: {ways} of learning from its labels on {sets}, {seeds} each.");
+    }
+    // Variants with models of their own: each says which.
+    let each = variants
+        .iter()
+        .map(|v| format!("on {}, {}", v.name, models(v)));
+    let each = capitalised(&each.collect::<Vec<_>>().join("; "));
+    let ways = capitalised(&ways);
+    format!("{each}. {ways} of learning from the labels, {seeds} each.")
+}
+
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(rest).collect()
 }
 
 /// The part of a ledger that belongs to one variant.

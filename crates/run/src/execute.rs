@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Instant;
 
 use cpu_time::ThreadTime;
@@ -21,7 +21,7 @@ use trimtab_core::{
 };
 use trimtab_data::{DataConfig, DataError, Dataset, Locations, SplitError, Splits};
 use trimtab_weak_to_strong::method::{Classroom, MethodError, groups, prepare, teach};
-use trimtab_weak_to_strong::model::{Materials, ModelError, NamedFeatures};
+use trimtab_weak_to_strong::model::{Materials, ModelError};
 use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
 
 use crate::checkpoints::{Checkpoints, LoadError};
@@ -439,19 +439,14 @@ impl Run<'_> {
             });
         })?;
         let fingerprint = trimtab_data::fingerprint(config, locations)?;
-        let features = dataset.features.take().map(|table| NamedFeatures {
-            name: dataset
-                .features_name
-                .clone()
-                .unwrap_or_else(|| "features".into()),
-            table: Arc::new(table),
-        });
+        let features = std::mem::take(&mut dataset.features);
+        let names: Vec<&str> = features.iter().map(|f| f.name.as_str()).collect();
         let manifest = DataManifest {
             fingerprint: fingerprint.as_str().to_owned(),
             sha256: dataset.sha256.clone(),
             n_rows: dataset.questions.len(),
             answers: dataset.answers.names().map(str::to_owned).collect(),
-            features: features.as_ref().map(|features| features.name.clone()),
+            features: Some(names.join(", ")).filter(|names| !names.is_empty()),
             checkpoints: BTreeMap::new(),
         };
         self.tell(&Event::Loaded {
@@ -459,12 +454,14 @@ impl Run<'_> {
             n_rows: manifest.n_rows,
             cached: matches!(dataset.cache, trimtab_data::CacheUse::Hit),
         })?;
+        let materials = Materials {
+            features,
+            n_candidates: dataset.n_candidates(),
+            ..Materials::default()
+        };
         Ok(Loaded {
             dataset,
-            materials: Materials {
-                features,
-                ..Materials::default()
-            },
+            materials,
             manifest,
         })
     }

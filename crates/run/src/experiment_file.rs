@@ -1,22 +1,25 @@
-//! Reading an experiment file: TOML, what it extends, what the command line sets, what it sweeps.
+//! Reading an experiment file: TOML, what it extends, its variants, what the command line sets, what it
+//! sweeps.
 //!
 //! ```text
-//! file + the files it extends  ->  one table  ->  + overrides  ->  x sweep  ->  variants
+//! file + the files it extends  ->  a table for each variant  ->  + overrides  ->  x sweep  ->  variants
 //! ```
 //!
-//! Three rules decide which value counts:
+//! Four rules decide which value counts:
 //!
 //! * **Later wins.** A file is laid over the files it `extends` (in list order, each file once), the
 //!   overrides are laid over the file. Tables merge key by key; arrays and scalars replace.
 //! * **A sweep is one more layer, written where it stands.** It beats plain values of its own file
 //!   and of the files below; a value set in a later file or an override pins the key instead.
+//! * **A named variant is one more layer as well**, right above the file that it is written in. It sets
+//!   several keys together, where a sweep varies each on its own.
 //! * **Every value remembers the line it came from.** All texts share one space of byte offsets
 //!   (`source.rs`), so an error raised deep inside serde after all the merging still finds its line,
 //!   in the right file or in the `--set` that brought it.
 //!
 //! The configuration type is the caller's; it should reject unknown keys (`deny_unknown_fields`), and
 //! not hold `toml::Spanned`, whose offsets would be those of the shared space. Nothing here reads the
-//! environment or prints. `extends` and `sweep` never reach the type.
+//! environment or prints. `extends`, `sweep` and `variant` never reach the type.
 
 use std::path::Path;
 
@@ -34,6 +37,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod variants;
 
 pub use error::{ExperimentFileError, Problem};
 pub use files::{MAX_EXTENDS_DEPTH, MAX_FILE_BYTES, MAX_FILES};
@@ -125,8 +129,11 @@ pub fn resolve_checked<T: DeserializeOwned>(
     for text in overrides {
         sources.add_override(text);
     }
-    let layered = layers::merge(&sources)?;
-    sweep::points(&sources, &layered)?
+    let mut points = Vec::new();
+    for layered in layers::merge(&sources)? {
+        points.extend(sweep::points(&sources, &layered)?);
+    }
+    points
         .into_iter()
         .map(|point| {
             let read = || point.root.clone().into_deserializer();

@@ -144,6 +144,7 @@ mod tests {
                 id: SampleId::new(id),
                 text: "".into(),
                 answers: answers.clone(),
+                candidates: None,
             })
             .collect();
         let judgements = [

@@ -211,6 +211,7 @@ mod tests {
             id: SampleId::new("q"),
             text: "".into(),
             answers,
+            candidates: None,
         };
         Ensemble::new("e".into(), members, combine)
             .judge(&[question])

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_core::{FeatureTable, Student};
+use trimtab_core::{NamedFeatures, Student};
 use trimtab_probe::NetworkOptions;
 use trimtab_probe::ngrams::Ngrams;
 
@@ -14,7 +14,7 @@ use crate::linear::{LinearConfig, LinearStudent};
 use crate::loss::LossConfig;
 use crate::name_or_table::{allow_name, name_or_table};
 use crate::network::NetworkStudent;
-use crate::source::{FeatureView, Source};
+use crate::source::{FeatureView, Source, WordView, WordsOf};
 use crate::transformer::{CheckpointConfig, Pretrained, ScratchConfig};
 
 /// A model: a name (`model = "bag-of-words"`, `model = "features:all-MiniLM-L6-v2"`), or a table with
@@ -23,7 +23,7 @@ use crate::transformer::{CheckpointConfig, Pretrained, ScratchConfig};
 #[serde(tag = "kind", rename_all = "kebab-case", remote = "Self")]
 #[schemars(rename = "ModelConfig", transform = model_by_name)]
 pub enum ModelConfig {
-    /// Logistic regression on hashed word n-grams.
+    /// Logistic regression on hashed word n-grams; for pairs of replies, a reward model of them.
     BagOfWords(BagOfWordsConfig),
     /// A probe on the frozen features of a stronger model.
     Features(FeaturesConfig),
@@ -60,7 +60,8 @@ fn model_by_name(schema: &mut schemars::Schema) {
     );
 }
 
-/// Logistic regression on hashed word n-grams.
+/// Logistic regression on hashed word n-grams. Where the answers are two texts, it is a Bradley-Terry
+/// reward model: one score for either text, and the difference of the two is the logit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct BagOfWordsConfig {
@@ -68,6 +69,9 @@ pub struct BagOfWordsConfig {
     pub max_words: usize,
     /// N-grams are hashed to `2^bits` buckets.
     pub bits: u32,
+    /// See only the first so many words of a text. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_words: Option<usize>,
     /// How it is fitted.
     pub fit: LinearConfig,
 }
@@ -81,6 +85,7 @@ impl Default for BagOfWordsConfig {
         Self {
             max_words: 2,
             bits: 16,
+            first_words: None,
             fit,
         }
     }
@@ -90,7 +95,7 @@ impl Default for BagOfWordsConfig {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct FeaturesConfig {
-    /// The features' name, checked against the data. Default: whatever the data has.
+    /// The features' name, as the data have it. Default: the only features that the data have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// See only the first so many features. Default: all.
@@ -155,13 +160,24 @@ pub enum ModelError {
     #[error("model `features` needs features, and the data has none")]
     NoFeatures,
     /// The data has other features.
-    #[error("model `features:{asked}` does not fit the data, whose features are `{given}`")]
+    #[error("model `features:{asked}` does not fit the data, whose features are `{}`", given.join("`, `"))]
     OtherFeatures {
         /// What the role asks for.
         asked: String,
         /// What the data has.
-        given: String,
+        given: Vec<String>,
     },
+    /// The data has several kinds of features.
+    #[error("model `features` does not say which, and the data has `{}`", .0.join("`, `"))]
+    WhichFeatures(Vec<String>),
+    /// The model looks at one text or one row of features a question, and the answers are texts.
+    #[error("model `{0}` cannot choose between texts, which the data's answers are")]
+    NoChooser(&'static str),
+    /// A linear reward model compares two texts.
+    #[error(
+        "model `bag-of-words` compares two texts, and the data's questions have {0} to choose from"
+    )]
+    NotTwo(usize),
     /// A loss that has no minimum to converge to: `window` takes the rows it has learnt out of the
     /// loss, and a fit to the rest forgets them; `evidential` has no gradient at zero weights.
     #[error(
@@ -221,7 +237,12 @@ impl ModelError {
             Self::Sizes(error) => error.hint(),
             #[cfg(feature = "networks")]
             Self::Device(error) => return error.hint(),
-            Self::OtherFeatures { .. } => "use `features` for whatever the data has",
+            Self::OtherFeatures { .. } => "name one of those, or use `features` where there is one",
+            Self::WhichFeatures(_) => "name one of them: `features:NAME`",
+            Self::NoChooser(_) => {
+                "bind the role to `bag-of-words` or a transformer, which are reward models of such data"
+            }
+            Self::NotTwo(_) => "use data with two candidates a question",
             Self::NeedsNetwork(_) | Self::NeedsSteps => {
                 "give the method `head = \"mlp\"`, or `head = { kind = \"mlp\", hidden = 0 }` for a linear one"
             }
@@ -233,20 +254,13 @@ impl ModelError {
     }
 }
 
-/// The frozen features that a data set comes with.
-#[derive(Debug, Clone)]
-pub struct NamedFeatures {
-    /// Such as `all-MiniLM-L6-v2`.
-    pub name: String,
-    /// The features.
-    pub table: Arc<FeatureTable>,
-}
-
 /// What models are made of beside their settings: loaded once, shared by every seed.
 #[derive(Debug, Clone, Default)]
 pub struct Materials {
-    /// The frozen features of the data set, if it has any.
-    pub features: Option<NamedFeatures>,
+    /// The frozen features of the data set, of every kind that it has.
+    pub features: Vec<NamedFeatures>,
+    /// How many texts a question offers as its answers; `None` where answers are names.
+    pub n_candidates: Option<usize>,
     /// Checkpoints, by [`CheckpointConfig`]'s key.
     pub checkpoints: BTreeMap<String, Arc<Pretrained>>,
 }
@@ -292,13 +306,27 @@ pub fn build(
         ModelConfig::BagOfWords(config) => {
             in_range("max-words", config.max_words as f64, 1.0, 8.0, "1 to 8")?;
             in_range("bits", f64::from(config.bits), 4.0, 24.0, "4 to 24")?;
+            let first_words = config.first_words.unwrap_or(usize::MAX);
+            in_range(
+                "first-words",
+                first_words as f64,
+                1.0,
+                f64::MAX,
+                "1 or more",
+            )?;
             let ngrams = Ngrams {
                 max_words: config.max_words,
                 bits: config.bits,
+                first_words,
+            };
+            let of = match materials.n_candidates {
+                None => WordsOf::Text,
+                Some(2) => WordsOf::Pair,
+                Some(n) => return Err(ModelError::NotTwo(n)),
             };
             Ok(Untaught::Linear(linear(
                 name,
-                Source::Words(ngrams),
+                Source::Words(WordView { ngrams, of }),
                 loss,
                 &config.fit,
             )?))
@@ -328,7 +356,9 @@ pub fn build(
             let student = config.student(name, loss, materials)?;
             Ok(Untaught::Other(student))
         }
-        ModelConfig::Transformer(config) => Ok(Untaught::Other(config.student(name, loss)?)),
+        ModelConfig::Transformer(config) => {
+            Ok(Untaught::Other(config.student(name, loss, materials)?))
+        }
         ModelConfig::Ensemble(config) => {
             in_range(
                 "members",
@@ -432,13 +462,22 @@ fn in_range(
 
 impl FeaturesConfig {
     fn view(&self, materials: &Materials) -> Result<FeatureView, ModelError> {
-        let given = materials.features.as_ref().ok_or(ModelError::NoFeatures)?;
-        if let Some(asked) = &self.name
-            && *asked != given.name
-        {
-            let (asked, given) = (asked.clone(), given.name.clone());
-            return Err(ModelError::OtherFeatures { asked, given });
+        if materials.n_candidates.is_some() {
+            return Err(ModelError::NoChooser("features"));
         }
+        let names = || materials.features.iter().map(|f| f.name.clone()).collect();
+        let given = match (&self.name, &materials.features[..]) {
+            (_, []) => return Err(ModelError::NoFeatures),
+            (None, [only]) => only,
+            (None, _) => return Err(ModelError::WhichFeatures(names())),
+            (Some(asked), all) => {
+                let named = all.iter().find(|features| features.name == *asked);
+                named.ok_or_else(|| ModelError::OtherFeatures {
+                    asked: asked.clone(),
+                    given: names(),
+                })?
+            }
+        };
         let dims = self.dims.unwrap_or(usize::MAX);
         in_range("dims", dims as f64, 1.0, f64::MAX, "1 or more")?;
         Ok(FeatureView {
@@ -452,7 +491,12 @@ impl ModelConfig {
     /// In a few words, for tables: `linear probe on all-MiniLM-L6-v2`.
     pub fn describe(&self, materials: &Materials) -> String {
         match self {
-            Self::BagOfWords(config) => format!("bag of 1–{} words", config.max_words),
+            Self::BagOfWords(config) => match (config.max_words, config.first_words) {
+                (1, None) => "bag of words".to_owned(),
+                (1, Some(first)) => format!("bag of the first {first} words"),
+                (most, None) => format!("bag of 1–{most} words"),
+                (most, Some(first)) => format!("bag of 1–{most} words among the first {first}"),
+            },
             Self::Features(config) => {
                 let head = match &config.head {
                     HeadConfig::Linear(_) => "linear probe".to_owned(),
@@ -464,7 +508,7 @@ impl ModelConfig {
                 let name = config
                     .name
                     .as_deref()
-                    .or(materials.features.as_ref().map(|f| f.name.as_str()))
+                    .or(materials.features.first().map(|f| f.name.as_str()))
                     .unwrap_or("?");
                 match config.dims {
                     Some(dims) => format!("{head} on {dims} features of {name}"),

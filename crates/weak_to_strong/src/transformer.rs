@@ -6,6 +6,10 @@
 //! computed in parts. Weak and strong may be of different families and tokenizers: each model reads a
 //! question's text in its own way.
 //!
+//! Where a question offers texts, such as two replies of which one is preferred, the model is a reward model: one output, read
+//! after prompt and reply, a blank line between; the rewards of a question's replies are its logits (for two of them
+//! Bradley and Terry's model, as in the paper's reward modelling).
+//!
 //! Differs from openai/weak-to-strong by default: batches are reshuffled every epoch, and a last, smaller
 //! batch counts. Parity of training: `crates/nn/tests/it/training.rs`.
 
@@ -51,18 +55,28 @@ pub enum Reader {
 }
 
 impl Reader {
+    /// A row for every question, or for every candidate of every question.
     fn read<'q>(
         &self,
         questions: impl IntoIterator<Item = &'q Question>,
         too_long: Truncation,
     ) -> Result<Vec<Vec<u32>>, TokenizerError> {
-        let texts = questions.into_iter().map(|question| &question.text);
-        match self {
-            Self::Tokenizer(tokenizer) => {
-                texts.map(|text| tokenizer.encode(text, too_long)).collect()
+        let encode = |text: &str| match self {
+            Self::Tokenizer(tokenizer) => tokenizer.encode(text, too_long),
+            Self::Words(words) => words.encode(text, too_long),
+        };
+        let mut rows = Vec::new();
+        for question in questions {
+            match &question.candidates {
+                None => rows.push(encode(&question.text)?),
+                Some(candidates) => {
+                    for candidate in candidates.iter() {
+                        rows.push(encode(&format!("{}\n\n{candidate}", question.text))?);
+                    }
+                }
             }
-            Self::Words(words) => texts.map(|text| words.encode(text, too_long)).collect(),
         }
+        Ok(rows)
     }
 }
 
@@ -83,6 +97,8 @@ struct TransformerStudent {
     loss: LossConfig,
     options: TrainOptions,
     save: bool,
+    /// Texts that a question offers; `None` where answers are names.
+    n_candidates: Option<usize>,
 }
 
 impl Student for TransformerStudent {
@@ -122,10 +138,12 @@ impl Student for TransformerStudent {
             score: &mut score,
         });
         let pooling = (self.pooling).unwrap_or_else(|| Pooling::of(&pretrained.model));
-        let mut classifier = Classifier::new(pretrained.model.clone(), pooling, n_answers);
+        let n_outputs = self.n_candidates.map_or(n_answers, |_| 1);
+        let mut classifier = Classifier::new(pretrained.model.clone(), pooling, n_outputs);
         let session = Session {
             workplace: lesson.workplace,
             stopping,
+            rows_per_sample: self.n_candidates.unwrap_or(1),
             identity: &identity(
                 &self.loss,
                 labels,
@@ -146,6 +164,7 @@ impl Student for TransformerStudent {
                 name: name.clone(),
                 pretrained,
                 too_long: self.too_long,
+                n_answers,
                 classifier,
             }),
             n_steps: training.kept_step,
@@ -174,6 +193,7 @@ struct TransformerModel {
     name: String,
     pretrained: Arc<Pretrained>,
     too_long: Truncation,
+    n_answers: usize,
     classifier: Classifier,
 }
 
@@ -187,7 +207,7 @@ impl Supervisor for TransformerModel {
             .read(questions, self.too_long)
             .map_err(failed(&self.name))?;
         let logits = (self.classifier.predict(&rows, JUDGE_BATCH)).map_err(failed(&self.name))?;
-        Ok(judgements(questions, &logits, self.classifier.n_outputs()))
+        Ok(judgements(questions, &logits, self.n_answers))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Folder, config, features, rows};
+use super::{Folder, config, features, features_name, rows};
 use trimtab_data::{CacheUse, DataConfig, Dataset, Locations, fingerprint, load};
 
 const ROWS: &str = r#"{"id": "a", "text": "é", "label": 1, "split": "train", "features": [1, 2]}
@@ -40,8 +40,8 @@ fn assert_same(a: &Dataset, b: &Dataset) {
         (&b.declared_split, &b.groups)
     );
     assert_eq!(
-        (&a.sha256, &a.name, &a.features_name),
-        (&b.sha256, &b.name, &b.features_name)
+        (&a.sha256, &a.name, features_name(a)),
+        (&b.sha256, &b.name, features_name(b))
     );
 }
 

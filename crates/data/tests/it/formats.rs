@@ -7,7 +7,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-use super::{Folder, config, features, fixtures, gzip, rows};
+use super::{Folder, config, features, features_name, fixtures, gzip, rows};
 use trimtab_data::{DataConfig, Dataset, Locations, Part, load};
 
 const JSONL: &str = "\u{feff}{\"id\": 1, \"text\": \"a \\\"b\\\", c\", \"label\": true, \"features\": [0.5, 1e-3], \"more\": {\"x\": []}}\r
@@ -23,7 +23,7 @@ fn check(set: &Dataset) {
     assert_eq!(rows(set), expected);
     assert_eq!(features(set), [0.5, 1e-3, -1.0, 2.25]);
     assert_eq!(set.name, "x");
-    assert_eq!(set.features_name.as_deref(), Some("features"));
+    assert_eq!(features_name(set), Some("features"));
     assert_eq!(set.answers.names().collect::<Vec<_>>(), ["false", "true"]);
     assert_eq!(set.sha256.len(), 64);
 }
@@ -120,7 +120,7 @@ fn parquet_written_by_pyarrow() {
         assert!((got - expected).abs() < 1e-6, "{got} {expected}");
     }
     assert_eq!(set.answers.len(), 3);
-    assert_eq!(set.features_name.as_deref(), Some("half"));
+    assert_eq!(features_name(&set), Some("half"));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn columns_and_labels_as_declared() {
     assert_eq!(set.answers.names().collect::<Vec<_>>(), ["10", "2", "1"]);
     let ids: Vec<String> = rows(&set).into_iter().map(|row| row.0).collect();
     assert_eq!(ids, ["row-0", "row-1"]);
-    assert!(set.features.is_none() && set.features_name.is_none());
+    assert!(set.features.is_empty());
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn features_need_no_text() {
         ))
         .unwrap();
     assert_eq!(rows(&set)[0], ("row-0".into(), String::new(), "1".into()));
-    assert_eq!(set.features_name.as_deref(), Some("mine"));
+    assert_eq!(features_name(&set), Some("mine"));
 }
 
 #[test]

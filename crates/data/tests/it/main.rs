@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod caching;
+mod candidates;
+mod chess;
 mod errors;
 mod formats;
 #[cfg(unix)]
@@ -72,13 +74,18 @@ fn rows(set: &Dataset) -> Vec<(String, String, String)> {
 
 /// All features, in row order.
 fn features(set: &Dataset) -> Vec<f32> {
-    let table = set.features.as_ref().unwrap();
+    let table = &set.features[0].table;
     let mut out = vec![0.0; table.n_rows() * table.dim()];
     table
         .rows(&set.questions)
         .unwrap()
         .read(0..table.n_rows(), table.dim(), &mut out);
     out
+}
+
+/// What the first kind of features is called.
+fn features_name(set: &Dataset) -> Option<&str> {
+    set.features.first().map(|features| features.name.as_str())
 }
 
 fn gzip(content: &[u8]) -> Vec<u8> {

@@ -157,6 +157,14 @@ pub enum Problem {
         /// The reason.
         reason: String,
     },
+    /// A `[variant.NAME]` that is none.
+    #[error("`{key}` {reason}")]
+    Variant {
+        /// `variant`, or `variant.NAME`.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A `[sweep]` entry that cannot be swept.
     #[error("cannot sweep{}: {reason}", after_space(key))]
     Sweep {

@@ -7,51 +7,90 @@ use super::overrides;
 use super::source::{Sources, Span, TextId};
 use super::sweep::{self, Axis};
 use super::tree::{self, Blocked, Fault, MAX_DEPTH, Obstacle, Segment, Table};
+use super::variants;
 
 /// Keys of the file that are not the configuration's.
-pub(super) const RESERVED: [&str; 2] = ["extends", "sweep"];
+pub(super) const RESERVED: [&str; 3] = ["extends", "sweep", variants::KEY];
 
 /// One experiment, before its sweep is spread out.
 #[derive(Debug)]
 pub(super) struct Layered<'a> {
+    /// The name of the variant that it is, if the files have any.
+    pub(super) variant: Option<String>,
     /// The configuration; its span is the start of the top file.
     pub(super) root: Spanned<Table<'a>>,
     /// What is swept, in order of writing.
     pub(super) axes: Vec<Axis<'a>>,
 }
 
-/// Merges every layer of `sources`.
-pub(super) fn merge(sources: &Sources) -> Result<Layered<'_>, ExperimentFileError> {
+/// Merges every layer of `sources`, once for each variant.
+pub(super) fn merge(sources: &Sources) -> Result<Vec<Layered<'_>>, ExperimentFileError> {
+    let names = variants::names(sources)?;
+    if names.is_empty() {
+        return Ok(vec![merge_one(sources, None, &names)?]);
+    }
+    let each = names.iter();
+    each.map(|name| merge_one(sources, Some(name), &names))
+        .collect()
+}
+
+fn merge_one<'a>(
+    sources: &'a Sources,
+    variant: Option<&str>,
+    names: &[String],
+) -> Result<Layered<'a>, ExperimentFileError> {
     let mut root = Table::new();
     let mut axes = Vec::new();
     let mut top = 0..0;
     let mut set_paths = Vec::new();
+    let mut set_by_variant = Vec::new();
     for id in sources.layers() {
         if sources.is_override(id) {
-            let set = overrides::parse(sources, id)?;
-            match set.path.split_first() {
-                Some((first, path)) if first.name == "sweep" => {
-                    let path = path.to_vec();
+            let mut set = overrides::parse(sources, id)?;
+            match set.path[0].name.as_ref() {
+                "sweep" => {
+                    let path = set.path.split_off(1);
                     sweep::add(&mut axes, sweep::axis(sources, path, set.span, set.value)?);
+                    continue;
                 }
-                _ => {
-                    tree::set(&mut root, &set.path, set.value)
-                        .map_err(|blocked| path_error(sources, &root, &set.path, &blocked))?;
-                    set_paths.push(set.path);
+                variants::KEY => {
+                    let name = &set.path[1];
+                    if !names.iter().any(|known| *known == name.name) {
+                        return Err(variants::unknown(sources, &name.name, names, &name.span));
+                    }
+                    if variant != Some(name.name.as_ref()) {
+                        continue;
+                    }
+                    set.path.drain(..2);
                 }
+                _ => {}
             }
+            tree::set(&mut root, &set.path, set.value)
+                .map_err(|blocked| path_error(sources, &root, &set.path, &blocked))?;
+            set_paths.push(set.path);
         } else {
             let mut table = parse_file(sources, id)?;
             top = sources.start(id)..sources.start(id);
             for axis in sweep::take(sources, &mut table)? {
                 sweep::add(&mut axes, axis);
             }
+            let of_file = variants::take(sources, &mut table)?;
             table.remove("extends");
             tree::merge(&mut root, table);
+            for (name, _, settings) in of_file {
+                if variant == Some(name.as_str()) {
+                    set_by_variant.push(settings.clone());
+                    tree::merge(&mut root, settings);
+                }
+            }
         }
     }
     let axes = sweep::settle(sources, &root, axes, &set_paths)?;
+    for settings in &set_by_variant {
+        sweep::refuse_both(sources, &axes, settings)?;
+    }
     Ok(Layered {
+        variant: variant.map(str::to_owned),
         root: Spanned::new(top, root),
         axes,
     })

@@ -8,6 +8,7 @@ use super::error::{ExperimentFileError, Problem};
 use super::layers::{RESERVED, fault_error};
 use super::source::{Sources, Span, TextId};
 use super::tree::{self, Segment, Value};
+use super::variants;
 
 /// Most steps in a path.
 const MAX_STEPS: usize = 32;
@@ -50,8 +51,10 @@ pub(super) fn parse(sources: &Sources, id: TextId) -> Result<Override<'_>, Exper
         return Err(refuse("its path has too many steps", key, KEY_HELP));
     }
     let first = path[0].name.as_ref();
-    if first == "extends" || (RESERVED.contains(&first) && path.len() == 1) {
-        let reason = format!("`{first}` as a whole belongs to the file");
+    let is_whole = RESERVED.contains(&first) && path.len() == 1;
+    if first == "extends" || is_whole || (first == variants::KEY && path.len() == 2) {
+        let whole = tree::dotted(&path);
+        let reason = format!("`{whole}` as a whole belongs to the file");
         let help = "set single keys, or sweep one with sweep.key.path=[…]";
         return Err(refuse(&reason, key, help));
     }

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-/// The schema of `T` as a file may write it: with `extends` and `sweep` at the top.
+/// The schema of `T` as a file may write it: with `extends`, `sweep` and `variant` at the top.
 ///
-/// A file that extends another may leave out what that one sets, so the required keys are required
-/// only without `extends`.
+/// A file that extends another may leave out what that one sets, and one with variants what they set, so
+/// the required keys are required only without either.
 pub fn schema<T: JsonSchema>() -> String {
     let mut schema = schemars::schema_for!(T);
     let path = json!({ "type": "string", "minLength": 1 });
@@ -22,16 +22,24 @@ pub fn schema<T: JsonSchema>() -> String {
             "anyOf": [{ "type": "array", "minItems": 1 }, { "type": "object" }],
         },
     });
+    let variant = json!({
+        "description": "Tables by name, each with keys that it sets together; every name is a variant. \
+                        Its tables merge with those of the file key by key, all else is replaced.",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": { "type": "object" },
+    });
     let root = schema.ensure_object();
     let properties = root.entry("properties").or_insert_with(|| json!({}));
     if let Value::Object(properties) = properties {
         properties.insert("extends".to_owned(), extends);
         properties.insert("sweep".to_owned(), sweep);
+        properties.insert("variant".to_owned(), variant);
     }
     if let Some(required) = root.remove("required") {
         root.insert(
             "if".to_owned(),
-            json!({ "not": { "required": ["extends"] } }),
+            json!({ "not": { "anyOf": [{ "required": ["extends"] }, { "required": ["variant"] }] } }),
         );
         root.insert("then".to_owned(), json!({ "required": required }));
     }

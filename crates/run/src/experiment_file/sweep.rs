@@ -11,6 +11,7 @@ use super::error::{ExperimentFileError, Problem};
 use super::layers::{Layered, RESERVED, path_error};
 use super::source::{Sources, Span};
 use super::tree::{self, Segment, Table, Value};
+use super::variants;
 
 /// Most variants one file may spread out to.
 pub const MAX_VARIANTS: usize = 1_000;
@@ -197,6 +198,22 @@ pub(super) fn settle<'a>(
     Ok(axes)
 }
 
+/// Refuses a key that is swept and that a variant sets as well.
+pub(super) fn refuse_both(
+    sources: &Sources,
+    axes: &[Axis<'_>],
+    variant: &Table<'_>,
+) -> Result<(), ExperimentFileError> {
+    for axis in axes {
+        if let Some(value) = tree::get(variant, &axis.path) {
+            let reason = "a variant sets it too";
+            let help = "leave it out of one of the two";
+            return Err(refuse(sources, &axis.key, reason, &value.span(), help));
+        }
+    }
+    Ok(())
+}
+
 fn is_below(path: &[Segment<'_>], above: &[Segment<'_>]) -> bool {
     path.len() > above.len() && starts_with(path, above)
 }
@@ -210,8 +227,12 @@ pub(super) fn points<'a>(
     sources: &Sources,
     layered: &Layered<'a>,
 ) -> Result<Vec<Point<'a>>, ExperimentFileError> {
+    let variant = layered.variant.iter().map(|name| Assignment {
+        key: variants::KEY.to_owned(),
+        value: toml::Value::String(name.clone()),
+    });
     let mut points = vec![Point {
-        assignments: Vec::new(),
+        assignments: variant.collect(),
         root: layered.root.clone(),
     }];
     for axis in &layered.axes {
@@ -288,7 +309,7 @@ pub(super) fn label(assignments: &[Assignment]) -> String {
     let last = |key: &str| key.rsplit('.').next().map(str::to_owned);
     let parts = assignments.iter().map(|assignment| {
         let value = short(&assignment.value);
-        if assignment.key == "data.set" {
+        if ["data.set", variants::KEY].contains(&assignment.key.as_str()) {
             return value;
         }
         let alike = assignments

@@ -605,6 +605,68 @@ fn a_sweep_is_every_combination_in_file_order() {
 }
 
 #[test]
+fn a_variant_sets_several_keys_and_a_sweep_multiplies_it() {
+    let text = format!(
+        "{GOOD}\n[variant.small]\nseeds = 1\ndata.set = \"x\"\n[variant.big]\nseeds = 9\n\
+         [sweep]\nmethod.0.loss = [\"naive\", \"confidence\"]\n"
+    );
+    let all = variants(&text, &["variant.big.data.set=y", "data.max-rows=7"]);
+    assert_eq!(
+        labels(&all),
+        [
+            "small, loss=naive",
+            "small, loss=confidence",
+            "big, loss=naive",
+            "big, loss=confidence"
+        ]
+    );
+    assert_eq!(names(&all)[3], "variant=big,method.0.loss=confidence");
+    let told: Vec<_> = (all.iter())
+        .map(|v| (v.config.seeds.get(), v.config.data.set.as_str()))
+        .collect();
+    assert_eq!(told, [(1, "x"), (1, "x"), (9, "y"), (9, "y")]);
+    assert!(all.iter().all(|v| v.config.data.max_rows.is_some()));
+}
+
+#[test]
+fn later_files_and_overrides_beat_a_variant() {
+    let base = format!("{GOOD}\n[variant.a]\nseeds = 1\n[variant.b]\nseeds = 2\n");
+    let files = |top: &str, overrides: &[&str]| -> Vec<u32> {
+        let top = format!("extends = \"base.toml\"\n{top}");
+        let all = read::<Experiment>(
+            &[("experiment.toml", &top), ("base.toml", &base)],
+            overrides,
+        );
+        all.unwrap().iter().map(|v| v.config.seeds.get()).collect()
+    };
+    assert_eq!(files("name = \"n\"", &[]), [1, 2]);
+    assert_eq!(files("seeds = 7", &[]), [7, 7]);
+    assert_eq!(files("seeds = 7\n[variant.b]\nseeds = 8", &[]), [7, 8]);
+    assert_eq!(files("[variant.c]\nname = \"c\"", &["seeds=4"]), [4, 4, 4]);
+}
+
+#[test]
+fn unusable_variants() {
+    let variant = |lines: &str, overrides: &[&str]| {
+        shown(
+            &[("experiment.toml", &format!("{GOOD}\n{lines}\n"))],
+            overrides,
+        )
+    };
+    let faults = [
+        variant("[variant]", &[]),
+        variant("[variant]\na = 1", &[]),
+        variant("[variant.a]\nextends = \"b.toml\"", &[]),
+        variant("[variant.a]\nseds = 3", &[]),
+        variant("[variant.a]\nseeds = 3\n[sweep]\nseeds = [1, 2]", &[]),
+        variant("[variant.a]\nseeds = 3", &["variant.b.seeds=4"]),
+        variant("", &["variant.b.seeds=4"]),
+        variant("[variant.a]\nseeds = 3", &["variant.a=4"]),
+    ];
+    snapshot("unusable_variants", faults.join("\n"));
+}
+
+#[test]
 fn labels_with_like_keys_are_written_out() {
     let text = format!(
         "{GOOD}\n[roles.a]\nmodel = \"m\"\n[roles.b]\nmodel = \"m\"\n\
@@ -776,7 +838,7 @@ fn chains_of_files_are_bounded() {
 fn the_schema_knows_extends_and_sweep() {
     let schema: serde_json::Value = serde_json::from_str(&schema::<Experiment>()).unwrap();
     let properties = schema["properties"].as_object().unwrap();
-    for key in ["name", "data", "method", "extends", "sweep"] {
+    for key in ["name", "data", "method", "extends", "sweep", "variant"] {
         assert!(properties.contains_key(key), "{key}");
     }
     assert!(schema.get("required").is_none());

@@ -5,3 +5,4 @@ mod loss_config;
 mod loss_laws;
 mod loss_parity;
 mod method;
+mod pairs;

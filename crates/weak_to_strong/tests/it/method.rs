@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trimtab_core::{
-    AnswerIdx, AnswerKey, AnswerSet, Distribution, FeatureTable, Fitted, Judgement, Provenance,
-    Question, SampleId, Seed, TrainingLabels, Workplace,
+    AnswerIdx, AnswerKey, AnswerSet, Distribution, FeatureTable, Fitted, Judgement, NamedFeatures,
+    Provenance, Question, SampleId, Seed, TrainingLabels, Workplace,
 };
 use trimtab_weak_to_strong::WeakToStrongConfig;
 use trimtab_weak_to_strong::method::{Classroom, MethodError, groups, prepare, teach};
-use trimtab_weak_to_strong::model::{Materials, ModelConfig, ModelError, NamedFeatures};
+use trimtab_weak_to_strong::model::{Materials, ModelConfig, ModelError};
 
 const N: usize = 240;
 const DIM: usize = 6;
@@ -54,16 +54,17 @@ impl World {
                 id: id.clone(),
                 text: "".into(),
                 answers: answers.clone(),
+                candidates: None,
             })
             .collect();
         let key =
             AnswerKey::new(ids.iter().cloned().zip(truth.into_iter().map(AnswerIdx))).unwrap();
         let table = Arc::new(FeatureTable::from_f32(&ids, DIM, values).unwrap());
         let materials = Materials {
-            features: Some(NamedFeatures {
+            features: vec![NamedFeatures {
                 name: "made-up".into(),
                 table,
-            }),
+            }],
             ..Materials::default()
         };
         let strong = serde_json::from_str(r#""features:made-up""#).unwrap();
