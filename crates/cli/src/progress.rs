@@ -32,6 +32,8 @@ impl Progress {
                 ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {elapsed}  {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            // The clock goes on where a step takes long.
+            bar.enable_steady_tick(Duration::from_millis(500));
             Shown::Bar(bar)
         } else {
             Shown::Lines {
@@ -68,6 +70,14 @@ impl Progress {
             }
             Event::Loading { set, .. } => format!("reading {set}"),
             Event::Loaded { set, n_rows, .. } => format!("{set}: {n_rows} rows"),
+            Event::Step {
+                seed,
+                training,
+                step,
+                n_steps,
+                loss,
+                ..
+            } => format!("seed {seed}, {training}: step {step} of {n_steps}, loss {loss:.3}"),
             Event::CellFinished { seed, name, .. } => {
                 self.n_done += 1;
                 format!("seed {seed}, {name}")

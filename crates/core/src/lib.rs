@@ -18,8 +18,10 @@ mod key;
 mod labels;
 mod objective;
 mod question;
+mod schedule;
 mod seed;
 mod supervisor;
+mod workplace;
 
 pub use accuracy::{Accuracy, AccuracyError};
 pub use distribution::{Distribution, DistributionError};
@@ -29,5 +31,7 @@ pub use key::{AnswerKey, KeyError};
 pub use labels::{LabelError, Provenance, TrainingLabels};
 pub use objective::BatchObjective;
 pub use question::{AnswerIdx, AnswerSet, AnswerSetError, Candidates, Question, SampleId};
+pub use schedule::Schedule;
 pub use seed::{Seed, SplitMix64};
 pub use supervisor::{Fitted, GroundTruth, Lesson, Student, Supervisor, SupervisorError};
+pub use workplace::{Folders, OnStep, TrainingStep, Workplace};

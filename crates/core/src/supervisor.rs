@@ -2,7 +2,7 @@
 
 use crate::{
     AnswerKey, FeatureError, Judgement, KeyError, LabelError, Provenance, Question, Seed,
-    TrainingLabels,
+    TrainingLabels, Workplace,
 };
 
 /// Anything that turns questions into judgements: ground truth, a weak model, an ensemble, a
@@ -45,6 +45,8 @@ pub struct Lesson<'a> {
     pub validation: Option<(&'a [Question], &'a TrainingLabels)>,
     /// For initialisation and shuffling.
     pub seed: Seed,
+    /// Where long training reports its steps and keeps its state.
+    pub workplace: &'a Workplace<'a>,
 }
 
 /// A student after learning.

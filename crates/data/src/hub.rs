@@ -38,9 +38,9 @@ pub enum Network {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HubName {
     whole: String,
-    repo: String,
-    revision: String,
-    file: Option<String>,
+    pub(crate) repo: String,
+    pub(crate) revision: String,
+    pub(crate) file: Option<String>,
 }
 
 impl HubName {
@@ -214,7 +214,7 @@ fn n_shards(file: &str) -> usize {
 }
 
 /// Whether a word can be one segment of a name.
-fn is_name(word: &str) -> bool {
+pub(crate) fn is_name(word: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !word.is_empty() && word != "." && word != ".." && word.chars().all(allowed)
 }
@@ -246,10 +246,10 @@ fn list_files(root: &Path, folder: &Path, files: &mut Vec<String>) {
 }
 
 /// Passes the hub client's progress on.
-struct Bridge<'p> {
-    on_progress: &'p dyn Fn(u64, u64),
-    done: u64,
-    total: u64,
+pub(crate) struct Bridge<'p> {
+    pub(crate) on_progress: &'p dyn Fn(u64, u64),
+    pub(crate) done: u64,
+    pub(crate) total: u64,
 }
 
 impl HubProgress for Bridge<'_> {

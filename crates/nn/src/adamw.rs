@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use burn_tensor::Tensor;
+use burn_tensor::{Device, Tensor, TensorData};
 
-use crate::transformer::Parameter;
+use crate::fused::kernel::{self, AdamWStep};
+use crate::transformer::{Parameter, numbers};
 
 /// A gradient of one parameter, or another quantity of its shape.
 #[derive(Debug, Clone)]
@@ -64,6 +65,8 @@ impl Gradients {
 enum Moments {
     Vector([Tensor<1>; 2]),
     Matrix([Tensor<2>; 2]),
+    /// Of a parameter on the processor.
+    Numbers([Vec<f32>; 2]),
 }
 
 /// The optimiser.
@@ -102,6 +105,14 @@ impl AdamW {
         rate: f64,
     ) {
         let moments = self.moments.remove(name);
+        let (parameter, gradient, moments) =
+            match self.move_numbers(parameter, gradient, moments, rate) {
+                Ok(moments) => {
+                    self.moments.insert(name.to_owned(), moments);
+                    return;
+                }
+                Err(elsewhere) => elsewhere,
+            };
         let moments = match (parameter, gradient) {
             (Parameter::Vector(weight), Gradient::Vector(g)) => {
                 let old = match moments {
@@ -120,6 +131,119 @@ impl AdamW {
             _ => panic!("the gradient of `{name}` has another rank than the parameter"),
         };
         self.moments.insert(name.to_owned(), moments);
+    }
+
+    /// First and second moments of the parameter called so, row-major, once it has moved.
+    pub(crate) fn moments(&self, name: &str) -> Option<[Vec<f32>; 2]> {
+        Some(match self.moments.get(name)? {
+            Moments::Vector(moments) => moments.each_ref().map(numbers),
+            Moments::Matrix(moments) => moments.each_ref().map(numbers),
+            Moments::Numbers(moments) => moments.clone(),
+        })
+    }
+
+    /// Sets the moments of one parameter.
+    pub(crate) fn restore(
+        &mut self,
+        name: &str,
+        parameter: &Parameter<'_>,
+        moments: [Vec<f32>; 2],
+    ) {
+        fn tensors<const D: usize>(like: &Tensor<D>, moments: [Vec<f32>; 2]) -> [Tensor<D>; 2] {
+            moments.map(|moment| {
+                let data = TensorData::new(moment, like.dims());
+                Tensor::from_data(data, &like.device().inner())
+            })
+        }
+        let moments = match parameter {
+            _ if is_on_processor(parameter) => Moments::Numbers(moments),
+            Parameter::Vector(tensor) => Moments::Vector(tensors(tensor, moments)),
+            Parameter::Matrix(tensor) => Moments::Matrix(tensors(tensor, moments)),
+        };
+        self.moments.insert(name.to_owned(), moments);
+    }
+
+    /// Goes on after `step` steps.
+    pub(crate) fn restore_step(&mut self, step: usize) {
+        self.step = i32::try_from(step).unwrap_or(i32::MAX);
+    }
+
+    /// Moves a parameter in place if it is on the processor, else gives everything back.
+    fn move_numbers<'p>(
+        &self,
+        parameter: Parameter<'p>,
+        gradient: Gradient,
+        moments: Option<Moments>,
+        rate: f64,
+    ) -> Result<Moments, (Parameter<'p>, Gradient, Option<Moments>)> {
+        if !is_on_processor(&parameter)
+            || matches!(&moments, Some(Moments::Vector(_) | Moments::Matrix(_)))
+        {
+            return Err((parameter, gradient, moments));
+        }
+        let old = match moments {
+            Some(Moments::Numbers(old)) => Some(old),
+            _ => None,
+        };
+        let new = match (parameter, gradient) {
+            (Parameter::Vector(weight), Gradient::Vector(g)) => {
+                self.move_in_place(weight, g, old, rate, 0.0)
+            }
+            (Parameter::Matrix(weight), Gradient::Matrix(g)) => {
+                self.move_in_place(weight, g, old, rate, self.weight_decay)
+            }
+            (parameter, gradient) => {
+                let moments = old.map(Moments::Numbers);
+                return Err((parameter, gradient, moments));
+            }
+        };
+        Ok(Moments::Numbers(new))
+    }
+
+    fn move_in_place<const D: usize>(
+        &self,
+        weight: &mut Tensor<D>,
+        g: Tensor<D>,
+        old: Option<[Vec<f32>; 2]>,
+        rate: f64,
+        weight_decay: f64,
+    ) -> [Vec<f32>; 2] {
+        let gradient = g.into_data();
+        let gradient = slice(gradient.as_slice());
+        let zeros = || vec![0.0; gradient.len()];
+        let [mut first, mut second] = old.unwrap_or_else(|| [zeros(), zeros()]);
+        let [b1, b2] = self.betas;
+        let step = AdamWStep {
+            betas: [b1 as f32, b2 as f32],
+            rate: (rate / (1.0 - b1.powi(self.step))) as f32,
+            second_scale: (1.0 / (1.0 - b2.powi(self.step))) as f32,
+            epsilon: self.epsilon as f32,
+            kept: (1.0 - rate * weight_decay) as f32,
+        };
+        weight.inplace(|weight| {
+            let is_tracked = weight.is_require_grad();
+            let weight = if weight.device().is_autodiff() {
+                weight.inner()
+            } else {
+                weight
+            };
+            let device = weight.device();
+            // Without a copy when nobody else holds the tensor.
+            let mut data = weight.into_data();
+            kernel::adamw(
+                step,
+                slice(data.as_mut_slice()),
+                [&mut first, &mut second],
+                gradient,
+            );
+            let weight = Tensor::from_data(data, &device);
+            if is_tracked {
+                weight.autodiff().require_grad()
+            } else {
+                weight
+            }
+        });
+        [first, second]
     }
 
     fn moved<const D: usize>(
@@ -160,10 +284,25 @@ impl AdamW {
     }
 }
 
+fn is_on_processor(parameter: &Parameter<'_>) -> bool {
+    let device = match parameter {
+        Parameter::Vector(weight) => weight.device(),
+        Parameter::Matrix(weight) => weight.device(),
+    };
+    device.inner() == Device::flex()
+}
+
+/// Numbers that are in single precision, as everything on the processor is.
+fn slice<T, E: std::fmt::Debug>(numbers: Result<T, E>) -> T {
+    match numbers {
+        Ok(numbers) => numbers,
+        Err(error) => panic!("the processor holds tensors in single precision: {error:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn_tensor::Device;
 
     #[test]
     fn three_steps_equal_the_equations_in_double_precision() {

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::checkpoint::Model;
 use crate::definition::Attention;
-use crate::transformer::{Keep, numbers};
+use crate::fused::{Operations, Threads};
+use crate::transformer::{Keep, Transformer, numbers};
 
 /// A transformer that classifies, or scores, whole sequences.
 #[derive(Debug, Clone)]
@@ -75,7 +76,15 @@ impl Pooling {
     /// Pools `[n_rows, len, width]` into `[n_rows, width]`.
     pub fn pool(self, hidden: Tensor<3>, batch: &TokenBatch) -> Tensor<2> {
         let [n_rows, len, width] = hidden.dims();
-        let mut shares = vec![0.0_f32; n_rows * len];
+        let shares = TensorData::new(self.shares(batch), [n_rows, 1, len]);
+        let shares = Tensor::<3>::from_data(shares, &hidden.device());
+        shares.matmul(hidden).reshape([n_rows, width])
+    }
+
+    /// How much of every token's hidden state goes into its row, `[n_rows, len]`.
+    pub(crate) fn shares(self, batch: &TokenBatch) -> Vec<f32> {
+        let len = batch.len();
+        let mut shares = vec![0.0_f32; batch.n_rows() * len];
         for ([first, last], shares) in batch.ends().into_iter().zip(shares.chunks_exact_mut(len)) {
             match self {
                 Self::LastToken => shares[last] = 1.0,
@@ -83,9 +92,7 @@ impl Pooling {
                 Self::Mean => shares[first..=last].fill(1.0 / (last + 1 - first) as f32),
             }
         }
-        let device = hidden.device();
-        let shares = Tensor::<3>::from_data(TensorData::new(shares, [n_rows, 1, len]), &device);
-        shares.matmul(hidden).reshape([n_rows, width])
+        shares
     }
 }
 
@@ -149,6 +156,18 @@ impl Classifier {
         numbers(&self.score)
     }
 
+    pub(crate) fn transformer(&self) -> &Transformer {
+        &self.model.transformer
+    }
+
+    /// The same, computing with `operations` on `threads` where it is on the processor.
+    #[must_use]
+    pub fn with_operations(mut self, operations: Operations, threads: Threads) -> Self {
+        let transformer = self.model.transformer;
+        self.model.transformer = transformer.with_operations(operations, threads);
+        self
+    }
+
     pub(crate) fn device(&self) -> &BurnDevice {
         self.model.transformer.device()
     }
@@ -166,6 +185,17 @@ impl Classifier {
     /// [`BatchError`] when a row is too long or a token has no embedding.
     pub fn forward(&self, batch: &TokenBatch) -> Result<Tensor<2>, BatchError> {
         Ok(self.pooled(batch)?.matmul(self.score.clone()))
+    }
+
+    /// What the head says at every token, `[n_rows, len, n_outputs]`, padding included: with one output a value function,
+    /// or a reward of every prefix.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`] when a row is too long or a token has no embedding.
+    pub fn at_every_token(&self, batch: &TokenBatch) -> Result<Tensor<3>, BatchError> {
+        let hidden = self.model.transformer.forward(batch, Keep::Last)?;
+        Ok(hidden.last.matmul(self.score.clone().unsqueeze()))
     }
 
     /// Logits of every row, `[n, n_outputs]` row-major, `batch_size` rows at a time.

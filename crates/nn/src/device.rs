@@ -3,9 +3,12 @@
 use std::str::FromStr;
 
 use burn_tensor::Device as BurnDevice;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A kind of device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Device {
     /// The processor; always there.
     #[default]
@@ -30,6 +33,14 @@ pub enum DeviceError {
         /// Its name.
         device: &'static str,
     },
+    /// This machine has none.
+    #[error("this machine has no {device} device; there are: {}", found.join(", "))]
+    Absent {
+        /// What was asked for.
+        device: &'static str,
+        /// What there is, of what was compiled in.
+        found: Vec<String>,
+    },
 }
 
 impl DeviceError {
@@ -39,6 +50,9 @@ impl DeviceError {
             Self::Unknown(_) => format!("devices are {}", Device::ALL.map(Device::name).join(", ")),
             Self::NotCompiledIn { device } => {
                 format!("build with `--features {device}`, or say device = \"cpu\"")
+            }
+            Self::Absent { device, .. } => {
+                format!("is a driver for {device} installed? or say device = \"cpu\"")
             }
         }
     }
@@ -72,16 +86,16 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::NotCompiledIn`] names those that are.
+    /// [`DeviceError::NotCompiledIn`] names those that are, [`DeviceError::Absent`] those that were found.
     pub fn open(self) -> Result<BurnDevice, DeviceError> {
         match self {
             Self::Cpu => Ok(BurnDevice::flex()),
             #[cfg(feature = "vulkan")]
-            Self::Vulkan => Ok(BurnDevice::vulkan(burn_tensor::DeviceKind::DefaultDevice)),
+            Self::Vulkan => self.first(),
             #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(BurnDevice::cuda(0)),
+            Self::Cuda => self.first(),
             #[cfg(feature = "metal")]
-            Self::Metal => Ok(BurnDevice::metal(burn_tensor::DeviceKind::DefaultDevice)),
+            Self::Metal => self.first(),
             #[expect(
                 clippy::allow_attributes,
                 reason = "which arms are left depends on features"
@@ -91,6 +105,35 @@ impl Device {
                 device: other.name(),
             }),
         }
+    }
+}
+
+#[cfg(any(feature = "vulkan", feature = "cuda", feature = "metal"))]
+impl Device {
+    /// The devices of this kind that the machine has.
+    fn found(self) -> Vec<BurnDevice> {
+        use burn_tensor::DeviceType;
+        let devices = match self {
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => BurnDevice::enumerate(DeviceType::Vulkan),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => BurnDevice::enumerate(DeviceType::Cuda),
+            #[cfg(feature = "metal")]
+            Self::Metal => BurnDevice::enumerate(DeviceType::Metal),
+            _ => BurnDevice::enumerate(DeviceType::Flex),
+        };
+        devices.into_iter().collect()
+    }
+
+    fn first(self) -> Result<BurnDevice, DeviceError> {
+        (self.found().into_iter().next()).ok_or_else(|| DeviceError::Absent {
+            device: self.name(),
+            found: (Self::ALL.into_iter())
+                .filter(|device| Self::compiled_in().contains(&device.name()))
+                .filter(|device| !device.found().is_empty())
+                .map(|device| device.name().to_owned())
+                .collect(),
+        })
     }
 }
 
@@ -122,6 +165,18 @@ mod tests {
     fn the_processor_is_always_there() {
         assert!(Device::Cpu.open().is_ok());
         assert!(Device::compiled_in().contains(&"cpu"));
+    }
+
+    #[cfg(feature = "vulkan")]
+    #[test]
+    fn a_device_that_is_absent_says_what_there_is() {
+        match Device::Vulkan.open() {
+            Ok(_) => {}
+            Err(error) => assert_eq!(
+                error.to_string(),
+                "this machine has no vulkan device; there are: cpu"
+            ),
+        }
     }
 
     #[cfg(not(feature = "cuda"))]

@@ -4,8 +4,11 @@
 //! - [`config`]: `config.json` into a definition; one file an architecture in `architecture/`;
 //! - [`checkpoint`]: a Hugging Face directory into a [`Model`], and back ([`save`]);
 //! - [`transformer`]: the forward pass, on any device that `burn` has;
+//! - [`fused`]: the same on the processor, as a few coarse operations with their own way back;
+//! - [`language_model`]: training on the next token;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
-//! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head or all.
+//! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
+//!   or all, which goes on where it was killed.
 //!
 //! Arithmetic is in single precision. There is no dropout: training is deterministic given the seed.
 //! This crate reads and writes checkpoints; it knows nothing of labels, weak or strong.
@@ -18,10 +21,13 @@ pub mod classifier;
 pub mod config;
 pub mod definition;
 pub mod device;
+pub mod fused;
+pub mod language_model;
 mod layout;
+pub mod lora;
+mod memory;
 mod safetensors_file;
 pub mod save;
-pub mod schedule;
 pub mod tokenizer;
 pub mod train;
 pub mod transformer;
@@ -33,8 +39,10 @@ pub use classifier::{Classifier, HeadError, Pooling};
 pub use config::{ConfigError, ModelConfig};
 pub use definition::Definition;
 pub use device::{Device, DeviceError};
+pub use fused::{Operations, Threads};
+pub use language_model::LanguageModelTrainer;
+pub use lora::{LinearMap, LoraOptions};
 pub use save::SaveError;
-pub use schedule::Schedule;
 pub use tokenizer::{Tokenizer, TokenizerError, Truncation};
-pub use train::{TrainError, TrainOptions, Trained, Training};
+pub use train::{OptionError, Session, TrainError, TrainOptions, Trained, Training};
 pub use transformer::{Hidden, Keep, Transformer};

@@ -102,6 +102,17 @@ impl SafetensorsFile {
         &self.path
     }
 
+    /// What the header says under `key` beside tensors.
+    pub(crate) fn about(&self, key: &str) -> Option<&str> {
+        let about = self.metadata.metadata().as_ref()?;
+        about.get(key).map(String::as_str)
+    }
+
+    /// Whether there is a tensor called so.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.metadata.info(name).is_some()
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         self.metadata.offset_keys()
     }

@@ -96,7 +96,7 @@ impl View for &RawTensor {
 }
 
 impl RawTensor {
-    fn f32(shape: Vec<usize>, values: &[f32]) -> Self {
+    pub(crate) fn f32(shape: Vec<usize>, values: &[f32]) -> Self {
         Self {
             dtype: Dtype::F32,
             shape,

@@ -21,6 +21,8 @@ use crate::definition::{
     Attention as Sight, Definition, Mlp as MlpKind, Norm as NormKind, NormPlace, Output, Positions,
     QueryKeyNorm, Residual,
 };
+use crate::fused::{self, Operations, Threads};
+use crate::lora::{Adapter, LinearMap};
 
 /// A transformer with its parameters, on a device.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct Transformer {
     layers: Vec<Layer>,
     norm: Option<Norm>,
     head: Option<Tensor<2>>,
+    operations: Operations,
+    threads: Threads,
 }
 
 /// Which hidden states a forward pass hands out.
@@ -65,6 +69,14 @@ pub(crate) enum Parameter<'a> {
 }
 
 impl Parameter<'_> {
+    /// Its shape.
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Vector(tensor) => tensor.dims().to_vec(),
+            Self::Matrix(tensor) => tensor.dims().to_vec(),
+        }
+    }
+
     /// Its numbers, row-major, and its shape.
     pub(crate) fn read(&self) -> (Vec<f32>, Vec<usize>) {
         match self {
@@ -114,9 +126,11 @@ struct Mlp {
 }
 
 #[derive(Debug, Clone)]
-struct Linear {
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
+pub(crate) struct Linear {
+    pub(crate) weight: Tensor<2>,
+    pub(crate) bias: Option<Tensor<1>>,
+    /// A change that is being learnt.
+    pub(crate) adapter: Option<Adapter>,
 }
 
 #[derive(Debug, Clone)]
@@ -149,7 +163,11 @@ impl<E> Builder<'_, E> {
         let bias = has_bias
             .then(|| self.tensor(&format!("{name}.bias"), [shape[1]]))
             .transpose()?;
-        Ok(Linear { weight, bias })
+        Ok(Linear {
+            weight,
+            bias,
+            adapter: None,
+        })
     }
 
     fn norm(&mut self, name: &str, width: usize, kind: NormKind, epsilon: f64) -> Result<Norm, E> {
@@ -272,7 +290,29 @@ impl Transformer {
             layers,
             norm: last_norm,
             head,
+            operations: Operations::default(),
+            threads: Threads::default(),
         })
+    }
+
+    /// What it computes with on the processor.
+    pub fn operations(&self) -> Operations {
+        self.operations
+    }
+
+    /// Threads that fused operations use.
+    pub fn threads(&self) -> Threads {
+        self.threads
+    }
+
+    /// The same transformer, computing with `operations` on `threads` where it is on the processor.
+    #[must_use]
+    pub fn with_operations(self, operations: Operations, threads: Threads) -> Self {
+        Self {
+            operations,
+            threads,
+            ..self
+        }
     }
 
     /// Its shape and arithmetic.
@@ -332,10 +372,30 @@ impl Transformer {
         }
     }
 
-    /// The same transformer whose parameters collect gradients.
+    /// Walks through the linear maps of every layer.
+    pub(crate) fn linears(&mut self, visit: &mut dyn FnMut(&str, LinearMap, &mut Linear)) {
+        for (i, layer) in self.layers.iter_mut().enumerate() {
+            let (attention, mlp) = (&mut layer.attention, &mut layer.mlp);
+            let gate = mlp.gate.as_mut().map(|gate| (LinearMap::Gate, gate));
+            let others = [
+                (LinearMap::Query, &mut attention.query),
+                (LinearMap::Key, &mut attention.key),
+                (LinearMap::Value, &mut attention.value),
+                (LinearMap::Output, &mut attention.output),
+                (LinearMap::Up, &mut mlp.up),
+                (LinearMap::Down, &mut mlp.down),
+            ];
+            for (map, linear) in others.into_iter().chain(gate) {
+                visit(&format!("layers.{i}.{}", map.path()), map, linear);
+            }
+        }
+    }
+
+    /// The same transformer, whose parameters collect gradients where `is_trained` says so of their name.
     #[must_use]
-    pub(crate) fn tracked(mut self) -> Self {
-        self.visit(&mut |_, parameter| match parameter {
+    pub(crate) fn tracked(mut self, is_trained: fn(&str) -> bool) -> Self {
+        self.visit(&mut |name, parameter| match parameter {
+            _ if !is_trained(name) => {}
             Parameter::Vector(tensor) => tensor.inplace(|t| t.autodiff().require_grad()),
             Parameter::Matrix(tensor) => tensor.inplace(|t| t.autodiff().require_grad()),
         });
@@ -359,6 +419,10 @@ impl Transformer {
     /// [`BatchError`] when a row is too long or a token has no embedding.
     pub fn forward(&self, batch: &TokenBatch, keep: Keep) -> Result<Hidden, BatchError> {
         batch.check(&self.definition)?;
+        if keep == Keep::Last && fused::applies(self) {
+            let (last, all) = (fused::forward(self, batch), Vec::new());
+            return Ok(Hidden { last, all });
+        }
         let mut h = self.embed(batch);
         let mask = self.mask(batch);
         let rotation = self.rotation(batch);
@@ -389,6 +453,15 @@ impl Transformer {
     }
 
     fn embed(&self, batch: &TokenBatch) -> Tensor<3> {
+        let h = self.embedded(batch);
+        match &self.embed_norm {
+            Some(norm) => norm.forward(h),
+            None => h,
+        }
+    }
+
+    /// The sum of a token's embeddings, before any norm.
+    pub(crate) fn embedded(&self, batch: &TokenBatch) -> Tensor<3> {
         let shape = [batch.n_rows(), batch.len()];
         let look_up = |table: &Tensor<2>, ids: Vec<i64>| {
             let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
@@ -407,10 +480,7 @@ impl Transformer {
             let segments = batch.types().into_iter().map(i64::from);
             h = h + look_up(types, segments.collect());
         }
-        match &self.embed_norm {
-            Some(norm) => norm.forward(h),
-            None => h,
-        }
+        h
     }
 
     /// What is added to scores, `[n_rows or 1, 1, len, len]`; `None` where everyone sees everyone.
@@ -601,10 +671,17 @@ impl Linear {
         if let Some(bias) = &mut self.bias {
             visit(&format!("{here}.bias"), Parameter::Vector(bias));
         }
+        if let Some(adapter) = &mut self.adapter {
+            adapter.visit(here, visit);
+        }
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        linear(x, self.weight.clone(), self.bias.clone())
+        let (weight, bias) = (self.weight.clone(), self.bias.clone());
+        match &self.adapter {
+            None => linear(x, weight, bias),
+            Some(adapter) => linear(x.clone(), weight, bias) + adapter.forward(x),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub mod preconditioner;
 pub mod solver;
 
 pub use design::{Dense, Design, Sparse};
-pub use network::{BatchObjective, EarlyStopping, Network, NetworkOptions, Schedule, Training};
+pub use network::{BatchObjective, EarlyStopping, Network, NetworkOptions, Training};
 pub use objective::{Objective, SoftCrossEntropy};
 pub use preconditioner::Preconditioner;
 pub use solver::{Solution, SolverOptions, solve};

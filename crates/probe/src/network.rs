@@ -15,7 +15,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use trimtab_core::BatchObjective;
-use trimtab_core::{Rows, Seed, SplitMix64};
+use trimtab_core::{Rows, Schedule, Seed, SplitMix64};
 
 use crate::kernel::{Kernel, padded};
 
@@ -52,29 +52,6 @@ impl Default for NetworkOptions {
             schedule: Schedule::Cosine,
             weight_decay: 0.01,
             betas: [0.9, 0.999],
-        }
-    }
-}
-
-/// Step size over training, as a share of the first one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// The same throughout.
-    Constant,
-    /// `(1 + cos(π k / n)) / 2` at step k of n.
-    Cosine,
-    /// `1 − k / n` at step k of n.
-    Linear,
-}
-
-impl Schedule {
-    fn factor(self, step: usize, n_steps: usize) -> f64 {
-        let share = step as f64 / n_steps as f64;
-        match self {
-            Self::Constant => 1.0,
-            Self::Cosine => f64::midpoint(1.0, (std::f64::consts::PI * share).cos()),
-            Self::Linear => 1.0 - share,
         }
     }
 }
@@ -315,7 +292,7 @@ impl Trainer {
         let logits = &self.pass.logits;
         let value = objective.evaluate(batch, step, n_steps, logits, &mut self.logit_gradient);
         self.backward(network, batch.len());
-        let rate = self.learning_rate * self.schedule.factor(step, n_steps);
+        let rate = self.learning_rate * self.schedule.factor(step, n_steps, 0);
         self.upper.update(&mut network.upper, rate, step);
         self.lower.update(&mut network.lower, rate, step);
         value

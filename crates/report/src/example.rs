@@ -273,6 +273,7 @@ impl DataSet<'_> {
             weak_label_accuracy: around(self.weak - 0.003, 0.7 * self.half),
             gap: around(gap, 0.9 * self.half),
             methods,
+            training: Vec::new(),
         }
     }
 }

@@ -15,6 +15,7 @@ mod masthead;
 mod methods;
 mod pgr;
 mod results;
+mod training;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -39,6 +40,7 @@ pub fn render(summary: &Summary) -> String {
             (pgr::section(summary))
             (anatomy::section(summary))
             (calibration::section(summary))
+            (training::section(summary))
             (cost::section(summary))
             (methods::section(summary))
             (glossary::section(&RUN_METRICS))
@@ -60,11 +62,12 @@ const RUN_METRICS: [Metric; Metric::ALL.len() - 1] = {
 };
 
 /// Sections of a run's page: identifier and title.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("results", "Results"),
     ("pgr", "Performance gap recovered"),
     ("anatomy", "Label-noise anatomy"),
     ("calibration", "Calibration"),
+    ("training", "Training"),
     ("cost", "Time and cost"),
     ("methods", "Methods"),
     ("glossary", "Glossary"),

@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 
 use trimtab_core::{AnswerIdx, Distribution, Seed};
 use trimtab_run::{
-    Cell, CellKind, Experiment, FolderError, MethodConfig, RunFolder, SplitName, Store,
-    VariantManifest,
+    Cell, CellKind, Experiment, FolderError, LossCurve, MethodConfig, RunFolder, SplitName, Store,
+    VariantManifest, loss_curves,
 };
 use trimtab_stats::{
     Accuracies, Agreement, Anatomy, Binning, Correctness, Interval, Items, Level, LevelError,
@@ -18,7 +18,8 @@ use trimtab_stats::{
 };
 
 use crate::summary::{
-    Comparison, ComparisonRow, MethodSummary, ModelSummary, SplitSizes, Summary, VariantSummary,
+    Comparison, ComparisonRow, MethodSummary, ModelSummary, SeedCurve, SplitSizes, Summary,
+    TrainingCurve, VariantSummary,
 };
 
 /// Why a run cannot be summed up.
@@ -76,12 +77,14 @@ impl From<trimtab_run::StoreError> for SummaryError {
 pub fn summarise(folder: &RunFolder) -> Result<Summary, SummaryError> {
     let store = folder.store_to_read()?;
     let cells = store.cells()?;
+    let curves = loss_curves(folder.path())?;
     let mut variants = Vec::new();
     for (number, manifest) in folder.manifest().variants.iter().enumerate() {
         let ledger = Ledger {
             folder,
             store: &store,
             cells: &cells,
+            curves: &curves,
             variant: number,
         };
         if let Some(measured) = Measured::read(&ledger, &manifest.experiment)? {
@@ -103,6 +106,40 @@ pub fn summarise(folder: &RunFolder) -> Result<Summary, SummaryError> {
         variants,
         cpu_secs: cells.iter().map(|(_, cell)| cell.cpu_secs).sum(),
     })
+}
+
+/// The curves of one variant, those of one training together, in the order supervisors, ceiling, methods.
+fn training(curves: &[LossCurve], variant: usize) -> Vec<TrainingCurve> {
+    let mut trainings: Vec<TrainingCurve> = Vec::new();
+    let order = ["supervisor/", "ceiling", "method/"];
+    for (kind, class) in order.into_iter().zip(["weak", "ceiling", "student"]) {
+        for curve in curves.iter().filter(|curve| curve.variant == variant) {
+            let Some(name) = curve.training.strip_prefix(kind) else {
+                continue;
+            };
+            let name = match name.strip_suffix("/student").unwrap_or(name) {
+                "" => kind,
+                name => name,
+            };
+            let seed = SeedCurve {
+                seed: curve.seed,
+                n_steps: curve.n_steps,
+                points: curve.points.clone(),
+            };
+            match trainings
+                .iter_mut()
+                .find(|t| t.name == name && t.class == class)
+            {
+                Some(training) => training.seeds.push(seed),
+                None => trainings.push(TrainingCurve {
+                    name: name.to_owned(),
+                    class,
+                    seeds: vec![seed],
+                }),
+            }
+        }
+    }
+    trainings
 }
 
 fn interval_method(resamples: u32) -> String {
@@ -149,6 +186,7 @@ struct Ledger<'a> {
     folder: &'a RunFolder,
     store: &'a Store,
     cells: &'a [(i64, Cell)],
+    curves: &'a [LossCurve],
     variant: usize,
 }
 
@@ -411,6 +449,7 @@ impl Measured {
             weak: self.models[weak].summary.clone(),
             ceiling: self.models[ceiling].summary.clone(),
             methods,
+            training: training(ledger.curves, ledger.variant),
             seeds: self.seeds,
         })
     }
@@ -570,6 +609,7 @@ fn read_all(folder: &RunFolder) -> Result<BTreeMap<(String, String), Comparable>
             folder,
             store: &store,
             cells: &cells,
+            curves: &[],
             variant: number,
         };
         let Some(measured) = Measured::read(&ledger, &manifest.experiment)? else {

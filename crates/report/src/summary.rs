@@ -49,6 +49,31 @@ pub struct VariantSummary {
     pub gap: Interval,
     /// Every method, in the order of the experiment file.
     pub methods: Vec<MethodSummary>,
+    /// What was trained step by step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub training: Vec<TrainingCurve>,
+}
+
+/// The loss of one training, by seed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrainingCurve {
+    /// What learnt: `ceiling`, `confidence`.
+    pub name: String,
+    /// What it is: `weak`, `ceiling` or `student`.
+    pub class: &'static str,
+    /// A curve for each seed.
+    pub seeds: Vec<SeedCurve>,
+}
+
+/// The loss of one training under one seed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeedCurve {
+    /// The seed.
+    pub seed: u64,
+    /// Steps in all.
+    pub n_steps: usize,
+    /// Steps taken, and the mean loss of the batch before the last of them, in nats.
+    pub points: Vec<(usize, f64)>,
 }
 
 /// Samples in each split.

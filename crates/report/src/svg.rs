@@ -12,6 +12,7 @@ mod gauge;
 mod pgr;
 mod reliability;
 mod rows;
+mod training;
 
 use maud::{Markup, PreEscaped, html};
 use unicode_width::UnicodeWidthStr;
@@ -23,6 +24,7 @@ pub use gauge::gauge;
 pub use pgr::pgr;
 pub(crate) use reliability::axis_start;
 pub use reliability::reliability;
+pub use training::training;
 
 /// The palette and the marks, shared by the page and standalone pictures.
 pub const STYLE: &str = include_str!("svg/plot.css");

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use trimtab_nn::{Checkpoint, CheckpointError, Device, DeviceError, Tokenizer, TokenizerError};
+use trimtab_data::{DataError, HubConfig, model_folder};
+use trimtab_nn::{Checkpoint, CheckpointError, DeviceError, Tokenizer, TokenizerError};
 use trimtab_weak_to_strong::Pretrained;
+use trimtab_weak_to_strong::transformer::Reader;
 
 use crate::experiment::Experiment;
 use crate::folder::hex;
@@ -19,6 +21,12 @@ pub enum LoadError {
     /// There is no such directory.
     #[error("{} is not a checkpoint: there is no such directory", .0.display())]
     NoFolder(PathBuf),
+    /// It is on no hub that can be reached.
+    #[error(transparent)]
+    Hub(#[from] DataError),
+    /// There is no home to keep hub models in.
+    #[error("{0} is on the hub, and no hub cache folder is given")]
+    NoHub(String),
     /// Its files are wrong.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -46,6 +54,8 @@ impl LoadError {
             Self::NoFolder(_) => {
                 "give a Hugging Face directory, relative to the experiment file; a model's name has no slash".into()
             }
+            Self::Hub(error) => (error.hint()).unwrap_or_else(|| "give a directory instead".into()),
+            Self::NoHub(_) => "set HF_HOME, or give a directory".into(),
             Self::Checkpoint(error) => error.hint().into(),
             Self::Tokenizer(error) => error.hint().into(),
             Self::Device(error) => error.hint(),
@@ -54,7 +64,7 @@ impl LoadError {
     }
 }
 
-/// Checkpoints in memory, with the hashes of their files, by path as the experiment has it.
+/// Checkpoints in memory, by their keys, with the hashes of their files by path as the experiment has it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Checkpoints {
     pub(crate) loaded: BTreeMap<String, Arc<Pretrained>>,
@@ -62,17 +72,31 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Loads what `experiment` names and is not here yet; paths are relative to `base`.
-    pub(crate) fn load(&mut self, experiment: &Experiment, base: &Path) -> Result<(), LoadError> {
-        for path in experiment
+    /// Loads what `experiment` names and is not here yet; paths are relative to `base`. `on_progress`
+    /// is told what is being fetched from the hub: bytes done, and in all.
+    pub(crate) fn load(
+        &mut self,
+        experiment: &Experiment,
+        base: &Path,
+        hub: Option<&HubConfig>,
+        on_progress: &dyn Fn(&str, u64, u64),
+    ) -> Result<(), LoadError> {
+        for config in experiment
             .roles
             .values()
             .flat_map(|role| role.model.checkpoints())
         {
-            if self.loaded.contains_key(path) {
+            if self.loaded.contains_key(&config.key()) {
                 continue;
             }
-            let folder = base.join(path);
+            let path = &config.path;
+            let folder = if path.starts_with("hf:") {
+                let hub = hub.ok_or_else(|| LoadError::NoHub(path.clone()))?;
+                model_folder(path, hub, &|done, total| on_progress(path, done, total))?
+            } else {
+                base.join(path)
+            };
+            let device = config.device.open()?;
             if !folder.is_dir() {
                 return Err(LoadError::NoFolder(folder));
             }
@@ -80,10 +104,14 @@ impl Checkpoints {
             let definition = &checkpoint.config().definition;
             let (vocab_size, max_tokens) = (definition.vocab_size, definition.max_positions);
             let tokenizer = Tokenizer::open(&folder, vocab_size, max_tokens)?;
-            let model = checkpoint.load(&Device::Cpu.open()?)?;
-            let pretrained = Pretrained { model, tokenizer };
-            self.sha256.insert(path.to_owned(), sha256(&folder)?);
-            self.loaded.insert(path.to_owned(), Arc::new(pretrained));
+            let pretrained = Pretrained {
+                model: checkpoint.load(&device)?,
+                reader: Reader::Tokenizer(Box::new(tokenizer)),
+            };
+            if !self.sha256.contains_key(path) {
+                self.sha256.insert(path.clone(), sha256(&folder)?);
+            }
+            self.loaded.insert(config.key(), Arc::new(pretrained));
         }
         Ok(())
     }
@@ -95,7 +123,11 @@ impl Checkpoints {
             .values()
             .flat_map(|role| role.model.checkpoints());
         paths
-            .filter_map(|path| Some((path.to_owned(), self.sha256.get(path)?.clone())))
+            .filter_map(|config| {
+                let path = config.path.clone();
+                let hash = self.sha256.get(&path)?.clone();
+                Some((path, hash))
+            })
             .collect()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use trimtab_data::HubConfig;
 use trimtab_weak_to_strong::Pretrained;
 
 use crate::experiment::Experiment;
@@ -31,7 +32,13 @@ impl Checkpoints {
         clippy::unused_self,
         reason = "as where there is something to load"
     )]
-    pub(crate) fn load(&mut self, _: &Experiment, _: &Path) -> Result<(), LoadError> {
+    pub(crate) fn load(
+        &mut self,
+        _: &Experiment,
+        _: &Path,
+        _: Option<&HubConfig>,
+        _: &dyn Fn(&str, u64, u64),
+    ) -> Result<(), LoadError> {
         Ok(())
     }
 

@@ -38,6 +38,26 @@ pub enum Event {
         /// Whether its parsed form was found in the run's cache.
         cached: bool,
     },
+    /// A training that takes steps has taken one.
+    Step {
+        /// The variant, from 0.
+        variant: usize,
+        /// The seed.
+        seed: u64,
+        /// What learns: `strong`, `confidence/student`.
+        training: String,
+        /// Steps taken.
+        step: usize,
+        /// Of how many.
+        n_steps: usize,
+        /// Mean loss of the batch, in nats.
+        loss: f64,
+        /// The step size.
+        learning_rate: f64,
+        /// The norm of all gradients, where they are clipped.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        gradient_norm: Option<f64>,
+    },
     /// A cell is in the ledger.
     CellFinished {
         /// The variant, from 0.
@@ -60,6 +80,23 @@ pub enum Event {
         /// Wall-clock seconds of this process.
         wall_secs: f64,
     },
+}
+
+impl Event {
+    /// Whether it belongs in the log: reading reports its progress many times a second, and of a training a hundred
+    /// steps are enough for a curve.
+    pub(crate) fn is_logged(&self) -> bool {
+        match self {
+            Self::Loading { .. } => false,
+            Self::Step { step, n_steps, .. } => is_milestone(*step, *n_steps),
+            _ => true,
+        }
+    }
+}
+
+/// Whether another hundredth of a training is done with its `step`-th step, from 1; the first one counts.
+pub(crate) fn is_milestone(step: usize, n_steps: usize) -> bool {
+    step == 1 || step * 100 / n_steps > (step - 1) * 100 / n_steps
 }
 
 /// Appends events to a file, one JSON object a line.

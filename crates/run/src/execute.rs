@@ -8,24 +8,24 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
 use cpu_time::ThreadTime;
 use sha2::{Digest as _, Sha256};
 use trimtab_core::{
-    AnswerKey, Fitted, Judgement, KeyError, Lesson, Provenance, Question, SampleId, Seed,
-    SupervisorError, TrainingLabels,
+    AnswerKey, Fitted, Folders, Judgement, KeyError, Lesson, Provenance, Question, SampleId, Seed,
+    SupervisorError, TrainingLabels, TrainingStep, Workplace,
 };
 use trimtab_data::{DataConfig, DataError, Dataset, Locations, SplitError, Splits};
-use trimtab_weak_to_strong::method::{Classroom, MethodError, prepare, teach};
+use trimtab_weak_to_strong::method::{Classroom, MethodError, groups, prepare, teach};
 use trimtab_weak_to_strong::model::{Materials, ModelError};
 use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
 
 use crate::checkpoints::{Checkpoints, LoadError};
-use crate::event::{Event, EventLog};
+use crate::event::{Event, EventLog, is_milestone};
 use crate::experiment::{Experiment, MethodConfig};
 use crate::experiment_file::{self, ExperimentFileError};
 use crate::folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest, hex, run_id};
@@ -140,7 +140,7 @@ impl RunError {
             | Self::Method {
                 source: MethodError::Model(source),
                 ..
-            } => Some(source.hint().into()),
+            } => Some(source.hint()),
             Self::UnfitMethod {
                 source: MethodError::Role { .. },
                 ..
@@ -161,7 +161,13 @@ impl RunError {
     pub fn is_bug(&self) -> bool {
         matches!(
             self,
-            Self::Key(_) | Self::Leak { .. } | Self::GroundTruthLeak { .. }
+            Self::Key(_)
+                | Self::Leak { .. }
+                | Self::GroundTruthLeak { .. }
+                | Self::Role {
+                    source: ModelError::NotLoaded(_),
+                    ..
+                }
         )
     }
 }
@@ -215,6 +221,10 @@ pub fn execute(
     let mut run = Run {
         store: folder.store()?,
         log: EventLog::open(folder.path())?,
+        folders: Folders {
+            state: folder.path().join("trainings"),
+            models: folder.path().join("models"),
+        },
         observe,
     };
     let finished = Finished::read(&run.store)?;
@@ -230,16 +240,7 @@ pub fn execute(
         n_finished: finished.0.len(),
     })?;
 
-    let base = file.parent().unwrap_or(Path::new("."));
-    let locations = Locations {
-        base_dir: if base.as_os_str().is_empty() {
-            ".".into()
-        } else {
-            base.into()
-        },
-        cache_dir: Some(folder.path().join("cache")),
-        hub: options.hub.clone(),
-    };
+    let locations = locations(file, &folder, options);
     let mut loaded: Option<(DataConfig, Loaded)> = None;
     let mut checkpoints = Checkpoints::default();
     for (variant, experiment) in experiments.iter().enumerate() {
@@ -262,7 +263,10 @@ pub fn execute(
         let Some((_, data)) = &mut loaded else {
             unreachable!("loaded above")
         };
-        checkpoints.load(experiment, &locations.base_dir)?;
+        let hub = locations.hub.as_ref();
+        run.fetch(|on_progress| {
+            checkpoints.load(experiment, &locations.base_dir, hub, on_progress)
+        })?;
         data.materials.checkpoints = checkpoints.loaded.clone();
         data.manifest.checkpoints = checkpoints.hashes(experiment);
         check_models(experiment, &data.materials)?;
@@ -276,10 +280,21 @@ pub fn execute(
             options.n_threads,
         )?;
     }
+    run.forget_trainings()?;
     run.tell(&Event::Finished {
         wall_secs: began.elapsed().as_secs_f64(),
     })?;
     Ok(folder)
+}
+
+/// Paths are relative to the experiment file; caches lie in the run folder.
+fn locations(file: &Path, folder: &RunFolder, options: &RunOptions) -> Locations {
+    let base = file.parent().filter(|base| !base.as_os_str().is_empty());
+    Locations {
+        base_dir: base.unwrap_or(Path::new(".")).into(),
+        cache_dir: Some(folder.path().join("cache")),
+        hub: options.hub.clone(),
+    }
 }
 
 fn n_cells(experiment: &Experiment) -> usize {
@@ -300,6 +315,7 @@ fn check_models(experiment: &Experiment, materials: &Materials) -> Result<(), Ru
         roles: &roles,
         materials,
         seed: Seed(experiment.first_seed),
+        workplace: Workplace::none(),
     };
     for MethodConfig::WeakToStrong(config) in &experiment.method {
         config
@@ -356,23 +372,60 @@ struct Loaded {
 struct Run<'o> {
     store: Store,
     log: EventLog,
+    /// Where trainings keep their state while they last, and where models are saved.
+    folders: Folders,
     observe: &'o mut dyn FnMut(&Event),
+}
+
+/// What a worker tells the thread that writes.
+enum Message {
+    Done(Box<Done>),
+    Step(Event),
+    Failed(Box<RunError>),
 }
 
 /// A finished cell on its way to the ledger.
 struct Done {
     cell: Cell,
     judged: Vec<(SplitName, Vec<(u32, Judgement)>)>,
+    /// Where its trainings kept their state.
+    workplace: Option<PathBuf>,
 }
 
 impl Run<'_> {
     fn tell(&mut self, event: &Event) -> Result<(), RunError> {
         (self.observe)(event);
-        // Loading reports its progress many times a second: that is for people, not for the log.
-        if !matches!(event, Event::Loading { .. }) {
+        if event.is_logged() {
             self.log.append(event)?;
         }
         Ok(())
+    }
+
+    /// Lets `load` tell of what it reads.
+    fn fetch<E>(
+        &mut self,
+        load: impl FnOnce(&dyn Fn(&str, u64, u64)) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let observe = std::cell::RefCell::new(&mut self.observe);
+        load(&|what, done, total| {
+            (observe.borrow_mut())(&Event::Loading {
+                set: what.to_owned(),
+                done,
+                total,
+            });
+        })
+    }
+
+    /// Removes what is left of trainings: every cell is in the ledger.
+    fn forget_trainings(&self) -> Result<(), FolderError> {
+        match std::fs::remove_dir_all(&self.folders.state) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(FolderError::Io {
+                path: self.folders.state.clone(),
+                action: "removing",
+                source,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn load(&mut self, config: &DataConfig, locations: &Locations) -> Result<Loaded, RunError> {
@@ -448,19 +501,24 @@ impl Run<'_> {
         }
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
-        let (sender, receiver) = mpsc::sync_channel::<Result<Done, RunError>>(4);
+        let (sender, receiver) = mpsc::sync_channel::<Message>(4);
+        let folders = self.folders.clone();
         std::thread::scope(|scope| {
             for _ in 0..n_threads.clamp(1, groups.len()) {
                 let sender = sender.clone();
-                let (next, stop, groups) = (&next, &stop, &groups);
+                let (next, stop, groups, folders) = (&next, &stop, &groups, &folders);
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed)
                         && let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed))
                     {
                         // A closed channel means that the writer has failed: nothing more to do.
-                        let mut send = |done| sender.send(Ok(done)).is_ok();
-                        if let Err(error) = group.compute(&mut send) {
-                            drop(sender.send(Err(error)));
+                        let mut send = |done| sender.send(Message::Done(Box::new(done))).is_ok();
+                        let steps = Steps::new(group, &sender);
+                        let on_step =
+                            |training: &str, step: &TrainingStep| steps.tell(training, step);
+                        let workplace = Workplace::new(&on_step, Some(group.within(folders)));
+                        if let Err(error) = group.compute(&workplace, &mut send) {
+                            drop(sender.send(Message::Failed(Box::new(error))));
                             return;
                         }
                     }
@@ -468,8 +526,12 @@ impl Run<'_> {
             }
             drop(sender);
             let mut result = Ok(());
-            for done in &receiver {
-                result = done.and_then(|done| self.put(&done));
+            for message in &receiver {
+                result = match message {
+                    Message::Done(done) => self.put(&done),
+                    Message::Step(event) => self.tell(&event),
+                    Message::Failed(error) => Err(*error),
+                };
                 if result.is_err() {
                     stop.store(true, Ordering::Relaxed);
                     break;
@@ -482,6 +544,10 @@ impl Run<'_> {
 
     fn put(&mut self, done: &Done) -> Result<(), RunError> {
         self.store.put_cell(&done.cell, &done.judged)?;
+        if let Some(folder) = &done.workplace {
+            // What stays is removed when the run is finished.
+            drop(std::fs::remove_dir_all(folder));
+        }
         let Cell {
             variant,
             seed,
@@ -572,10 +638,68 @@ struct Group<'a> {
     stored: BTreeMap<String, Vec<Judgement>>,
 }
 
+/// Passes steps on to the thread that writes: those that the log wants, and a few a second for whoever watches.
+struct Steps<'a> {
+    variant: usize,
+    seed: u64,
+    sender: &'a mpsc::SyncSender<Message>,
+    began: Instant,
+    /// When the last one was passed on, in milliseconds since the beginning.
+    last: AtomicU64,
+}
+
+impl<'a> Steps<'a> {
+    const INTERVAL_MS: u64 = 200;
+
+    fn new(group: &Group<'_>, sender: &'a mpsc::SyncSender<Message>) -> Self {
+        Self {
+            variant: group.variant,
+            seed: group.seed,
+            sender,
+            began: Instant::now(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    fn tell(&self, training: &str, step: &TrainingStep) {
+        let taken = step.step + 1;
+        let now = self.began.elapsed().as_millis() as u64;
+        let is_due = now >= self.last.load(Ordering::Relaxed) + Self::INTERVAL_MS;
+        if !is_due && !is_milestone(taken, step.n_steps) {
+            return;
+        }
+        self.last.store(now, Ordering::Relaxed);
+        // A closed channel means that the writer has failed; the next cell finds that out.
+        drop(self.sender.send(Message::Step(Event::Step {
+            variant: self.variant,
+            seed: self.seed,
+            training: training.to_owned(),
+            step: taken,
+            n_steps: step.n_steps,
+            loss: step.loss,
+            learning_rate: step.learning_rate,
+            gradient_norm: step.gradient_norm,
+        })));
+    }
+}
+
 impl Group<'_> {
+    /// Its own part of the run's folders.
+    fn within(&self, folders: &Folders) -> Folders {
+        let name = format!("{}-{}", self.variant, self.seed);
+        Folders {
+            state: folders.state.join(&name),
+            models: folders.models.join(&name),
+        }
+    }
+
     /// Computes what is not finished, handing each cell to `send` as it is done; ends early when
     /// `send` says so.
-    fn compute(&self, send: &mut dyn FnMut(Done) -> bool) -> Result<(), RunError> {
+    fn compute(
+        &self,
+        workplace: &Workplace<'_>,
+        send: &mut dyn FnMut(Done) -> bool,
+    ) -> Result<(), RunError> {
         let weak_half = self.questions(&self.splits.weak_train);
         let student_half = self.questions(&self.splits.student_train);
         let test = self.questions(&self.splits.test);
@@ -589,6 +713,7 @@ impl Group<'_> {
                     role,
                     &models[role],
                     [&weak_half, &student_half, &test],
+                    &workplace.within("supervisor").within(role),
                     send,
                 )? {
                     Some(judged) => Cow::Owned(judged),
@@ -605,15 +730,26 @@ impl Group<'_> {
             let clock = Clock::start();
             let labels = self.ground_truth(&student_half)?;
             let strong = Experiment::STRONG;
-            let fitted = self.learn(&models[strong], strong, &student_half, &labels)?;
+            let workplace = workplace.within("ceiling");
+            let fitted = self.learn(&models[strong], strong, &student_half, &labels, &workplace)?;
             let tested = self.judge(&fitted, &test)?;
-            let cell = self.cell(CellKind::Ceiling, strong, &fitted, &labels, clock.read());
-            let judged = vec![(SplitName::Test, numbered(&self.splits.test, &tested))];
-            if !send(Done { cell, judged }) {
+            let done = Done {
+                cell: self.cell(CellKind::Ceiling, strong, &fitted, &labels, clock.read()),
+                judged: vec![(SplitName::Test, numbered(&self.splits.test, &tested))],
+                workplace: workplace.state().map(Path::to_owned),
+            };
+            if !send(done) {
                 return Ok(());
             }
         }
-        self.methods(&student_half, &test, &models, &weak_labels, send)
+        let classroom = Classroom {
+            questions: &student_half,
+            roles: &models,
+            materials: &self.data.materials,
+            seed: Seed(self.seed).child("methods"),
+            workplace: &workplace.within("method"),
+        };
+        self.methods(&classroom, &test, &weak_labels, send)
     }
 
     /// Teaches a supervisor ground truth on the weak half, and returns its judgements of the student's
@@ -623,12 +759,13 @@ impl Group<'_> {
         role: &str,
         model: &ModelConfig,
         [weak_half, student_half, test]: [&[Question]; 3],
+        workplace: &Workplace<'_>,
         send: &mut dyn FnMut(Done) -> bool,
     ) -> Result<Option<Vec<Judgement>>, RunError> {
         let clock = Clock::start();
         let labels = self.ground_truth(weak_half)?;
         self.check_ids(&labels, weak_half, SplitName::WeakTrain, role)?;
-        let fitted = self.learn(model, role, weak_half, &labels)?;
+        let fitted = self.learn(model, role, weak_half, &labels, workplace)?;
         let judged = self.judge(&fitted, student_half)?;
         let tested = self.judge(&fitted, test)?;
         let cell = self.cell(CellKind::Supervisor, role, &fitted, &labels, clock.read());
@@ -642,15 +779,15 @@ impl Group<'_> {
         Ok(send(Done {
             cell,
             judged: judgements,
+            workplace: workplace.state().map(Path::to_owned),
         })
         .then_some(judged))
     }
 
     fn methods(
         &self,
-        student_half: &[Question],
+        classroom: &Classroom<'_>,
         test: &[Question],
-        models: &BTreeMap<String, ModelConfig>,
         weak_labels: &BTreeMap<&str, TrainingLabels>,
         send: &mut dyn FnMut(Done) -> bool,
     ) -> Result<(), RunError> {
@@ -665,12 +802,7 @@ impl Group<'_> {
             return Ok(());
         }
         let clock = Clock::start();
-        let classroom = Classroom {
-            questions: student_half,
-            roles: models,
-            materials: &self.data.materials,
-            seed: Seed(self.seed).child("methods"),
-        };
+        let student_half = classroom.questions;
         // The one key of the student's half that methods get: empty unless one says that it uses it.
         let key = if pending.iter().any(|config| config.uses_ground_truth()) {
             self.data.dataset.key.restricted_to(student_half)?
@@ -690,7 +822,7 @@ impl Group<'_> {
                 &AnswerKey::default()
             };
             let ready =
-                prepare(config, &classroom, labels, key).map_err(|source| RunError::Method {
+                prepare(config, classroom, labels, key).map_err(|source| RunError::Method {
                     seed: self.seed,
                     source,
                 })?;
@@ -709,26 +841,31 @@ impl Group<'_> {
             }
             prepared.push(ready);
         }
-        let fitted = teach(&classroom, &prepared).map_err(|source| RunError::Method {
-            seed: self.seed,
-            source,
-        })?;
-        // Students learn together: each is charged an equal share of the time that took.
-        let shared = clock.read() / fitted.len() as f64;
-        for ((config, prepared), fitted) in pending.iter().zip(&prepared).zip(&fitted) {
+        // What is done for several students together is charged to each in equal shares.
+        let preparing = clock.read() / prepared.len() as f64;
+        for group in groups(&prepared) {
             let clock = Clock::start();
-            let tested = self.judge(fitted, test)?;
-            let spent = shared + clock.read();
-            let cell = self.cell(
-                CellKind::Method,
-                &config.name(),
-                fitted,
-                prepared.labels(),
-                spent,
-            );
-            let judged = vec![(SplitName::Test, numbered(&self.splits.test, &tested))];
-            if !send(Done { cell, judged }) {
-                return Ok(());
+            let fitted =
+                teach(classroom, &prepared, &group).map_err(|source| RunError::Method {
+                    seed: self.seed,
+                    source,
+                })?;
+            let teaching = clock.read() / group.len() as f64;
+            for (&at, fitted) in group.iter().zip(&fitted) {
+                let clock = Clock::start();
+                let name = pending[at].name();
+                let tested = self.judge(fitted, test)?;
+                let spent = preparing + teaching + clock.read();
+                let labels = prepared[at].labels();
+                let workplace = classroom.workplace.within(&name);
+                let done = Done {
+                    cell: self.cell(CellKind::Method, &name, fitted, labels, spent),
+                    judged: vec![(SplitName::Test, numbered(&self.splits.test, &tested))],
+                    workplace: workplace.state().map(Path::to_owned),
+                };
+                if !send(done) {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -766,6 +903,7 @@ impl Group<'_> {
         role: &str,
         questions: &[Question],
         labels: &TrainingLabels,
+        workplace: &Workplace<'_>,
     ) -> Result<Fitted, RunError> {
         let student =
             build(model, &LossConfig::default(), &self.data.materials).map_err(|source| {
@@ -780,6 +918,7 @@ impl Group<'_> {
             labels,
             validation: None,
             seed,
+            workplace,
         };
         student
             .as_student()

@@ -5,6 +5,7 @@
 
 #[cfg_attr(not(feature = "networks"), path = "checkpoints_absent.rs")]
 mod checkpoints;
+pub mod curves;
 pub mod event;
 pub mod execute;
 pub mod experiment;
@@ -13,6 +14,7 @@ pub mod folder;
 pub mod store;
 
 pub use checkpoints::LoadError;
+pub use curves::{LossCurve, loss_curves};
 pub use event::Event;
 pub use execute::{RunError, RunOptions, execute};
 pub use experiment::{Experiment, MethodConfig, ReportConfig};

@@ -146,12 +146,14 @@ impl Student for EnsembleStudent {
         let mut members = Vec::with_capacity(self.members.len());
         let (mut n_steps, mut loss, mut converged) = (0, 0.0, true);
         for (i, member) in self.members.iter().enumerate() {
-            let seed = lesson.seed.child(&format!("member {i}"));
+            let name = format!("member {i}");
+            let (seed, workplace) = (lesson.seed.child(&name), lesson.workplace.within(&name));
             let mut stream = seed.child("share").stream();
             let labels = lesson.labels.subset(|_| stream.next_f64() < self.share)?;
             let fitted = member.learn(&Lesson {
                 labels: &labels,
                 seed,
+                workplace: &workplace,
                 ..*lesson
             })?;
             n_steps += fitted.n_steps;

@@ -1,11 +1,9 @@
 //! Weak-to-strong generalisation: a strong student learns from a weak supervisor's labels.
 //!
 //! Paper: Burns et al. 2023, arXiv:2312.09390. [`method`] narrates one run of it from top to bottom;
-//! [`loss`] holds every loss; [`model`] says what a role can be bound to; [`linear`], [`network`] and
-//! [`ensemble`] are the models; [`doubtful`] filters labels.
+//! [`loss`] holds every loss; [`model`] says what a role can be bound to; [`linear`], [`network`],
+//! [`transformer`] and [`ensemble`] are the models; [`doubtful`] filters labels.
 
-#[cfg_attr(not(feature = "networks"), path = "checkpoint_absent.rs")]
-pub mod checkpoint;
 pub mod doubtful;
 pub mod ensemble;
 pub mod linear;
@@ -16,10 +14,12 @@ mod name_or_table;
 pub mod network;
 mod objective;
 mod source;
+#[cfg_attr(not(feature = "networks"), path = "transformer_absent.rs")]
+pub mod transformer;
 
-pub use checkpoint::{CheckpointConfig, Pretrained};
 pub use doubtful::DoubtfulConfig;
 pub use ensemble::{Combine, Ensemble};
 pub use loss::LossConfig;
 pub use method::{EarlyStop, SupervisorName, WeakToStrongConfig};
 pub use model::{HeadConfig, ModelConfig, ModelError, build};
+pub use transformer::{CheckpointConfig, Pretrained, ScratchConfig};

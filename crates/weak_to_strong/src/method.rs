@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{
     AnswerKey, Fitted, Judgement, Lesson, Provenance, Question, SampleId, Seed, SupervisorError,
-    TrainingLabels,
+    TrainingLabels, Workplace,
 };
 
 use crate::doubtful::DoubtfulConfig;
@@ -196,6 +196,8 @@ pub struct Classroom<'a> {
     pub materials: &'a Materials,
     /// The seed of this run.
     pub seed: Seed,
+    /// Where students learn, each in a place of its own within.
+    pub workplace: &'a Workplace<'a>,
 }
 
 impl Classroom<'_> {
@@ -206,12 +208,18 @@ impl Classroom<'_> {
         })
     }
 
-    fn lesson<'l>(&'l self, labels: &'l TrainingLabels, seed: Seed) -> Lesson<'l> {
+    fn lesson<'l>(
+        &'l self,
+        labels: &'l TrainingLabels,
+        seed: Seed,
+        workplace: &'l Workplace<'l>,
+    ) -> Lesson<'l> {
         Lesson {
             questions: self.questions,
             labels,
             validation: None,
             seed,
+            workplace,
         }
     }
 }
@@ -242,6 +250,7 @@ pub enum MethodError {
 
 /// One method ready for its last step: the student and what it is to learn.
 pub struct Prepared {
+    name: String,
     student: Untaught,
     labels: TrainingLabels,
     held_out: Option<(Vec<Question>, TrainingLabels)>,
@@ -274,6 +283,7 @@ pub fn prepare(
         return Err(MethodError::Leak(config.name()));
     }
     let seed = classroom.seed.child(&config.name());
+    let workplace = classroom.workplace.within(&config.name());
     let model = config.model(classroom)?;
     let mut labels = weak_labels.clone();
     if let Some(doubtful) = &config.doubtful {
@@ -284,6 +294,7 @@ pub fn prepare(
                 classroom,
                 &labels,
                 seed.child("first student"),
+                &workplace.within("first student"),
             )?
         } else {
             Vec::new()
@@ -294,8 +305,9 @@ pub fn prepare(
     }
     for (i, role) in config.via.iter().enumerate() {
         let between = build(classroom.role(role)?, &config.loss, classroom.materials)?;
-        let seed = seed.child(&format!("via {i}"));
-        let judgements = teach_one(between.as_student(), classroom, &labels, seed)?;
+        let name = format!("via {i}");
+        let (seed, workplace) = (seed.child(&name), workplace.within(&name));
+        let judgements = teach_one(between.as_student(), classroom, &labels, seed, &workplace)?;
         labels =
             TrainingLabels::from_judgements(classroom.questions, &judgements, labels.provenance())
                 .map_err(SupervisorError::from)?;
@@ -327,6 +339,7 @@ pub fn prepare(
             .map_err(SupervisorError::from)?;
     }
     Ok(Prepared {
+        name: config.name(),
         student,
         labels,
         held_out,
@@ -340,63 +353,70 @@ fn teach_one(
     classroom: &Classroom<'_>,
     labels: &TrainingLabels,
     seed: Seed,
+    workplace: &Workplace<'_>,
 ) -> Result<Vec<Judgement>, MethodError> {
-    let fitted = student.learn(&classroom.lesson(labels, seed))?;
+    let fitted = student.learn(&classroom.lesson(labels, seed, workplace))?;
     let mut judgements = fitted.student.judge(classroom.questions)?;
     judgements.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     Ok(judgements)
 }
 
-/// Step 4: every student learns its lesson. Linear students of one kind learn in one sweep over the
-/// features, with the numbers they would have had alone.
+/// Who learns together: linear students over the same inputs, in one sweep; everybody else alone. Places in
+/// `prepared`, each once, groups in the order of their first.
+pub fn groups(prepared: &[Prepared]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (at, ready) in prepared.iter().enumerate() {
+        let joined = groups.iter_mut().find(|group| {
+            let first = &prepared[group[0]].student;
+            match (&ready.student, first) {
+                (Untaught::Linear(student), Untaught::Linear(first)) => student.can_join(first),
+                (Untaught::Linear(_) | Untaught::Other(_), _) => false,
+            }
+        });
+        match joined {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    groups
+}
+
+/// Step 4: the students of one of the [`groups`] learn their lessons, each with the numbers it would have had
+/// alone.
 ///
 /// # Errors
 ///
 /// [`MethodError`] of the first student that cannot learn.
-pub fn teach(classroom: &Classroom<'_>, prepared: &[Prepared]) -> Result<Vec<Fitted>, MethodError> {
-    let mut fitted: Vec<Option<Fitted>> = prepared.iter().map(|_| None).collect();
-    for i in 0..prepared.len() {
-        if fitted[i].is_some() {
-            continue;
-        }
-        match &prepared[i].student {
-            Untaught::Linear(first) => {
-                let group: Vec<(usize, &LinearStudent)> = prepared[i..]
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(at, other)| match &other.student {
-                        Untaught::Linear(student) if student.can_join(first) => {
-                            Some((i + at, student))
-                        }
-                        Untaught::Linear(_) | Untaught::Other(_) => None,
-                    })
-                    .collect();
-                let students: Vec<&LinearStudent> = group.iter().map(|&(_, s)| s).collect();
-                let labels: Vec<&TrainingLabels> =
-                    group.iter().map(|&(at, _)| &prepared[at].labels).collect();
-                let taught =
-                    LinearStudent::learn_together(&students, classroom.questions, &labels)?;
-                for ((at, _), taught) in group.into_iter().zip(taught) {
-                    fitted[at] = Some(taught);
-                }
-            }
-            Untaught::Other(student) => {
-                let Prepared {
-                    labels,
-                    held_out,
-                    seed,
-                    ..
-                } = &prepared[i];
-                let validation = held_out
-                    .as_ref()
-                    .map(|(questions, labels)| (&questions[..], labels));
-                let lesson = Lesson {
-                    validation,
-                    ..classroom.lesson(labels, *seed)
-                };
-                fitted[i] = Some(student.learn(&lesson)?);
-            }
-        }
+pub fn teach(
+    classroom: &Classroom<'_>,
+    prepared: &[Prepared],
+    group: &[usize],
+) -> Result<Vec<Fitted>, MethodError> {
+    let linear: Option<Vec<&LinearStudent>> = group
+        .iter()
+        .map(|&at| match &prepared[at].student {
+            Untaught::Linear(student) => Some(student),
+            Untaught::Other(_) => None,
+        })
+        .collect();
+    if let Some(students) = linear {
+        let labels: Vec<&TrainingLabels> = group.iter().map(|&at| &prepared[at].labels).collect();
+        return Ok(LinearStudent::learn_together(
+            &students,
+            classroom.questions,
+            &labels,
+        )?);
     }
-    Ok(fitted.into_iter().flatten().collect())
+    let alone = group.iter().map(|&at| {
+        let ready = &prepared[at];
+        let validation =
+            (ready.held_out.as_ref()).map(|(questions, labels)| (&questions[..], labels));
+        let workplace = classroom.workplace.within(&ready.name).within("student");
+        let lesson = Lesson {
+            validation,
+            ..classroom.lesson(&ready.labels, ready.seed, &workplace)
+        };
+        Ok(ready.student.as_student().learn(&lesson)?)
+    });
+    alone.collect()
 }

@@ -9,13 +9,13 @@ use trimtab_core::{NamedFeatures, Student};
 use trimtab_probe::NetworkOptions;
 use trimtab_probe::ngrams::Ngrams;
 
-use crate::checkpoint::{CheckpointConfig, Pretrained};
 use crate::ensemble::{Combine, EnsembleStudent};
 use crate::linear::{LinearConfig, LinearStudent};
 use crate::loss::LossConfig;
 use crate::name_or_table::{allow_name, name_or_table};
 use crate::network::NetworkStudent;
 use crate::source::{FeatureView, Source, WordView, WordsOf};
+use crate::transformer::{CheckpointConfig, Pretrained, ScratchConfig};
 
 /// A model: a name (`model = "bag-of-words"`, `model = "features:all-MiniLM-L6-v2"`), or a table with
 /// a `kind`.
@@ -29,6 +29,8 @@ pub enum ModelConfig {
     Features(FeaturesConfig),
     /// A transformer from a Hugging Face directory, fine-tuned or probed.
     Checkpoint(CheckpointConfig),
+    /// A small transformer that starts from nothing.
+    Transformer(ScratchConfig),
     /// Several models judging as one.
     Ensemble(EnsembleConfig),
 }
@@ -54,7 +56,7 @@ fn model_named(name: &str) -> Option<ModelConfig> {
 fn model_by_name(schema: &mut schemars::Schema) {
     allow_name(
         schema,
-        "`bag-of-words`, `features`, `features:NAME` or the path of a checkpoint (with a slash in it), with its defaults.",
+        "`bag-of-words`, `features`, `features:NAME`, `transformer` or the path of a checkpoint (with a slash in it), with its defaults.",
     );
 }
 
@@ -168,9 +170,9 @@ pub enum ModelError {
     /// The data has several kinds of features.
     #[error("model `features` does not say which, and the data has `{}`", .0.join("`, `"))]
     WhichFeatures(Vec<String>),
-    /// The model looks at one text or one row of features a question, and the answers are texts.
-    #[error("model `{0}` cannot choose between texts, which the data's answers are")]
-    NoChooser(&'static str),
+    /// Features are of a question, and the answers are texts.
+    #[error("model `features` cannot choose between texts, which the data's answers are")]
+    NoChooser,
     /// A linear reward model compares two texts.
     #[error(
         "model `bag-of-words` compares two texts, and the data's questions have {0} to choose from"
@@ -185,16 +187,21 @@ pub enum ModelError {
     /// A checkpoint that nobody has loaded: a bug in the caller.
     #[error("checkpoint {0:?} is not loaded")]
     NotLoaded(String),
-    /// A transformer cannot be stopped early.
-    #[error("early stopping of a checkpoint is not there yet")]
-    NoEarlyStop,
     /// This program was built without transformers.
-    #[error("checkpoint {0:?} needs networks, and this trimtab was built without them")]
+    #[error("model {0:?} needs networks, and this trimtab was built without them")]
     NoNetworks(String),
     /// How a transformer is to be trained makes no sense.
     #[cfg(feature = "networks")]
     #[error(transparent)]
-    Train(#[from] trimtab_nn::TrainError),
+    Train(#[from] trimtab_nn::OptionError),
+    /// A transformer's sizes do not fit each other.
+    #[cfg(feature = "networks")]
+    #[error(transparent)]
+    Sizes(#[from] trimtab_nn::ConfigError),
+    /// There is no such device.
+    #[cfg(feature = "networks")]
+    #[error(transparent)]
+    Device(trimtab_nn::DeviceError),
     /// Early stopping needs steps to stop at.
     #[error("early stopping needs a model that is trained step by step")]
     NeedsSteps,
@@ -215,31 +222,35 @@ pub enum ModelError {
 
 impl ModelError {
     /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> String {
+        let hint = match self {
             Self::NoFeatures => {
                 "name the column with `columns.features` in [data], or bind the role to `bag-of-words`"
             }
             Self::NotLoaded(_) => "this is a bug in trimtab; please report it",
-            Self::NoEarlyStop => "leave out `early-stop`, or give the role fewer epochs",
             Self::NoNetworks(_) => {
                 "build it with `cargo build --release -p trimtab-cli --features networks`"
             }
             #[cfg(feature = "networks")]
             Self::Train(error) => error.hint(),
+            #[cfg(feature = "networks")]
+            Self::Sizes(error) => error.hint(),
+            #[cfg(feature = "networks")]
+            Self::Device(error) => return error.hint(),
             Self::OtherFeatures { .. } => "name one of those, or use `features` where there is one",
             Self::WhichFeatures(_) => "name one of them: `features:NAME`",
-            Self::NoChooser(_) => {
-                "bind the role to `bag-of-words`, which is a reward model of such data"
+            Self::NoChooser => {
+                "bind the role to `bag-of-words` or to a checkpoint: they are reward models of such data"
             }
-            Self::NotTwo(_) => "use data with two candidates a question",
+            Self::NotTwo(_) => "bind the role to a checkpoint, or use data with two candidates",
             Self::NeedsNetwork(_) | Self::NeedsSteps => {
                 "give the method `head = \"mlp\"`, or `head = { kind = \"mlp\", hidden = 0 }` for a linear one"
             }
             Self::OutOfRange { .. } | Self::Loss(_) => {
                 "change it in the experiment file, or with --set"
             }
-        }
+        };
+        hint.into()
     }
 }
 
@@ -250,7 +261,7 @@ pub struct Materials {
     pub features: Vec<NamedFeatures>,
     /// How many texts a question offers as its answers; `None` where answers are names.
     pub n_candidates: Option<usize>,
-    /// Checkpoints, by their path as the experiment has it.
+    /// Checkpoints, by [`CheckpointConfig`]'s key.
     pub checkpoints: BTreeMap<String, Arc<Pretrained>>,
 }
 
@@ -342,12 +353,10 @@ pub fn build(
             }
         }
         ModelConfig::Checkpoint(config) => {
-            if materials.n_candidates.is_some() {
-                return Err(ModelError::NoChooser("checkpoint"));
-            }
             let student = config.student(name, loss, materials)?;
             Ok(Untaught::Other(student))
         }
+        ModelConfig::Transformer(config) => Ok(Untaught::Other(config.student(name, loss)?)),
         ModelConfig::Ensemble(config) => {
             in_range(
                 "members",
@@ -452,7 +461,7 @@ fn in_range(
 impl FeaturesConfig {
     fn view(&self, materials: &Materials) -> Result<FeatureView, ModelError> {
         if materials.n_candidates.is_some() {
-            return Err(ModelError::NoChooser("features"));
+            return Err(ModelError::NoChooser);
         }
         let names = || materials.features.iter().map(|f| f.name.clone()).collect();
         let given = match (&self.name, &materials.features[..]) {
@@ -505,6 +514,7 @@ impl ModelConfig {
                 }
             }
             Self::Checkpoint(config) => config.describe(),
+            Self::Transformer(config) => config.describe(),
             Self::Ensemble(config) => {
                 let members: Vec<String> = config
                     .members
@@ -525,15 +535,18 @@ impl ModelConfig {
                 head: head.clone(),
                 ..config.clone()
             }),
-            Self::BagOfWords(_) | Self::Checkpoint(_) | Self::Ensemble(_) => self.clone(),
+            Self::BagOfWords(_)
+            | Self::Checkpoint(_)
+            | Self::Transformer(_)
+            | Self::Ensemble(_) => self.clone(),
         }
     }
 
-    /// The paths of the checkpoints that it is made of.
-    pub fn checkpoints(&self) -> Vec<&str> {
+    /// The checkpoints that it is made of.
+    pub fn checkpoints(&self) -> Vec<&CheckpointConfig> {
         match self {
-            Self::BagOfWords(_) | Self::Features(_) => Vec::new(),
-            Self::Checkpoint(config) => vec![&config.path],
+            Self::BagOfWords(_) | Self::Features(_) | Self::Transformer(_) => Vec::new(),
+            Self::Checkpoint(config) => vec![config],
             Self::Ensemble(config) => config.members.iter().flat_map(Self::checkpoints).collect(),
         }
     }
@@ -548,8 +561,9 @@ impl ModelConfig {
             Self::Features(FeaturesConfig {
                 head: HeadConfig::Mlp(_),
                 ..
-            }) => Ok(()),
-            Self::Checkpoint(_) => Err(ModelError::NoEarlyStop),
+            })
+            | Self::Checkpoint(_)
+            | Self::Transformer(_) => Ok(()),
             Self::BagOfWords(_) | Self::Features(_) | Self::Ensemble(_) => {
                 Err(ModelError::NeedsSteps)
             }

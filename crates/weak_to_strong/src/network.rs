@@ -15,7 +15,7 @@ use crate::objective::MiniBatch;
 use crate::source::FeatureView;
 
 /// Looks at the held-out labels in one training.
-const N_LOOKS: usize = 20;
+pub(crate) const N_LOOKS: usize = 20;
 
 /// A network before learning.
 #[derive(Debug, Clone)]
@@ -49,22 +49,14 @@ impl Student for NetworkStudent {
                 Some((self.view.rows(labelled(questions, labels))?, labels))
             }
         };
-        let mut agreement = |network: &Network| {
-            let Some((rows, labels)) = &held_out else {
-                return 0.0;
-            };
-            let logits = network.logits(rows);
-            let agreeing = logits
-                .chunks_exact(n_answers)
-                .zip(labels.rows())
-                .filter(|(z, y)| argmax(z) == argmax(y))
-                .count();
-            agreeing as f64 / labels.len() as f64
+        let mut score = |network: &Network| match &held_out {
+            None => 0.0,
+            Some((rows, labels)) => agreement(&network.logits(rows), labels),
         };
         let n_steps = rows.len().div_ceil(self.options.batch_size) * self.options.epochs;
         let stopping = lesson.validation.map(|_| EarlyStopping {
             every: n_steps.div_ceil(N_LOOKS),
-            score: &mut agreement,
+            score: &mut score,
         });
         let training = Network::train(
             &rows,
@@ -98,6 +90,16 @@ pub(crate) fn labelled<'q>(
         .iter()
         .filter(|question| ids.next_if(|id| **id == question.id).is_some())
         .collect()
+}
+
+/// The share of `labels` whose likeliest answer has the largest of `logits`, `[n, n_answers]`.
+pub(crate) fn agreement(logits: &[f32], labels: &TrainingLabels) -> f64 {
+    let agreeing = logits
+        .chunks_exact(labels.n_answers())
+        .zip(labels.rows())
+        .filter(|(z, y)| argmax(z) == argmax(y))
+        .count();
+    agreeing as f64 / labels.len() as f64
 }
 
 fn argmax<T: PartialOrd + Copy>(values: &[T]) -> usize {

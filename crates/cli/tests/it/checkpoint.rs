@@ -77,6 +77,12 @@ fn a_transformer_learns_from_weak_labels_and_resumes() {
     let whole = ledger::numbers(&run);
     let manifest = place.read("runs/small/manifest.json");
     assert!(manifest.contains("\"models/tiny\": \""), "{manifest}");
+    // The page shows what was trained step by step.
+    let page = place.read("runs/small/report.html");
+    assert!(
+        page.contains("Training loss of product, a line a seed"),
+        "no curve"
+    );
     // A student that is gone is taught again, to the same numbers.
     ledger::forget(&run, "method", "product");
     place.succeed(&["run", "small.toml", "--quiet"]);
@@ -108,8 +114,17 @@ fn checkpoints_that_cannot_be_used_are_named() {
     );
     let said = refused("roles.strong.model.train.learning-rate=-1");
     assert!(said.contains("`learning-rate` is -1"), "{said}");
-    let said = refused("method.0.early-stop=\"weak-labels\"");
-    assert!(said.contains("early stopping of a checkpoint"), "{said}");
+    let said = refused("roles.strong.model.device=\"gpu\"");
+    assert!(said.contains("unknown value `gpu`"), "{said}");
+    if !cfg!(feature = "cuda") {
+        let said = refused("roles.strong.model.device=\"cuda\"");
+        assert!(said.contains("there are: cpu"), "{said}");
+        assert!(said.contains("--features cuda"), "{said}");
+    }
+    let said = refused("roles.strong.model.path=\"hf:nobody/nothing\"");
+    assert!(said.contains("hf:nobody/nothing"), "{said}");
+    let said = refused("roles.strong.model={kind=\"transformer\",heads=3}");
+    assert!(said.contains("`heads` is 3"), "{said}");
     let weights = std::fs::read(place.path("models/tiny/model.safetensors")).unwrap();
     place.write(
         "models/tiny/model.safetensors",
@@ -118,4 +133,125 @@ fn checkpoints_that_cannot_be_used_are_named() {
     let said = refused("seeds=1");
     assert!(said.contains("models/tiny/model.safetensors"), "{said}");
     assert!(said.contains("fetch it again"), "{said}");
+}
+
+/// Steps by training, as the log of the run has them, one list for each process.
+fn steps(place: &Workplace, run: &str) -> Vec<Vec<(String, u64)>> {
+    let mut processes = Vec::new();
+    for line in place.read(&format!("{run}/events.jsonl")).lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        match event["event"].as_str().unwrap() {
+            "started" => processes.push(Vec::new()),
+            "step" => {
+                let training = event["training"].as_str().unwrap().to_owned();
+                let step = event["step"].as_u64().unwrap();
+                processes.last_mut().unwrap().push((training, step));
+            }
+            _ => {}
+        }
+    }
+    processes
+}
+
+#[test]
+fn a_training_that_is_killed_goes_on_where_it_was() {
+    let Some(place) = place("a_training_that_is_killed_goes_on_where_it_was") else {
+        return;
+    };
+    let settings = [
+        "--set",
+        "roles.strong.model.train.save-every-secs=0",
+        "--set",
+        "roles.strong.model.train.epochs=40",
+        "--set",
+        "method.0.early-stop=\"weak-labels\"",
+        "--set",
+        "seeds=1",
+        "--quiet",
+    ];
+    let command = |out: &'static str| {
+        let command = ["run", "small.toml", "--out", out];
+        command.into_iter().chain(settings).collect::<Vec<_>>()
+    };
+    place.succeed(&command("whole"));
+    let (whole, n_trainings) = (ledger::numbers(&place.path("whole")), 2);
+    assert!(!place.path("whole/trainings").exists());
+    let mut n_resumed = 0;
+    for _ in 0..6 {
+        let mut child = place.trimtab(&command("cut")).spawn().unwrap();
+        // Until some training has kept its state, and a little longer.
+        let patience = std::time::Instant::now();
+        while !has_state(&place.path("cut/trainings"))
+            && child.try_wait().unwrap().is_none()
+            && patience.elapsed().as_secs() < 60
+        {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    place.succeed(&command("cut"));
+    ledger::assert_same(&ledger::numbers(&place.path("cut")), &whole);
+    for process in steps(&place, "cut").iter().skip(1) {
+        let first = process.first().is_some_and(|(_, step)| *step > 1);
+        n_resumed += usize::from(first);
+    }
+    assert!(n_resumed > 0, "no training went on within");
+    assert!(
+        n_resumed >= n_trainings,
+        "only {n_resumed} trainings went on within"
+    );
+    assert!(!place.path("cut/trainings").exists());
+}
+
+/// Whether any training has kept its state under `folder`.
+fn has_state(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return false;
+    };
+    entries
+        .flatten()
+        .any(|entry| entry.file_name() == "state.safetensors" || has_state(&entry.path()))
+}
+
+#[test]
+fn a_transformer_can_start_from_nothing_and_be_adapted() {
+    let Some(place) = place("a_transformer_can_start_from_nothing_and_be_adapted") else {
+        return;
+    };
+    let scratch =
+        "roles.strong.model={kind=\"transformer\",layers=1,width=16,heads=2,vocabulary=64}";
+    let table = place
+        .succeed(&["run", "small.toml", "--out", "scratch", "--set", scratch])
+        .stdout;
+    assert!(table.contains("transformer of 1 × 16"), "{table}");
+    let lora = "roles.strong.model.train={trained=\"lora\",lora={rank=2}}";
+    let save = "roles.strong.model.save=true";
+    let table = place
+        .succeed(&[
+            "run",
+            "small.toml",
+            "--out",
+            "lora",
+            "--set",
+            lora,
+            "--set",
+            save,
+        ])
+        .stdout;
+    assert!(table.contains("tiny with LoRA of rank 2"), "{table}");
+    // What was saved is a model that a role can be bound to, with the tokenizer it came with.
+    let config = place.read("lora/models/0-0/ceiling/config.json");
+    assert!(config.contains("GPT2ForSequenceClassification"), "{config}");
+    let saved = "roles.strong.model=\"lora/models/0-0/method/product/student\"";
+    place.succeed(&[
+        "run",
+        "small.toml",
+        "--out",
+        "again",
+        "--set",
+        saved,
+        "--quiet",
+    ]);
 }

@@ -6,10 +6,14 @@
 //! that are not 0 to find the last one; so rows are cut to that length here, which for a causal model is the same.
 
 use serde_json::Value;
-use trimtab_core::{BatchObjective, Seed};
-use trimtab_nn::train::Order;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use trimtab_core::{BatchObjective, Folders, Schedule, Seed, TrainingStep, Workplace};
+use trimtab_nn::train::{EarlyStopping, Order};
 use trimtab_nn::{
-    Classifier, Padding, Pooling, Schedule, TokenBatch, TrainError, TrainOptions, Trained,
+    Classifier, LinearMap, LoraOptions, OptionError, Padding, Pooling, Session, TokenBatch,
+    TrainError, TrainOptions, Trained, Training,
 };
 
 use crate::golden::{flat, json, load, numbers};
@@ -115,6 +119,43 @@ fn labels(samples: &Value) -> Vec<[f64; 2]> {
         .collect()
 }
 
+/// Trains, and gives the steps that it took.
+fn train(
+    classifier: &mut Classifier,
+    rows: &[Vec<u32>],
+    objective: &mut Soft,
+    options: &TrainOptions,
+    seed: Seed,
+) -> Result<(Training, Vec<TrainingStep>), TrainError> {
+    train_in(None, None, classifier, rows, objective, options, seed)
+}
+
+fn folders(state: PathBuf) -> Folders {
+    let models = state.join("models");
+    Folders { state, models }
+}
+
+/// The same with a folder for its state, and early stopping.
+fn train_in(
+    folder: Option<PathBuf>,
+    stopping: Option<EarlyStopping<'_>>,
+    classifier: &mut Classifier,
+    rows: &[Vec<u32>],
+    objective: &mut Soft,
+    options: &TrainOptions,
+    seed: Seed,
+) -> Result<(Training, Vec<TrainingStep>), TrainError> {
+    let steps = Mutex::new(Vec::new());
+    let on_step = |_: &str, step: &TrainingStep| steps.lock().unwrap().push(*step);
+    let session = Session {
+        workplace: &Workplace::new(&on_step, folder.map(folders)),
+        stopping,
+        ..Session::plain()
+    };
+    let training = classifier.train(rows, objective, options, seed, session)?;
+    Ok((training, steps.into_inner().unwrap()))
+}
+
 fn classifier() -> Classifier {
     Classifier::new(load("w2s_gpt2"), Pooling::LastToken, 2)
 }
@@ -139,18 +180,15 @@ fn follow(name: &str, kind: Kind, trained: Trained, schedule: Schedule) {
         seen: Vec::new(),
     };
     let mut classifier = classifier();
-    let mut steps = Vec::new();
-    let training = classifier
-        .train(
-            &rows(&trace["train"]),
-            &mut objective,
-            &options,
-            Seed(0),
-            &mut |step| {
-                steps.push(*step);
-            },
-        )
-        .unwrap();
+    let rows_train = rows(&trace["train"]);
+    let (training, steps) = train(
+        &mut classifier,
+        &rows_train,
+        &mut objective,
+        &options,
+        Seed(0),
+    )
+    .unwrap();
     let expected = run["steps"].as_array().unwrap();
     assert_eq!(
         (training.n_steps, steps.len(), expected.len()),
@@ -258,12 +296,8 @@ fn soft(kind: Kind) -> (Vec<Vec<u32>>, Soft) {
 fn trained(options: &TrainOptions, seed: Seed) -> (Vec<f64>, Vec<f32>) {
     let (rows, mut objective) = soft(Kind::Confidence);
     let mut classifier = classifier();
-    let mut losses = Vec::new();
-    classifier
-        .train(&rows, &mut objective, options, seed, &mut |step| {
-            losses.push(step.loss);
-        })
-        .unwrap();
+    let (_, steps) = train(&mut classifier, &rows, &mut objective, options, seed).unwrap();
+    let losses = steps.iter().map(|step| step.loss).collect();
     (losses, classifier.head())
 }
 
@@ -282,7 +316,7 @@ fn micro_batches_change_nothing_and_the_seed_changes_the_order() {
     assert_eq!(losses.len(), 10);
     let in_parts = TrainOptions {
         micro_batch_size: 3,
-        ..options
+        ..options.clone()
     };
     let (other_losses, other_head) = trained(&in_parts, Seed(1));
     for (a, b) in losses.iter().zip(&other_losses) {
@@ -322,23 +356,322 @@ fn every_architecture_learns() {
             schedule: Schedule::Constant,
             ..TrainOptions::default()
         };
-        let mut losses = Vec::new();
-        let result = classifier.train(&ids, &mut objective, &options, Seed(0), &mut |step| {
-            losses.push(step.loss);
-        });
-        result.unwrap();
+        let trained = train(&mut classifier, &ids, &mut objective, &options, Seed(0));
+        let losses: Vec<f64> = trained.unwrap().1.iter().map(|step| step.loss).collect();
         // The entropy of the soft label is what is left.
         assert!(losses[39] < 0.35 && losses[0] > 0.69, "{name}: {losses:?}");
     }
+}
+
+/// Options of a training of eight steps, of each kind.
+fn kinds() -> [TrainOptions; 3] {
+    [Trained::Head, Trained::Lora, Trained::All].map(|trained| TrainOptions {
+        trained,
+        batch_size: 12,
+        micro_batch_size: 5,
+        learning_rate: 5e-3,
+        epochs: 2,
+        warm_up: 0.25,
+        weight_decay: 0.1,
+        save_every_secs: 0.0,
+        ..TrainOptions::default()
+    })
+}
+
+/// An objective that gives up at one of the steps, as a process that is killed does.
+struct Killed {
+    inner: Soft,
+    at: usize,
+}
+
+impl BatchObjective for Killed {
+    fn evaluate(
+        &mut self,
+        rows: &[usize],
+        step: usize,
+        n_steps: usize,
+        logits: &[f32],
+        gradient: &mut [f32],
+    ) -> f64 {
+        let loss = (self.inner).evaluate(rows, step, n_steps, logits, gradient);
+        if step == self.at { f64::NAN } else { loss }
+    }
+}
+
+#[test]
+fn a_training_that_was_killed_goes_on_to_the_same_bits() {
+    for options in kinds() {
+        for n_looks in [0, 3] {
+            let folder = tempfile::tempdir().unwrap();
+            // What early stopping thinks of is the size of the head's first weight.
+            let mut score = |classifier: &Classifier| Ok(-f64::from(classifier.head()[0]).abs());
+            let mut run = |folder: Option<PathBuf>| {
+                let (rows, mut objective) = soft(Kind::Confidence);
+                let mut classifier = classifier();
+                let stopping = (n_looks > 0).then_some(EarlyStopping {
+                    n_looks,
+                    score: &mut score,
+                });
+                let (training, steps) = train_in(
+                    folder,
+                    stopping,
+                    &mut classifier,
+                    &rows,
+                    &mut objective,
+                    &options,
+                    Seed(5),
+                )
+                .unwrap();
+                let tokens = classifier.model().transformer.parameter("embed.tokens");
+                let query = "layers.1.attention.query.weight";
+                let query = classifier.model().transformer.parameter(query);
+                (training, steps, classifier.head(), tokens, query)
+            };
+            let whole = run(None);
+            let n_steps = whole.1.len();
+            assert!(n_steps >= 8, "{n_steps}");
+            let (rows, inner) = soft(Kind::Confidence);
+            let mut same = |classifier: &Classifier| Ok(-f64::from(classifier.head()[0]).abs());
+            let mut killed = Killed {
+                inner,
+                at: n_steps / 2 + 1,
+            };
+            let session = Session {
+                workplace: &Workplace::new(&|_, _| {}, Some(folders(folder.path().into()))),
+                stopping: (n_looks > 0).then_some(EarlyStopping {
+                    n_looks,
+                    score: &mut same,
+                }),
+                ..Session::plain()
+            };
+            let mut cut = classifier();
+            let result = cut.train(&rows, &mut killed, &options, Seed(5), session);
+            assert!(matches!(result, Err(TrainError::Diverged { .. })));
+            assert_eq!(cut.head(), classifier().head());
+            let resumed = run(Some(folder.path().into()));
+            assert_eq!(
+                resumed.1,
+                whole.1[n_steps / 2 + 1..],
+                "{:?}",
+                options.trained
+            );
+            assert_eq!(resumed.0, whole.0);
+            assert_eq!(resumed.2, whole.2);
+            assert_eq!(resumed.3, whole.3);
+            assert_eq!(resumed.4, whole.4);
+        }
+    }
+}
+
+#[test]
+fn the_state_of_another_training_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [_, lora, _] = kinds();
+    let run = |options: &TrainOptions, seed, rows: &[Vec<u32>]| {
+        let (_, mut objective) = soft(Kind::Confidence);
+        let folder = Some(folder.path().into());
+        let mut classifier = classifier();
+        train_in(
+            folder,
+            None,
+            &mut classifier,
+            rows,
+            &mut objective,
+            options,
+            seed,
+        )
+    };
+    let (rows, _) = soft(Kind::Confidence);
+    run(&lora, Seed(5), &rows).unwrap();
+    // How often state is kept has no part in the result.
+    let rarely = TrainOptions {
+        save_every_secs: 1e6,
+        ..lora.clone()
+    };
+    assert!(run(&rarely, Seed(5), &rows).unwrap().1.is_empty());
+    let other = TrainOptions {
+        learning_rate: 1e-3,
+        ..lora.clone()
+    };
+    let mut other_rows = rows.clone();
+    other_rows[0][0] += 1;
+    for result in [
+        run(&other, Seed(5), &rows),
+        run(&lora, Seed(6), &rows),
+        run(&lora, Seed(5), &other_rows),
+    ] {
+        let error = result.unwrap_err();
+        assert!(
+            error.to_string().contains("state of another training"),
+            "{error}"
+        );
+        assert!(error.hint().contains("delete the file"));
+    }
+    let path = folder.path().join("state.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let error = run(&lora, Seed(5), &rows).unwrap_err();
+    assert!(matches!(error, TrainError::State(_)), "{error}");
+}
+
+#[test]
+fn state_that_cannot_be_kept_leaves_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let [head, ..] = kinds();
+    let (rows, mut objective) = soft(Kind::Confidence);
+    let place = Some(folder.path().to_owned());
+    train_in(
+        place.clone(),
+        None,
+        &mut classifier(),
+        &rows,
+        &mut objective,
+        &head,
+        Seed(5),
+    )
+    .unwrap();
+    let path = folder.path().join("state.safetensors");
+    let before = std::fs::read(&path).unwrap();
+    // Where the new state would be written there is a folder: as good as a full disk.
+    std::fs::create_dir(path.with_extension("new")).unwrap();
+    let half = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let error = train_in(
+        place,
+        None,
+        &mut classifier(),
+        &rows,
+        &mut objective,
+        &head,
+        Seed(5),
+    );
+    assert!(matches!(error, Err(TrainError::KeepState(_))));
+    assert_eq!(before, half);
+}
+
+#[test]
+fn adapters_start_at_the_model_and_change_only_their_targets() {
+    let (rows, mut objective) = soft(Kind::CrossEntropy);
+    let [_, options, _] = kinds();
+    let options = TrainOptions {
+        lora: LoraOptions {
+            rank: 4,
+            alpha: 8.0,
+            targets: vec![LinearMap::Key, LinearMap::Up],
+        },
+        epochs: 30,
+        ..options
+    };
+    let mut learnt = classifier();
+    let (_, steps) = train(&mut learnt, &rows, &mut objective, &options, Seed(2)).unwrap();
+    // The head starts at zero, so the first loss is that of the model as it was.
+    assert!((steps[0].loss - f64::ln(2.0)).abs() < 1e-6);
+    let last = steps.last().unwrap();
+    assert!(last.loss < steps[0].loss, "{} {}", steps[0].loss, last.loss);
+    let parameter = |classifier: &Classifier, name: &str| {
+        classifier.model().transformer.parameter(name).unwrap().0
+    };
+    let before = classifier();
+    for name in [
+        "embed.tokens",
+        "norm.weight",
+        "layers.0.attention.query.weight",
+    ] {
+        assert_eq!(parameter(&learnt, name), parameter(&before, name), "{name}");
+    }
+    for name in ["layers.0.attention.key.weight", "layers.1.mlp.up.weight"] {
+        let (is, was) = (parameter(&learnt, name), parameter(&before, name));
+        let change: Vec<f32> = is.iter().zip(&was).map(|(is, was)| is - was).collect();
+        assert!(change.iter().any(|x| x.abs() > 1e-5), "{name}");
+        let (_, shape) = before.model().transformer.parameter(name).unwrap();
+        assert_eq!(rank(change, shape[1], 1e-6), 4, "{name}");
+    }
+}
+
+/// The rank of a matrix, by elimination.
+fn rank(mut matrix: Vec<f32>, n_columns: usize, tolerance: f32) -> usize {
+    let n_rows = matrix.len() / n_columns;
+    let mut rank = 0;
+    while rank < n_rows {
+        let rest = &matrix[rank * n_columns..];
+        let (at, &pivot) = (rest.iter().enumerate())
+            .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))
+            .unwrap();
+        if pivot.abs() < tolerance {
+            break;
+        }
+        let (row, column) = (rank + at / n_columns, at % n_columns);
+        for c in 0..n_columns {
+            matrix.swap(rank * n_columns + c, row * n_columns + c);
+        }
+        for other in rank + 1..n_rows {
+            let factor = matrix[other * n_columns + column] / pivot;
+            for c in 0..n_columns {
+                matrix[other * n_columns + c] -= factor * matrix[rank * n_columns + c];
+            }
+        }
+        rank += 1;
+    }
+    rank
+}
+
+#[test]
+fn adapters_that_fit_nothing_are_refused() {
+    let (rows, mut objective) = soft(Kind::CrossEntropy);
+    let mut refused = |lora: LoraOptions| {
+        let [_, options, _] = kinds();
+        let options = TrainOptions { lora, ..options };
+        let result = train(&mut classifier(), &rows, &mut objective, &options, Seed(0));
+        result.unwrap_err().to_string()
+    };
+    let gate = LoraOptions {
+        targets: vec![LinearMap::Gate],
+        ..LoraOptions::default()
+    };
+    assert!(refused(gate).contains("only gated MLPs have a gate"));
+    let nothing = LoraOptions {
+        rank: 0,
+        ..LoraOptions::default()
+    };
+    assert_eq!(refused(nothing), "`lora.rank` is 0, expected 1 or more");
+}
+
+/// Two rows a sample, one output: the loss sees both scores side by side, and learns which is which.
+#[test]
+fn rows_of_one_sample_are_judged_together() {
+    let ids: Vec<Vec<u32>> = vec![vec![1, 17], vec![66, 3], vec![9, 80, 7], vec![5, 5, 1]];
+    let mut classifier = Classifier::new(load("gpt2"), Pooling::LastToken, 1);
+    let mut objective = Soft {
+        kind: Kind::CrossEntropy,
+        labels: vec![[1.0, 0.0], [0.0, 1.0]],
+        seen: Vec::new(),
+    };
+    let options = TrainOptions {
+        epochs: 30,
+        batch_size: 2,
+        micro_batch_size: 1,
+        learning_rate: 3e-3,
+        ..TrainOptions::default()
+    };
+    let session = Session {
+        rows_per_sample: 2,
+        ..Session::plain()
+    };
+    let training = classifier.train(&ids, &mut objective, &options, Seed(0), session);
+    assert!(training.unwrap().loss < 0.1);
+    let scores = classifier.predict(&ids, 4).unwrap();
+    assert!(
+        scores[0] > scores[1] + 2.0 && scores[3] > scores[2] + 2.0,
+        "{scores:?}"
+    );
+    assert!(objective.seen.iter().all(|logits| logits.len() == 4));
 }
 
 #[test]
 fn what_cannot_be_trained_is_said() {
     let (rows, mut objective) = soft(Kind::CrossEntropy);
     let mut fails = |rows: &[Vec<u32>], options: TrainOptions| {
-        classifier()
-            .train(rows, &mut objective, &options, Seed(0), &mut |_| {})
-            .unwrap_err()
+        train(&mut classifier(), rows, &mut objective, &options, Seed(0)).unwrap_err()
     };
     let error = fails(&[], TrainOptions::default());
     assert_eq!(
@@ -354,10 +687,10 @@ fn what_cannot_be_trained_is_said() {
     );
     assert!(matches!(
         error,
-        TrainError::Option {
+        TrainError::Option(OptionError {
             option: "learning-rate",
             ..
-        }
+        })
     ));
     let error = fails(
         &rows,
@@ -372,6 +705,23 @@ fn what_cannot_be_trained_is_said() {
     let too_long = TokenBatch::new(&[vec![1; 65]], Padding::Right).unwrap();
     let error = classifier().forward(&too_long).unwrap_err();
     assert_eq!(error.to_string(), "row 0 has 65 tokens; the model sees 64");
+}
+
+#[test]
+fn the_last_token_of_every_prefix_is_scored() {
+    let (rows, mut objective) = soft(Kind::CrossEntropy);
+    let mut classifier = classifier();
+    let options = TrainOptions::default();
+    train(&mut classifier, &rows, &mut objective, &options, Seed(0)).unwrap();
+    let row = &rows[3];
+    let batch = TokenBatch::new(std::slice::from_ref(row), Padding::Right).unwrap();
+    let everywhere = numbers(&classifier.at_every_token(&batch).unwrap());
+    for len in 1..=row.len() {
+        let alone = classifier.predict(&[&row[..len]], 1).unwrap();
+        for (a, b) in everywhere[(len - 1) * 2..][..2].iter().zip(&alone) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
 }
 
 #[test]
@@ -422,8 +772,7 @@ fn trained_models_are_written() {
             seen: Vec::new(),
         };
         let mut classifier = Classifier::new(load(name), Pooling::LastToken, 2);
-        let result = classifier.train(&ids, &mut objective, &options, Seed(0), &mut |_| {});
-        result.unwrap();
+        train(&mut classifier, &ids, &mut objective, &options, Seed(0)).unwrap();
         let model = classifier.model();
         let hidden = model
             .transformer

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{SECTIONS, dagger, metric};
+use super::{SECTIONS, dagger, metric, training};
 use crate::glossary::Metric;
 use crate::summary::{MethodSummary, PgrEstimate, Summary, VariantSummary};
 use crate::{number, ranking, svg, text};
@@ -15,7 +15,7 @@ pub(super) fn section(summary: &Summary) -> Markup {
             h1 { (text::name(&summary.name)) }
             p class="lead" { (text::sentence(&summary.sentence)) }
             nav aria-label="Sections" {
-                @for (id, title) in SECTIONS { a href={ "#" (id) } { (title) } " " }
+                @for (id, title) in SECTIONS.into_iter().filter(|(id, _)| *id != "training" || training::is_there(summary)) { a href={ "#" (id) } { (title) } " " }
             }
             div class="cards" {
                 @for (i, variant) in summary.variants.iter().enumerate() { (card(i, variant)) }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use trimtab_core::{
     AnswerIdx, AnswerKey, AnswerSet, Distribution, FeatureTable, Fitted, Judgement, NamedFeatures,
-    Provenance, Question, SampleId, Seed, TrainingLabels,
+    Provenance, Question, SampleId, Seed, TrainingLabels, Workplace,
 };
 use trimtab_weak_to_strong::WeakToStrongConfig;
-use trimtab_weak_to_strong::method::{Classroom, MethodError, prepare, teach};
+use trimtab_weak_to_strong::method::{Classroom, MethodError, groups, prepare, teach};
 use trimtab_weak_to_strong::model::{Materials, ModelConfig, ModelError};
 
 const N: usize = 240;
@@ -89,6 +89,7 @@ impl World {
             roles: &self.roles,
             materials: &self.materials,
             seed: Seed(3),
+            workplace: Workplace::none(),
         }
     }
 
@@ -98,7 +99,14 @@ impl World {
             .iter()
             .map(|config| prepare(config, &classroom, &self.labels(), &self.key))
             .collect::<Result<Vec<_>, _>>()?;
-        teach(&classroom, &prepared)
+        let mut fitted: Vec<Option<Fitted>> = prepared.iter().map(|_| None).collect();
+        for group in groups(&prepared) {
+            let taught = teach(&classroom, &prepared, &group)?;
+            for (&at, taught) in group.iter().zip(taught) {
+                assert!(fitted[at].replace(taught).is_none(), "taught twice");
+            }
+        }
+        Ok(fitted.into_iter().map(Option::unwrap).collect())
     }
 
     fn judgements(&self, fitted: &Fitted) -> Vec<Judgement> {

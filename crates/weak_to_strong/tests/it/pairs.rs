@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use trimtab_core::{
     AnswerIdx, AnswerKey, AnswerSet, FeatureTable, Lesson, NamedFeatures, Provenance, Question,
-    SampleId, Seed, Supervisor, TrainingLabels,
+    SampleId, Seed, Supervisor, TrainingLabels, Workplace,
 };
 use trimtab_weak_to_strong::model::{Materials, ModelError};
 use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
@@ -29,7 +29,7 @@ fn model(json: &str) -> ModelConfig {
 }
 
 /// People prefer politeness, whichever reply has it.
-fn taught() -> Box<dyn Supervisor> {
+fn taught(json: &str) -> Box<dyn Supervisor> {
     let questions: Vec<Question> = (0..60)
         .map(|i| {
             let (rude, polite) = (format!("no {i}"), format!("sorry {i}"));
@@ -45,17 +45,13 @@ fn taught() -> Box<dyn Supervisor> {
     let key = AnswerKey::new(key.map(|(i, q)| (q.id.clone(), right(i)))).unwrap();
     let labels = TrainingLabels::from_key(&questions, &key).unwrap();
     assert_eq!(labels.provenance(), Provenance::GroundTruth);
-    let student = build(
-        &model(r#""bag-of-words""#),
-        &LossConfig::default(),
-        &pairs(),
-    )
-    .unwrap();
+    let student = build(&model(json), &LossConfig::default(), &pairs()).unwrap();
     let lesson = Lesson {
         questions: &questions,
         labels: &labels,
         validation: None,
         seed: Seed(0),
+        workplace: Workplace::none(),
     };
     student.as_student().learn(&lesson).unwrap().student
 }
@@ -66,13 +62,31 @@ fn of_second(supervisor: &dyn Supervisor, candidates: [&str; 2]) -> f64 {
     judged[0].verdict.decided().unwrap().probabilities()[1]
 }
 
-#[test]
-fn one_reward_scores_either_reply() {
-    let supervisor = taught();
+/// What has one reward for either reply.
+fn check_reward(json: &str) {
+    let supervisor = taught(json);
     assert!(of_second(&*supervisor, ["no way", "sorry friend"]) > 0.9);
     assert!(of_second(&*supervisor, ["sorry friend", "no way"]) < 0.1);
     // Two thirds of the answers were B, but there is no bias to learn that by.
-    assert!((of_second(&*supervisor, ["same", "same"]) - 0.5).abs() < 1e-12);
+    assert!((of_second(&*supervisor, ["same", "same"]) - 0.5).abs() < 1e-6);
+    let (there, back) = (["no way", "sorry"], ["sorry", "no way"]);
+    let sum = of_second(&*supervisor, there) + of_second(&*supervisor, back);
+    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+}
+
+#[test]
+fn one_reward_scores_either_reply() {
+    check_reward(r#""bag-of-words""#);
+}
+
+/// A sample is two rows then, which stay together in every batch.
+#[test]
+#[cfg(feature = "networks")]
+fn a_transformer_has_one_reward_as_well() {
+    check_reward(
+        r#"{"kind": "transformer", "layers": 1, "width": 16, "heads": 2, "vocabulary": 512,
+            "train": {"epochs": 12, "batch-size": 8, "learning-rate": 1e-2}}"#,
+    );
 }
 
 proptest! {
@@ -80,7 +94,7 @@ proptest! {
 
     #[test]
     fn turning_a_pair_round_turns_its_probability_round(a in "[a-z ]{0,30}", b in "(sorry|no)[ a-z]{0,20}") {
-        let supervisor = taught();
+        let supervisor = taught(r#""bag-of-words""#);
         let (there, back) = (of_second(&*supervisor, [&a, &b]), of_second(&*supervisor, [&b, &a]));
         prop_assert!((there + back - 1.0).abs() < 1e-6, "{there} {back}");
     }
@@ -100,12 +114,7 @@ fn what_cannot_choose_between_texts_says_so() {
     };
     let mut materials = pairs();
     materials.features.push(features("some"));
-    for (json, name) in [
-        (r#""features""#, "features"),
-        (r#""models/x""#, "checkpoint"),
-    ] {
-        assert_eq!(refusal(json, &materials), ModelError::NoChooser(name));
-    }
+    assert_eq!(refusal(r#""features""#, &materials), ModelError::NoChooser);
     materials.n_candidates = Some(4);
     assert_eq!(
         refusal(r#""bag-of-words""#, &materials),

@@ -1,5 +1,5 @@
-//! What stands in for transformers where the cargo feature `networks` is off: an experiment that names a
-//! checkpoint still reads, and is refused with what to do about it.
+//! What stands in for transformers where the cargo feature `networks` is off: an experiment that names one
+//! still reads, and is refused with what to do about it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,11 @@ pub struct CheckpointConfig {
     pub path: String,
 }
 
-/// A checkpoint in memory: there is none.
+/// A transformer that starts from nothing, of which nothing is read.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ScratchConfig {}
+
+/// A network in memory: there is none.
 #[derive(Debug, Clone)]
 pub enum Pretrained {}
 
@@ -36,5 +40,20 @@ impl CheckpointConfig {
         _materials: &Materials,
     ) -> Result<Box<dyn Student>, ModelError> {
         Err(ModelError::NoNetworks(self.path.clone()))
+    }
+}
+
+#[expect(clippy::unused_self, reason = "as where there is something to read")]
+impl ScratchConfig {
+    pub(crate) fn describe(&self) -> String {
+        "transformer".into()
+    }
+
+    pub(crate) fn student(
+        &self,
+        _name: String,
+        _loss: &LossConfig,
+    ) -> Result<Box<dyn Student>, ModelError> {
+        Err(ModelError::NoNetworks(self.describe()))
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Without warm-up these are PyTorch's `CosineAnnealingLR` and `LinearLR` to 0. Checked against openai's
-//! learning rates in `tests/it/training.rs`.
+//! learning rates in `nn/tests/it/training.rs`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,228 @@
+//! The state of a training, kept so that one that is killed goes on from it.
+//!
+//! One safetensors file, `state.safetensors`, written beside the old one and renamed over it: there is always a
+//! whole one. In it are what learns, the optimiser's moments, and the best parameters where training is
+//! stopped early; in its metadata the place in the data and a fingerprint of everything that the result depends
+//! on. Numbers are f32 as they were, so that going on gives the bits that staying alive would have given.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use burn_tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use trimtab_core::Seed;
+
+use crate::checkpoint::CheckpointError;
+use crate::classifier::Classifier;
+use crate::safetensors_file::{RawTensor, SafetensorsFile};
+use crate::save::SaveError;
+use crate::train::{Best, TrainError, TrainOptions, Trainer};
+use crate::transformer::Parameter;
+
+/// Where a training is.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Position {
+    /// Steps taken.
+    pub(super) step: usize,
+    /// The sum of this epoch's losses, each as a share of the epoch.
+    pub(super) loss: f64,
+}
+
+/// What the file says beside tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct About {
+    fingerprint: String,
+    position: Position,
+    /// Score and step of the best so far.
+    best: Option<(f64, usize)>,
+}
+
+/// The key of [`About`] in the metadata.
+const ABOUT: &str = "trimtab-training";
+
+/// A file for the state of one training.
+#[derive(Debug)]
+pub(super) struct StateFile {
+    path: PathBuf,
+    fingerprint: String,
+}
+
+impl StateFile {
+    pub(super) fn new(
+        folder: &Path,
+        classifier: &Classifier,
+        options: &TrainOptions,
+        seed: Seed,
+        rows: &[&[u32]],
+        identity: &[u8],
+    ) -> Self {
+        let options = TrainOptions {
+            save_every_secs: 0.0,
+            ..options.clone()
+        };
+        let mut hasher = Sha256::new();
+        hasher.update(format!(
+            "{options:?} {seed:?} {:?} {:?} {}",
+            classifier.model().config.definition,
+            classifier.pooling(),
+            classifier.n_outputs(),
+        ));
+        for row in rows {
+            hasher.update((row.len() as u64).to_le_bytes());
+            for token in *row {
+                hasher.update(token.to_le_bytes());
+            }
+        }
+        hasher.update(identity);
+        let fingerprint = (hasher.finalize().iter()).fold(String::new(), |mut hex, byte| {
+            hex.extend(
+                [byte >> 4, byte & 15]
+                    .map(|half| char::from(b"0123456789abcdef"[usize::from(half)])),
+            );
+            hex
+        });
+        Self {
+            path: folder.join("state.safetensors"),
+            fingerprint,
+        }
+    }
+
+    /// Puts `trainer` where the kept state is; `None` when there is none.
+    pub(super) fn resume(&self, trainer: &mut Trainer<'_>) -> Result<Option<Position>, TrainError> {
+        if !self.path.exists() {
+            return Ok(None);
+        }
+        let mut file = SafetensorsFile::open(&self.path).map_err(TrainError::State)?;
+        let about = file.about(ABOUT).and_then(|json| {
+            let about = serde_json::from_str::<About>(json);
+            about.ok()
+        });
+        let about = about
+            .filter(|about| about.fingerprint == self.fingerprint)
+            .ok_or_else(|| TrainError::OtherState {
+                path: self.path.clone(),
+            })?;
+        let learns = trainer.options.trained.learns();
+        let mut best = about.best.map(|(score, step)| Best {
+            score,
+            step,
+            classifier: trainer.classifier.clone().finished(),
+        });
+        if let Some(best) = &mut best {
+            let mut result = Ok(());
+            // Adapters are merged in the best, which then differs in any parameter.
+            best.classifier.visit(&mut |name, parameter| {
+                let name = format!("best/{name}");
+                if result.is_ok() && file.has(&name) {
+                    result = read(&mut file, &name, parameter);
+                }
+            });
+            result.map_err(TrainError::State)?;
+        }
+        let mut result = Ok(());
+        let adamw = &mut trainer.adamw;
+        trainer.classifier.visit(&mut |name, parameter| {
+            if result.is_ok() && learns(name) && file.has(&format!("parameter/{name}")) {
+                let shape = parameter.shape();
+                let moment = |file: &mut SafetensorsFile, which: &str| {
+                    file.numbers(&format!("{which}/{name}"), &shape)
+                };
+                result = moment(&mut file, "first").and_then(|first| {
+                    let second = moment(&mut file, "second")?;
+                    adamw.restore(name, &parameter, [first, second]);
+                    read(&mut file, &format!("parameter/{name}"), parameter)
+                });
+            }
+        });
+        result.map_err(TrainError::State)?;
+        trainer.adamw.restore_step(about.position.step);
+        trainer.best = best;
+        Ok(Some(about.position))
+    }
+
+    /// Keeps where `trainer` is.
+    pub(super) fn keep(
+        &self,
+        position: Position,
+        trainer: &mut Trainer<'_>,
+    ) -> Result<(), TrainError> {
+        let mut tensors = BTreeMap::new();
+        let mut put = |name: String, values: &[f32], shape: Vec<usize>| {
+            tensors.insert(name, RawTensor::f32(shape, values));
+        };
+        let adamw = &trainer.adamw;
+        trainer.classifier.visit(&mut |name, parameter| {
+            if let Some([first, second]) = adamw.moments(name) {
+                let (values, shape) = parameter.read();
+                put(format!("parameter/{name}"), &values, shape.clone());
+                put(format!("first/{name}"), &first, shape.clone());
+                put(format!("second/{name}"), &second, shape);
+            }
+        });
+        if let Some(best) = &mut trainer.best {
+            best.classifier.visit(&mut |name, parameter| {
+                let (values, shape) = parameter.read();
+                put(format!("best/{name}"), &values, shape);
+            });
+        }
+        let about = About {
+            fingerprint: self.fingerprint.clone(),
+            position,
+            best: trainer.best.as_ref().map(|best| (best.score, best.step)),
+        };
+        self.write(&about, &tensors).map_err(TrainError::KeepState)
+    }
+
+    fn write(&self, about: &About, tensors: &BTreeMap<String, RawTensor>) -> Result<(), SaveError> {
+        let fresh = self.path.with_extension("new");
+        let failed = |source| SaveError::Write {
+            path: fresh.clone(),
+            source,
+        };
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let about = match serde_json::to_string(about) {
+            Ok(about) => about,
+            Err(error) => return Err(failed(error.into())),
+        };
+        let about = HashMap::from([(ABOUT.to_owned(), about)]);
+        safetensors::serialize_to_file(tensors, Some(about), &fresh).map_err(|source| {
+            SaveError::Weights {
+                path: fresh.clone(),
+                source,
+            }
+        })?;
+        (File::open(&fresh).and_then(|file| file.sync_all())).map_err(failed)?;
+        fs::rename(&fresh, &self.path).map_err(failed)
+    }
+}
+
+/// Sets a parameter to what the file has under `name`.
+fn read(
+    file: &mut SafetensorsFile,
+    name: &str,
+    parameter: Parameter<'_>,
+) -> Result<(), CheckpointError> {
+    let values = file.numbers(name, &parameter.shape())?;
+    match parameter {
+        Parameter::Vector(tensor) => set(tensor, values),
+        Parameter::Matrix(tensor) => set(tensor, values),
+    }
+    Ok(())
+}
+
+/// Sets the numbers of a tensor, which stays tracked or untracked as it was.
+fn set<const D: usize>(tensor: &mut Tensor<D>, values: Vec<f32>) {
+    let data = TensorData::new(values, tensor.dims());
+    tensor.inplace(|old| {
+        let fresh = Tensor::from_data(data, &old.device().inner());
+        if old.is_require_grad() {
+            fresh.autodiff().require_grad()
+        } else {
+            fresh
+        }
+    });
+}
