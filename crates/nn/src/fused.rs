@@ -527,8 +527,13 @@ mod tests {
 
     /// Numbers of both passes are rounded differently: about 1e-6 of the largest gradient of a parameter.
     fn assert_close(what: &str, got: &[f32], want: &[f32]) {
+        assert_close_at(1e-2, what, got, want);
+    }
+
+    /// The same where the largest counts as at least `floor`: what cancels to little is as rounded as what it was made of.
+    fn assert_close_at(floor: f32, what: &str, got: &[f32], want: &[f32]) {
         assert_eq!(got.len(), want.len(), "{what}");
-        let top = want.iter().fold(1e-2_f32, |top, x| top.max(x.abs()));
+        let top = want.iter().fold(floor, |top, x| top.max(x.abs()));
         for (i, (got, want)) in got.iter().zip(want).enumerate() {
             assert!(
                 (got - want).abs() < 2e-5 * top,
@@ -692,8 +697,11 @@ mod tests {
                 }
             });
             let (fused, plain) = (list(fused, &transformer), list(plain, &transformer));
+            // Where scores hardly differ, gradients of queries and keys are small differences of large numbers.
+            let all = plain.iter().flat_map(|(_, gradient)| gradient);
+            let floor = 1e-2 * all.fold(0.0_f32, |top, x| top.max(x.abs()));
             for ((name, fused), (_, plain)) in fused.iter().zip(&plain) {
-                assert_close(&format!("{kind}, {name}"), fused, plain);
+                assert_close_at(floor, &format!("{kind}, {name}"), fused, plain);
             }
         }
     }

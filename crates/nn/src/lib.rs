@@ -7,6 +7,7 @@
 //! - [`fused`]: the same on the processor, as a few coarse operations with their own way back;
 //! - [`language_model`]: training on the next token;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
+//! - [`generate`], [`score`]: a language model that writes ([`sampling`]), and one that says how likely texts are;
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
 //!   or all, which goes on where it was killed.
 //!
@@ -16,18 +17,23 @@
 mod adamw;
 mod architecture;
 pub mod batch;
+mod cache;
 pub mod checkpoint;
 pub mod classifier;
 pub mod config;
+mod decode;
 pub mod definition;
 pub mod device;
 pub mod fused;
+pub mod generate;
 pub mod language_model;
 mod layout;
 pub mod lora;
 mod memory;
 mod safetensors_file;
+pub mod sampling;
 pub mod save;
+pub mod score;
 pub mod tokenizer;
 pub mod train;
 pub mod transformer;
@@ -40,9 +46,14 @@ pub use config::{ConfigError, ModelConfig};
 pub use definition::Definition;
 pub use device::{Device, DeviceError};
 pub use fused::{Operations, Threads};
+pub use generate::{
+    Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Progress, Request,
+};
 pub use language_model::LanguageModelTrainer;
 pub use lora::{LinearMap, LoraOptions};
+pub use sampling::{Sampling, SamplingError};
 pub use save::SaveError;
-pub use tokenizer::{Tokenizer, TokenizerError, Truncation};
+pub use score::{ScoreRequest, Scored};
+pub use tokenizer::{Spelled, Tokenizer, TokenizerError, Truncation};
 pub use train::{OptionError, Session, TrainError, TrainOptions, Trained, Training};
 pub use transformer::{Hidden, Keep, Transformer};

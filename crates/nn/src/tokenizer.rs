@@ -14,7 +14,19 @@ use tokenizers::{PostProcessor, TruncationDirection};
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// The same, reading spelled-out special tokens as ordinary text.
+    literal: tokenizers::Tokenizer,
+    special: Vec<(String, u32)>,
     max_tokens: usize,
+}
+
+/// How a special token's text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelled {
+    /// As that token.
+    AsToken,
+    /// As ordinary text.
+    AsText,
 }
 
 /// What becomes of a text that is too long.
@@ -113,7 +125,20 @@ impl Tokenizer {
                 vocab_size,
             });
         }
-        Ok(Self { inner, max_tokens })
+        let mut literal = inner.clone();
+        literal.set_encode_special_tokens(true);
+        let added = inner.get_added_tokens_decoder().into_iter();
+        let mut special: Vec<(String, u32)> = added
+            .filter(|(_, token)| token.special)
+            .map(|(id, token)| (token.content, id))
+            .collect();
+        special.sort_by_key(|(_, id)| *id);
+        Ok(Self {
+            inner,
+            literal,
+            special,
+            max_tokens,
+        })
     }
 
     /// The ids of `text`, special tokens included.
@@ -145,6 +170,38 @@ impl Tokenizer {
             .post_process(encoding, None, true)
             .map_err(failed)?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of `text` alone: no special tokens are put around it. Special tokens that are spelled out
+    /// in it (`<|im_start|>`) are read as such, or as ordinary text.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::Failed`] when the tokenizer gives up.
+    pub fn encode_bare(&self, text: &str, spelled: Spelled) -> Result<Vec<u32>, TokenizerError> {
+        let failed = |error: tokenizers::Error| TokenizerError::Failed(error.to_string());
+        let tokenizer = match spelled {
+            Spelled::AsToken => &self.inner,
+            Spelled::AsText => &self.literal,
+        };
+        let encoding = tokenizer.encode_fast(text, false).map_err(failed)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The id of the special token whose text this is, if there is one.
+    pub fn special_token(&self, text: &str) -> Option<u32> {
+        let found = self.special.iter().find(|(special, _)| special == text);
+        found.map(|(_, id)| *id)
+    }
+
+    /// Texts and ids of all special tokens, by id.
+    pub fn special_tokens(&self) -> &[(String, u32)] {
+        &self.special
+    }
+
+    /// The most tokens that the model sees.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
     }
 
     /// The text of `ids`, special tokens left out.

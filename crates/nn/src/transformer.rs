@@ -100,6 +100,10 @@ pub(crate) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
 
 type Visit<'v> = &'v mut dyn FnMut(&str, Parameter<'_>);
 
+mod cached;
+use cached::LayerPast;
+pub(crate) use cached::Past;
+
 #[derive(Debug, Clone)]
 struct Layer {
     norm1: Norm,
@@ -402,6 +406,11 @@ impl Transformer {
         self
     }
 
+    /// Whether its parameters collect gradients.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.tokens.device().is_autodiff()
+    }
+
     /// The same transformer without gradients.
     #[must_use]
     pub(crate) fn untracked(mut self) -> Self {
@@ -431,7 +440,7 @@ impl Transformer {
             if keep == Keep::All {
                 all.push(h.clone());
             }
-            h = layer.forward(&self.definition, h, mask.as_ref(), rotation.as_ref());
+            h = layer.forward(&self.definition, h, mask.as_ref(), rotation.as_ref(), None);
         }
         let last = match &self.norm {
             Some(norm) => norm.forward(h),
@@ -463,22 +472,29 @@ impl Transformer {
     /// The sum of a token's embeddings, before any norm.
     pub(crate) fn embedded(&self, batch: &TokenBatch) -> Tensor<3> {
         let shape = [batch.n_rows(), batch.len()];
+        let types = self.types.is_some().then(|| batch.types());
+        self.embed_at(shape, batch.ids(), &batch.positions(), types.as_deref())
+    }
+
+    /// Embeddings of `ids` at `positions`, both `[n_rows, len]`.
+    fn embed_at(
+        &self,
+        shape: [usize; 2],
+        ids: &[u32],
+        positions: &[usize],
+        types: Option<&[u32]>,
+    ) -> Tensor<3> {
         let look_up = |table: &Tensor<2>, ids: Vec<i64>| {
             let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
             embedding(table.clone(), ids)
         };
-        let ids = batch.ids().iter().map(|&id| i64::from(id)).collect();
-        let mut h = look_up(&self.tokens, ids);
-        if let Some(positions) = &self.positions {
-            let places = batch.positions().into_iter();
-            h = h + look_up(
-                positions,
-                places.map(|place| place as u32).map(i64::from).collect(),
-            );
+        let mut h = look_up(&self.tokens, ids.iter().map(|&id| i64::from(id)).collect());
+        if let Some(table) = &self.positions {
+            let places = positions.iter().map(|&place| i64::from(place as u32));
+            h = h + look_up(table, places.collect());
         }
-        if let Some(types) = &self.types {
-            let segments = batch.types().into_iter().map(i64::from);
-            h = h + look_up(types, segments.collect());
+        if let (Some(table), Some(types)) = (&self.types, types) {
+            h = h + look_up(table, types.iter().map(|&id| i64::from(id)).collect());
         }
         h
     }
@@ -511,17 +527,26 @@ impl Transformer {
 
     /// Cosine and sine of every rotation, each `[n_rows or 1, 1, len, rotated / 2]`.
     fn rotation(&self, batch: &TokenBatch) -> Option<[Tensor<4>; 2]> {
+        let n_rows = if batch.is_padded() { batch.n_rows() } else { 1 };
+        let positions = &batch.positions()[..n_rows * batch.len()];
+        self.rotation_at([n_rows, batch.len()], positions)
+    }
+
+    /// The same for `positions`, `[n_rows, len]`.
+    fn rotation_at(
+        &self,
+        [n_rows, len]: [usize; 2],
+        positions: &[usize],
+    ) -> Option<[Tensor<4>; 2]> {
         let Positions::Rotary { rotated, theta } = self.definition.positions else {
             return None;
         };
-        let (len, half) = (batch.len(), rotated / 2);
-        let n_rows = if batch.is_padded() { batch.n_rows() } else { 1 };
+        let half = rotated / 2;
         let n = n_rows * len * half;
         let (mut cosines, mut sines) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        for position in batch.positions().into_iter().take(n_rows * len) {
+        for &position in positions {
             for pair in 0..half {
-                let speed = theta.powf(-2.0 * pair as f64 / rotated as f64);
-                let (sine, cosine) = (position as f64 * speed).sin_cos();
+                let (sine, cosine) = angle(position, pair, rotated, theta).sin_cos();
                 cosines.push(cosine as f32);
                 sines.push(sine as f32);
             }
@@ -531,6 +556,11 @@ impl Transformer {
             Tensor::from_data(data, &self.device)
         }))
     }
+}
+
+/// By how much pair `pair` of a head is turned at `position`.
+pub(crate) fn angle(position: usize, pair: usize, rotated: usize, theta: f64) -> f64 {
+    position as f64 * theta.powf(-2.0 * pair as f64 / rotated as f64)
 }
 
 impl Layer {
@@ -547,8 +577,9 @@ impl Layer {
         h: Tensor<3>,
         mask: Option<&Tensor<4>>,
         rotation: Option<&[Tensor<4>; 2]>,
+        past: Option<&mut LayerPast>,
     ) -> Tensor<3> {
-        let attend = |x| self.attention.forward(d, x, mask, rotation);
+        let attend = |x| self.attention.forward(d, x, mask, rotation, past);
         let mlp = |x| self.mlp.forward(d.mlp, x);
         match (d.norm_place, d.residual) {
             (NormPlace::Before, Residual::Sequential) => {
@@ -587,6 +618,7 @@ impl Attention {
         x: Tensor<3>,
         mask: Option<&Tensor<4>>,
         rotation: Option<&[Tensor<4>; 2]>,
+        past: Option<&mut LayerPast>,
     ) -> Tensor<3> {
         let [n, len, _] = x.dims();
         let heads = |x: Tensor<3>, n_heads| -> Tensor<4> {
@@ -605,17 +637,22 @@ impl Attention {
             query = rotate(query, rotation);
             key = rotate(key, rotation);
         }
+        let (key, value) = match past {
+            Some(past) => past.append(key, value),
+            None => (key, value),
+        };
+        let n_keys = key.dims()[2];
         // The queries that share a key lie one below the other, so that keys need no copies.
         let n_rows = d.n_heads / d.n_kv_heads * len;
         let scale = 1.0 / (d.head_width as f64).sqrt();
         let query = (query * scale).reshape([n, d.n_kv_heads, n_rows, d.head_width]);
         let mut scores = query
             .matmul(key.swap_dims(2, 3))
-            .reshape([n, d.n_heads, len, len]);
+            .reshape([n, d.n_heads, len, n_keys]);
         if let Some(mask) = mask {
             scores = scores + mask.clone();
         }
-        let weights = softmax(scores, 3).reshape([n, d.n_kv_heads, n_rows, len]);
+        let weights = softmax(scores, 3).reshape([n, d.n_kv_heads, n_rows, n_keys]);
         let mixed: Tensor<4> = weights
             .matmul(value)
             .reshape([n, d.n_heads, len, d.head_width]);

@@ -170,9 +170,9 @@ pub enum ModelError {
     /// The data has several kinds of features.
     #[error("model `features` does not say which, and the data has `{}`", .0.join("`, `"))]
     WhichFeatures(Vec<String>),
-    /// Features are of a question, and the answers are texts.
-    #[error("model `features` cannot choose between texts, which the data's answers are")]
-    NoChooser,
+    /// The model looks at one text or one row of features a question, and the answers are texts.
+    #[error("model `{0}` cannot choose between texts, which the data's answers are")]
+    NoChooser(&'static str),
     /// A linear reward model compares two texts.
     #[error(
         "model `bag-of-words` compares two texts, and the data's questions have {0} to choose from"
@@ -239,10 +239,10 @@ impl ModelError {
             Self::Device(error) => return error.hint(),
             Self::OtherFeatures { .. } => "name one of those, or use `features` where there is one",
             Self::WhichFeatures(_) => "name one of them: `features:NAME`",
-            Self::NoChooser => {
-                "bind the role to `bag-of-words` or to a checkpoint: they are reward models of such data"
+            Self::NoChooser(_) => {
+                "bind the role to `bag-of-words` or a transformer, which are reward models of such data"
             }
-            Self::NotTwo(_) => "bind the role to a checkpoint, or use data with two candidates",
+            Self::NotTwo(_) => "use data with two candidates a question",
             Self::NeedsNetwork(_) | Self::NeedsSteps => {
                 "give the method `head = \"mlp\"`, or `head = { kind = \"mlp\", hidden = 0 }` for a linear one"
             }
@@ -356,7 +356,9 @@ pub fn build(
             let student = config.student(name, loss, materials)?;
             Ok(Untaught::Other(student))
         }
-        ModelConfig::Transformer(config) => Ok(Untaught::Other(config.student(name, loss)?)),
+        ModelConfig::Transformer(config) => {
+            Ok(Untaught::Other(config.student(name, loss, materials)?))
+        }
         ModelConfig::Ensemble(config) => {
             in_range(
                 "members",
@@ -461,7 +463,7 @@ fn in_range(
 impl FeaturesConfig {
     fn view(&self, materials: &Materials) -> Result<FeatureView, ModelError> {
         if materials.n_candidates.is_some() {
-            return Err(ModelError::NoChooser);
+            return Err(ModelError::NoChooser("features"));
         }
         let names = || materials.features.iter().map(|f| f.name.clone()).collect();
         let given = match (&self.name, &materials.features[..]) {

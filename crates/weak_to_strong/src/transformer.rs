@@ -6,10 +6,9 @@
 //! computed in parts. Weak and strong may be of different families and tokenizers: each model reads a
 //! question's text in its own way.
 //!
-//! Where the answers are texts (two replies, say), the network is a reward model: one score for every
-//! candidate, read after the prompt, and the softmax of a question's scores. Between two that is Bradley
-//! and Terry's `σ(r(B) − r(A))`, the paper's reward modelling. A sample is then as many rows as candidates,
-//! which stay together in every batch.
+//! Where a question offers texts, such as two replies of which one is preferred, the model is a reward model: one output, read
+//! after prompt and reply, a blank line between; the rewards of a question's replies are its logits (for two of them
+//! Bradley and Terry's model, as in the paper's reward modelling).
 //!
 //! Differs from openai/weak-to-strong by default: batches are reshuffled every epoch, and a last, smaller
 //! batch counts. Parity of training: `crates/nn/tests/it/training.rs`.
@@ -56,7 +55,7 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// The rows of every question: of its text, or of each candidate after the prompt.
+    /// A row for every question, or for every candidate of every question.
     fn read<'q>(
         &self,
         questions: impl IntoIterator<Item = &'q Question>,
@@ -81,30 +80,6 @@ impl Reader {
     }
 }
 
-/// How the scores of one question come about.
-#[derive(Debug, Clone, Copy)]
-struct Heads {
-    /// Rows of one question.
-    rows: usize,
-    /// Scores of one row.
-    outputs: usize,
-}
-
-impl Heads {
-    fn of(questions: &[Question], n_answers: usize) -> Self {
-        match questions.first().and_then(|q| q.candidates.as_ref()) {
-            None => Self {
-                rows: 1,
-                outputs: n_answers,
-            },
-            Some(candidates) => Self {
-                rows: candidates.len(),
-                outputs: 1,
-            },
-        }
-    }
-}
-
 /// Where a student's network comes from.
 enum Origin {
     Pretrained(Arc<Pretrained>),
@@ -122,6 +97,8 @@ struct TransformerStudent {
     loss: LossConfig,
     options: TrainOptions,
     save: bool,
+    /// Texts that a question offers; `None` where answers are names.
+    n_candidates: Option<usize>,
 }
 
 impl Student for TransformerStudent {
@@ -161,12 +138,12 @@ impl Student for TransformerStudent {
             score: &mut score,
         });
         let pooling = (self.pooling).unwrap_or_else(|| Pooling::of(&pretrained.model));
-        let heads = Heads::of(lesson.questions, n_answers);
-        let mut classifier = Classifier::new(pretrained.model.clone(), pooling, heads.outputs);
+        let n_outputs = self.n_candidates.map_or(n_answers, |_| 1);
+        let mut classifier = Classifier::new(pretrained.model.clone(), pooling, n_outputs);
         let session = Session {
             workplace: lesson.workplace,
-            rows_per_sample: heads.rows,
             stopping,
+            rows_per_sample: self.n_candidates.unwrap_or(1),
             identity: &identity(
                 &self.loss,
                 labels,
@@ -187,8 +164,8 @@ impl Student for TransformerStudent {
                 name: name.clone(),
                 pretrained,
                 too_long: self.too_long,
-                classifier,
                 n_answers,
+                classifier,
             }),
             n_steps: training.kept_step,
             loss: training.loss,
@@ -216,8 +193,8 @@ struct TransformerModel {
     name: String,
     pretrained: Arc<Pretrained>,
     too_long: Truncation,
-    classifier: Classifier,
     n_answers: usize,
+    classifier: Classifier,
 }
 
 impl Supervisor for TransformerModel {

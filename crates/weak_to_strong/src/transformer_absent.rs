@@ -53,6 +53,7 @@ impl ScratchConfig {
         &self,
         _name: String,
         _loss: &LossConfig,
+        _materials: &Materials,
     ) -> Result<Box<dyn Student>, ModelError> {
         Err(ModelError::NoNetworks(self.describe()))
     }

@@ -83,6 +83,7 @@ impl CheckpointConfig {
             loss: loss.clone(),
             options: self.train.clone(),
             save: self.save,
+            n_candidates: materials.n_candidates,
         }))
     }
 }

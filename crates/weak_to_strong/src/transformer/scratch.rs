@@ -13,7 +13,7 @@ use trimtab_nn::{Device, Model, Pooling, TrainOptions, Truncation};
 
 use super::{HashedWords, Origin, Pretrained, Reader, TransformerStudent};
 use crate::loss::LossConfig;
-use crate::model::ModelError;
+use crate::model::{Materials, ModelError};
 
 /// A small transformer that starts from nothing, and how it is taught.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +89,7 @@ impl ScratchConfig {
         &self,
         name: String,
         loss: &LossConfig,
+        materials: &Materials,
     ) -> Result<Box<dyn Student>, ModelError> {
         self.train.check()?;
         self.check()?;
@@ -100,6 +101,7 @@ impl ScratchConfig {
             loss: loss.clone(),
             options: self.train.clone(),
             save: self.save,
+            n_candidates: materials.n_candidates,
         }))
     }
 

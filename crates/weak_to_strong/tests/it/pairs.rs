@@ -28,6 +28,8 @@ fn model(json: &str) -> ModelConfig {
     serde_json::from_str(json).unwrap()
 }
 
+const WORDS: &str = r#""bag-of-words""#;
+
 /// People prefer politeness, whichever reply has it.
 fn taught(json: &str) -> Box<dyn Supervisor> {
     let questions: Vec<Question> = (0..60)
@@ -62,31 +64,27 @@ fn of_second(supervisor: &dyn Supervisor, candidates: [&str; 2]) -> f64 {
     judged[0].verdict.decided().unwrap().probabilities()[1]
 }
 
-/// What has one reward for either reply.
-fn check_reward(json: &str) {
-    let supervisor = taught(json);
+#[test]
+fn one_reward_scores_either_reply() {
+    let supervisor = taught(WORDS);
     assert!(of_second(&*supervisor, ["no way", "sorry friend"]) > 0.9);
     assert!(of_second(&*supervisor, ["sorry friend", "no way"]) < 0.1);
     // Two thirds of the answers were B, but there is no bias to learn that by.
-    assert!((of_second(&*supervisor, ["same", "same"]) - 0.5).abs() < 1e-6);
-    let (there, back) = (["no way", "sorry"], ["sorry", "no way"]);
-    let sum = of_second(&*supervisor, there) + of_second(&*supervisor, back);
-    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    assert!((of_second(&*supervisor, ["same", "same"]) - 0.5).abs() < 1e-12);
 }
 
-#[test]
-fn one_reward_scores_either_reply() {
-    check_reward(r#""bag-of-words""#);
-}
-
-/// A sample is two rows then, which stay together in every batch.
-#[test]
+/// A transformer of one output is a reward model too.
 #[cfg(feature = "networks")]
-fn a_transformer_has_one_reward_as_well() {
-    check_reward(
-        r#"{"kind": "transformer", "layers": 1, "width": 16, "heads": 2, "vocabulary": 512,
-            "train": {"epochs": 12, "batch-size": 8, "learning-rate": 1e-2}}"#,
-    );
+#[test]
+fn a_transformer_scores_either_reply() {
+    let small = r#"{"kind": "transformer", "layers": 1, "width": 16, "heads": 2, "vocabulary": 512,
+        "train": {"epochs": 12, "learning-rate": 1e-2, "batch-size": 8, "micro-batch-size": 4}}"#;
+    let supervisor = taught(small);
+    let there = of_second(&*supervisor, ["no 7", "sorry 8"]);
+    assert!(there > 0.9, "{there}");
+    let back = of_second(&*supervisor, ["sorry 8", "no 7"]);
+    assert!((there + back - 1.0).abs() < 1e-6, "{there} {back}");
+    assert!((of_second(&*supervisor, ["same", "same"]) - 0.5).abs() < 1e-12);
 }
 
 proptest! {
@@ -94,7 +92,7 @@ proptest! {
 
     #[test]
     fn turning_a_pair_round_turns_its_probability_round(a in "[a-z ]{0,30}", b in "(sorry|no)[ a-z]{0,20}") {
-        let supervisor = taught(r#""bag-of-words""#);
+        let supervisor = taught(WORDS);
         let (there, back) = (of_second(&*supervisor, [&a, &b]), of_second(&*supervisor, [&b, &a]));
         prop_assert!((there + back - 1.0).abs() < 1e-6, "{there} {back}");
     }
@@ -114,7 +112,10 @@ fn what_cannot_choose_between_texts_says_so() {
     };
     let mut materials = pairs();
     materials.features.push(features("some"));
-    assert_eq!(refusal(r#""features""#, &materials), ModelError::NoChooser);
+    assert_eq!(
+        refusal(r#""features""#, &materials),
+        ModelError::NoChooser("features")
+    );
     materials.n_candidates = Some(4);
     assert_eq!(
         refusal(r#""bag-of-words""#, &materials),
