@@ -201,3 +201,51 @@ fn each<const DIM: usize>(
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoy_is_another_legal_move_of_the_same_kind() {
+        let (fen, moves) = (
+            "8/1b4kp/p3r1p1/Qp6/2PP1pPq/1P6/P2R4/5RK1 w - - 2 36",
+            "a5c7 e6e7",
+        );
+        let puzzle = Puzzle::parse(fen, moves).unwrap();
+        let decoys: Vec<Move> = (0..50)
+            .map(|i| puzzle.decoy(&i.to_string()).unwrap())
+            .collect();
+        for &decoy in &decoys {
+            assert_ne!(decoy, puzzle.solution);
+            assert!(legal_moves(&puzzle.position).contains(&decoy));
+            assert!(!mates(&puzzle.position, decoy));
+            assert!(!is_forcing(&puzzle.position, decoy));
+        }
+        assert!(
+            decoys.iter().any(|&decoy| decoy != decoys[0]),
+            "it is drawn"
+        );
+    }
+
+    #[test]
+    fn words_name_every_kind_of_move() {
+        let words = |fen: &str, uci: &str| {
+            let position = Board::from_fen(fen, false).unwrap();
+            let words = in_words(&position, legal(&position, uci).unwrap());
+            words.split_once(" : ").unwrap().1.to_owned()
+        };
+        let castling = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1";
+        assert_eq!(words(castling, "e1g1"), "white king e1 castles with h1");
+        assert_eq!(
+            words(castling, "a1a8"),
+            "white rook a1 takes rook a8, check"
+        );
+        let pawns = "4k3/6P1/8/3pP3/8/8/8/4K3 w - d6 0 1";
+        assert_eq!(words(pawns, "e5d6"), "white pawn e5 takes pawn d6");
+        assert_eq!(
+            words(pawns, "g7g8q"),
+            "white pawn g7 to g8, becomes queen, check"
+        );
+    }
+}

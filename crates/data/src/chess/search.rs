@@ -120,3 +120,73 @@ fn gain(board: &Board, mv: Move) -> i32 {
         -attacker / 10
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(fen: &str) -> Board {
+        Board::from_fen(fen, false).unwrap()
+    }
+
+    fn deep(fen: &str, depth: i32) -> i32 {
+        score(&board(fen), depth, -MATE, MATE)
+    }
+
+    #[test]
+    fn mates_and_stalemates_are_seen() {
+        let back_rank = "6k1/5ppp/8/8/8/8/8/4R1K1 w - - 0 1";
+        assert_eq!(deep(back_rank, 1), MATE - 1);
+        // Every depth finds the same mate.
+        assert_eq!(deep(back_rank, 3), MATE - 1);
+        assert_eq!(deep("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", 2), 0);
+    }
+
+    #[test]
+    fn a_defended_piece_is_not_won() {
+        let hanging = "4k3/8/8/3r4/8/8/8/3QK3 w - - 0 1";
+        assert_eq!(deep(hanging, 0), 900);
+        let defended = "4k3/8/4p3/3r4/8/8/8/3QK3 w - - 0 1";
+        assert_eq!(deep(defended, 0), 900 - 500 - 100);
+    }
+
+    /// The slow twin: no window, no order.
+    fn minimax(board: &Board, depth: i32, ply: i32) -> i32 {
+        match board.status() {
+            GameStatus::Won => return ply - MATE,
+            GameStatus::Drawn => return 0,
+            GameStatus::Ongoing => {}
+        }
+        let in_check = !board.checkers().is_empty();
+        let quiet = depth <= 0;
+        let stand = quiet && (depth <= -QUIET_PLIES || !in_check);
+        let mut best = if stand { material(board) } else { -MATE };
+        if depth > -QUIET_PLIES {
+            for mv in legal_moves(board) {
+                let is_loud = captured(board, mv).is_some() || mv.promotion == Some(Piece::Queen);
+                if !quiet || in_check || is_loud {
+                    best = best.max(-minimax(&after(board, mv), depth - 1, ply + 1));
+                }
+            }
+        }
+        best
+    }
+
+    #[test]
+    fn windows_change_nothing() {
+        for fen in [
+            "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1",
+            "4k3/1P6/8/3r4/8/8/6p1/3QK3 w - - 0 1",
+            "6k1/p1p2ppp/1p1p2r1/3q4/8/1P6/P1P2PPP/4RK2 w - - 0 23",
+        ] {
+            for depth in 0..3 {
+                let slow = minimax(&board(fen), depth, 0);
+                assert_eq!(deep(fen, depth), slow, "{fen} {depth}");
+                for alpha in [slow - 1, slow] {
+                    let above = score(&board(fen), depth, alpha, alpha + 1) > alpha;
+                    assert_eq!(above, slow > alpha, "{fen} {depth} {alpha}");
+                }
+            }
+        }
+    }
+}
