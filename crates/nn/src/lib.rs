@@ -6,6 +6,7 @@
 //! - [`transformer`]: the forward pass, on any device that `burn` has;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
 //! - [`generate`], [`score`]: a language model that writes ([`sampling`]), and one that says how likely texts are;
+//! - [`chat`], [`chat_template`]: messages into prompts, and replies;
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head or all.
 //!
 //! Arithmetic is in single precision. There is no dropout: training is deterministic given the seed.
@@ -15,6 +16,8 @@ mod adamw;
 mod architecture;
 pub mod batch;
 mod cache;
+pub mod chat;
+pub mod chat_template;
 pub mod checkpoint;
 pub mod classifier;
 pub mod config;
@@ -34,6 +37,8 @@ pub mod transformer;
 
 pub use architecture::Architecture;
 pub use batch::{BatchError, Padding, TokenBatch};
+pub use chat::{Chat, ChatError, ChatModel, ChatScoreRequest, SpecialText};
+pub use chat_template::{ChatTemplate, DateTime, Ending, Message, Role, TemplateError};
 pub use checkpoint::{Checkpoint, CheckpointError, Model};
 pub use classifier::{Classifier, HeadError, Pooling};
 pub use config::{ConfigError, ModelConfig};

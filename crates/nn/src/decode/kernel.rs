@@ -415,7 +415,9 @@ fn largest(x: &[f32]) -> f32 {
 /// `x ← e^(x − shift)`, where that is at most 1; the sum of them.
 #[inline(always)]
 fn exponentiate(x: &mut [f32], shift: f32) -> f32 {
-    x.iter_mut().for_each(|x| *x = exp_of_negative(*x - shift));
+    for x in x.iter_mut() {
+        *x = exp_of_negative(*x - shift);
+    }
     sum(x, |x| x)
 }
 
@@ -477,7 +479,9 @@ impl<F: Fn(f32) -> f32> NullaryFnOnce for Pointwise<'_, F> {
     #[inline(always)]
     fn call(self) {
         let Self(x, f) = self;
-        x.iter_mut().for_each(|x| *x = f(*x));
+        for x in x {
+            *x = f(*x);
+        }
     }
 }
 
