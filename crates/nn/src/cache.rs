@@ -23,7 +23,7 @@ use crate::transformer::{Past, Transformer, numbers};
 #[derive(Debug, Clone)]
 pub(crate) enum Engine {
     /// `burn`.
-    Everywhere(Transformer),
+    Everywhere(Box<Transformer>),
     /// Loops of our own.
     Processor(Arc<Decoder>),
 }
@@ -32,7 +32,7 @@ pub(crate) enum Engine {
 pub(crate) enum Session<'m> {
     Everywhere {
         transformer: &'m Transformer,
-        past: Past,
+        past: Box<Past>,
     },
     Processor {
         decoder: &'m Decoder,
@@ -71,7 +71,8 @@ impl Engine {
         match self {
             Self::Everywhere(transformer) => {
                 let padding = batch.ends().iter().map(|[first, _]| *first).collect();
-                let mut past = Past::new(transformer, padding, batch.len() + n_more);
+                let past = Past::new(transformer, padding, batch.len() + n_more);
+                let mut past = Box::new(past);
                 let hidden = transformer.extend(&mut past, batch.ids());
                 write_last(transformer, hidden, logits);
                 Ok(Session::Everywhere { transformer, past })

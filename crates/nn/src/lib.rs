@@ -8,6 +8,7 @@
 //! - [`language_model`]: training on the next token;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
 //! - [`generate`], [`score`]: a language model that writes ([`sampling`]), and one that says how likely texts are;
+//! - [`chat`], [`chat_template`]: messages into prompts, and replies;
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
 //!   or all, which goes on where it was killed.
 //!
@@ -18,6 +19,8 @@ mod adamw;
 mod architecture;
 pub mod batch;
 mod cache;
+pub mod chat;
+pub mod chat_template;
 pub mod checkpoint;
 pub mod classifier;
 pub mod config;
@@ -40,6 +43,8 @@ pub mod transformer;
 
 pub use architecture::Architecture;
 pub use batch::{BatchError, Padding, TokenBatch};
+pub use chat::{Chat, ChatError, ChatModel, ChatScoreRequest, SpecialText};
+pub use chat_template::{ChatTemplate, DateTime, Ending, Message, Role, TemplateError};
 pub use checkpoint::{Checkpoint, CheckpointError, Model};
 pub use classifier::{Classifier, HeadError, Pooling};
 pub use config::{ConfigError, ModelConfig};

@@ -166,7 +166,9 @@ pub fn process(logits: &mut [f32], seen: &BTreeSet<u32>, sampling: &Sampling) {
     }
     if sampling.temperature != 1.0 {
         let temperature = sampling.temperature as f32;
-        logits.iter_mut().for_each(|z| *z /= temperature);
+        for z in logits.iter_mut() {
+            *z /= temperature;
+        }
     }
     if let Some(k) = sampling.top_k {
         keep_top_k(logits, k);

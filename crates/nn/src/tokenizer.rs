@@ -199,6 +199,24 @@ impl Tokenizer {
         &self.special
     }
 
+    /// The first special token that `text` spells: one that is there only if spelled-out tokens are read as such.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::Failed`] when the tokenizer gives up.
+    pub fn spelled_token(&self, text: &str) -> Result<Option<&str>, TokenizerError> {
+        let find = |id: u32| self.special.iter().find(|(_, special)| *special == id);
+        let specials = |spelled| -> Result<Vec<u32>, TokenizerError> {
+            let mut ids = self.encode_bare(text, spelled)?;
+            ids.retain(|&id| find(id).is_some());
+            Ok(ids)
+        };
+        let (as_tokens, as_text) = (specials(Spelled::AsToken)?, specials(Spelled::AsText)?);
+        // What is special in any case is the token for unknown words.
+        let spelled = as_tokens.into_iter().find(|id| !as_text.contains(id));
+        Ok(spelled.and_then(find).map(|(token, _)| token.as_str()))
+    }
+
     /// The most tokens that the model sees.
     pub fn max_tokens(&self) -> usize {
         self.max_tokens

@@ -15,12 +15,13 @@
     reason = "vector instructions are chosen where the caller is compiled, so everything below it is inlined"
 )]
 
-use std::slice::ChunksExact;
-
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
 /// Columns of a panel.
 const PANEL: usize = 16;
+
+/// Blocks of rows that go through all panels together.
+const GROUP: usize = 16;
 
 /// Heads are padded to a multiple of this.
 pub(super) const LANES: usize = 16;
@@ -234,34 +235,57 @@ impl Product<'_> {
             // Four panels at once, so that sums need not wait for each other.
             let whole = n_panels - n_panels % 4;
             for panel in (0..whole).step_by(4) {
-                self.tile::<S, V, 1, 4>(simd, self.x, 0, panel);
+                self.four_panels::<S, V>(simd, panel);
             }
             for panel in whole..n_panels {
-                self.tile::<S, V, 1, 1>(simd, self.x, 0, panel);
+                self.tile::<S, V, 1>(simd, self.x, 0, panel);
             }
             return;
         }
-        for panel in 0..n_panels {
-            let (mut row, mut x) = (0, self.x);
-            for rows in blocks(self.n) {
-                let (block, rest) = x.split_at(rows * self.w.n_in);
-                match rows {
-                    6 => self.tile::<S, V, 6, 1>(simd, block, row, panel),
-                    5 => self.tile::<S, V, 5, 1>(simd, block, row, panel),
-                    4 => self.tile::<S, V, 4, 1>(simd, block, row, panel),
-                    3 => self.tile::<S, V, 3, 1>(simd, block, row, panel),
-                    2 => self.tile::<S, V, 2, 1>(simd, block, row, panel),
-                    _ => self.tile::<S, V, 1, 1>(simd, block, row, panel),
-                }
-                x = rest;
-                row += rows;
+        // A group of blocks stays in the second-level cache while all panels pass by.
+        let (mut first, mut x) = (0, self.x);
+        let mut rest = blocks(self.n).peekable();
+        while rest.peek().is_some() {
+            let group: [usize; GROUP] = std::array::from_fn(|_| rest.next().unwrap_or(0));
+            let n_rows: usize = group.iter().sum();
+            let (own, after) = x.split_at(n_rows * self.w.n_in);
+            for panel in 0..n_panels {
+                self.group::<S, V>(simd, group, own, first, panel);
             }
+            x = after;
+            first += n_rows;
         }
     }
 
-    /// `R` rows from `row` on times `P` panels from `panel` on; `x` is `[n_in, R]`.
+    /// A group of blocks from row `first` on times one panel.
     #[inline(always)]
-    fn tile<S: Simd, const V: usize, const R: usize, const P: usize>(
+    fn group<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        group: [usize; GROUP],
+        mut x: &[f32],
+        first: usize,
+        panel: usize,
+    ) {
+        let mut row = first;
+        for rows in group.into_iter().filter(|&rows| rows > 0) {
+            let (block, rest) = x.split_at(rows * self.w.n_in);
+            match rows {
+                6 => self.tile::<S, V, 6>(simd, block, row, panel),
+                5 => self.tile::<S, V, 5>(simd, block, row, panel),
+                4 => self.tile::<S, V, 4>(simd, block, row, panel),
+                3 => self.tile::<S, V, 3>(simd, block, row, panel),
+                2 => self.tile::<S, V, 2>(simd, block, row, panel),
+                _ => self.tile::<S, V, 1>(simd, block, row, panel),
+            }
+            x = rest;
+            row += rows;
+        }
+    }
+
+    /// `R` rows from `row` on times one panel; `x` is `[n_in, R]`.
+    #[inline(always)]
+    fn tile<S: Simd, const V: usize, const R: usize>(
         &mut self,
         simd: S,
         x: &[f32],
@@ -269,38 +293,69 @@ impl Product<'_> {
         panel: usize,
     ) {
         let size = self.w.n_in * PANEL;
-        let mut streams: [ChunksExact<'_, S::f32s>; P] = std::array::from_fn(|p| {
-            let panel = &self.w.values[(panel + p) * size..][..size];
-            S::as_simd_f32s(panel).0.chunks_exact(V)
-        });
-        let mut sums = [[[simd.splat_f32s(0.0); V]; P]; R];
-        for x in x.chunks_exact(R) {
-            for p in 0..P {
-                let Some(weights) = streams[p].next() else {
-                    break;
-                };
-                for r in 0..R {
-                    let x = simd.splat_f32s(x[r]);
-                    for v in 0..V {
-                        sums[r][p][v] = simd.mul_add_f32s(x, weights[v], sums[r][p][v]);
-                    }
+        let weights = S::as_simd_f32s(&self.w.values[panel * size..][..size]).0;
+        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+        // No index and no early end in here: the sums must stay in registers.
+        for (x, weights) in x.chunks_exact(R).zip(weights.chunks_exact(V)) {
+            for r in 0..R {
+                let x = simd.splat_f32s(x[r]);
+                for v in 0..V {
+                    sums[r][v] = simd.mul_add_f32s(x, weights[v], sums[r][v]);
                 }
             }
         }
-        let n_out = self.w.n_out;
-        for (r, sums) in sums.iter().enumerate() {
-            for (p, sums) in sums.iter().enumerate() {
-                let first = (panel + p) * PANEL;
-                let mut out = [0.0; PANEL];
-                let bias = S::as_simd_f32s(&self.w.bias[first..][..PANEL]).0;
-                for (v, out) in S::as_mut_simd_f32s(&mut out).0.iter_mut().enumerate() {
-                    *out = simd.add_f32s(sums[v], bias[v]);
-                }
-                let n = PANEL.min(n_out - first);
-                let y = &mut self.y[(row + r) * n_out + first..][..n];
-                match self.into {
-                    Into::Replace => y.copy_from_slice(&out[..n]),
-                    Into::Add => y.iter_mut().zip(out).for_each(|(y, out)| *y += out),
+        for r in 0..R {
+            self.write::<S, V>(simd, sums[r], row + r, panel);
+        }
+    }
+
+    /// One row times four panels from `panel` on.
+    #[inline(always)]
+    fn four_panels<S: Simd, const V: usize>(&mut self, simd: S, panel: usize) {
+        let size = self.w.n_in * PANEL;
+        let weights: [&[S::f32s]; 4] = std::array::from_fn(|p| {
+            S::as_simd_f32s(&self.w.values[(panel + p) * size..][..size]).0
+        });
+        let mut sums = [[simd.splat_f32s(0.0); V]; 4];
+        let streams = (weights[0].chunks_exact(V).zip(weights[1].chunks_exact(V)))
+            .zip(weights[2].chunks_exact(V).zip(weights[3].chunks_exact(V)));
+        for (&x, ((a, b), (c, d))) in self.x.iter().zip(streams) {
+            let x = simd.splat_f32s(x);
+            for v in 0..V {
+                sums[0][v] = simd.mul_add_f32s(x, a[v], sums[0][v]);
+                sums[1][v] = simd.mul_add_f32s(x, b[v], sums[1][v]);
+                sums[2][v] = simd.mul_add_f32s(x, c[v], sums[2][v]);
+                sums[3][v] = simd.mul_add_f32s(x, d[v], sums[3][v]);
+            }
+        }
+        for p in 0..4 {
+            self.write::<S, V>(simd, sums[p], 0, panel + p);
+        }
+    }
+
+    /// Writes the sums of one row and one panel.
+    #[inline(always)]
+    fn write<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        sums: [S::f32s; V],
+        row: usize,
+        panel: usize,
+    ) {
+        let (n_out, first) = (self.w.n_out, panel * PANEL);
+        let bias = S::as_simd_f32s(&self.w.bias[first..][..PANEL]).0;
+        let mut out = [0.0; PANEL];
+        let vectors = S::as_mut_simd_f32s(&mut out).0;
+        for v in 0..V {
+            vectors[v] = simd.add_f32s(sums[v], bias[v]);
+        }
+        let n = PANEL.min(n_out - first);
+        let y = &mut self.y[row * n_out + first..][..n];
+        match self.into {
+            Into::Replace => y.copy_from_slice(&out[..n]),
+            Into::Add => {
+                for (y, out) in y.iter_mut().zip(out) {
+                    *y += out;
                 }
             }
         }
@@ -415,7 +470,9 @@ fn largest(x: &[f32]) -> f32 {
 /// `x ← e^(x − shift)`, where that is at most 1; the sum of them.
 #[inline(always)]
 fn exponentiate(x: &mut [f32], shift: f32) -> f32 {
-    x.iter_mut().for_each(|x| *x = exp_of_negative(*x - shift));
+    for x in x.iter_mut() {
+        *x = exp_of_negative(*x - shift);
+    }
     sum(x, |x| x)
 }
 
@@ -477,7 +534,9 @@ impl<F: Fn(f32) -> f32> NullaryFnOnce for Pointwise<'_, F> {
     #[inline(always)]
     fn call(self) {
         let Self(x, f) = self;
-        x.iter_mut().for_each(|x| *x = f(*x));
+        for x in x {
+            *x = f(*x);
+        }
     }
 }
 

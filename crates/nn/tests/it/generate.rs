@@ -329,7 +329,7 @@ fn pieces_make_the_text_and_stop_strings_end_it() {
         assert!(row.log_probs.iter().all(|&x| x < 0.0));
     }
     // Two characters, which some row has across a border of tokens.
-    let stop: String = (free[3].text.chars().filter(|c| c.is_ascii()))
+    let stop: String = (free[3].text.chars().filter(char::is_ascii))
         .skip(6)
         .take(2)
         .collect();

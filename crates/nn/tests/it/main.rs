@@ -1,6 +1,7 @@
 //! Networks against `transformers`, `torch` and openai/weak-to-strong; checkpoints, good and bad.
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test")]
 
+mod chat;
 mod checkpoints;
 mod generate;
 mod golden;
