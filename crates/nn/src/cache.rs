@@ -37,7 +37,7 @@ pub(crate) enum Session<'m> {
     Processor {
         decoder: &'m Decoder,
         rows: Vec<RowMemory>,
-        workspace: Workspace,
+        workspace: Box<Workspace>,
     },
 }
 
@@ -78,7 +78,7 @@ impl Engine {
                 Ok(Session::Everywhere { transformer, past })
             }
             Self::Processor(decoder) => {
-                let mut workspace = Workspace::default();
+                let mut workspace = Box::<Workspace>::default();
                 let mut rows: Vec<RowMemory> = (prompts.iter())
                     .map(|prompt| decoder.remember(prompt.len() + n_more))
                     .collect();

@@ -417,12 +417,19 @@ fn range(start: i64, end: i64, step: i64, n_ranged: &AtomicUsize) -> Result<Valu
     if n_ranged.fetch_add(n, Ordering::Relaxed) + n > MOST_RANGE {
         return refuse("range() was called for too many numbers");
     }
-    Ok((0..n as i64)
-        .map(|i| Value::from(start + i * step))
-        .collect())
+    Ok(
+        std::iter::successors(Some(start), |at| at.checked_add(step))
+            .take(n)
+            .map(Value::from)
+            .collect(),
+    )
 }
 
 /// `json.dumps(value, ensure_ascii=False, indent=indent)`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "minijinja hands arguments over by value"
+)]
 fn to_json(value: &Value, indent: Option<usize>, more: Kwargs) -> Result<Value, Error> {
     let named: Option<usize> = more.get("indent")?;
     let escapes: Option<bool> = more.get("ensure_ascii")?;

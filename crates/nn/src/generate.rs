@@ -17,7 +17,7 @@
 //!
 //! A row's tokens depend on its prompt, its seed and the options, not on the other rows, except that
 //! rounding does: sums of six rows may differ in the last bits from sums of one, so a near tie may fall otherwise.
-//! On the processor a token's arithmetic is the same in every batch (see [`crate::decode`]).
+//! On the processor a token's arithmetic is the same in every batch (`decode.rs`).
 //!
 //! Positions count from a row's first token, as `transformers` counts them in generation.
 //! Parity: `tests/it/generate.rs`.

@@ -285,6 +285,10 @@ impl Product<'_> {
 
     /// `R` rows from `row` on times one panel; `x` is `[n_in, R]`.
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "sums that are lent to an iterator leave their registers"
+    )]
     fn tile<S: Simd, const V: usize, const R: usize>(
         &mut self,
         simd: S,
@@ -311,6 +315,10 @@ impl Product<'_> {
 
     /// One row times four panels from `panel` on.
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "sums that are lent to an iterator leave their registers"
+    )]
     fn four_panels<S: Simd, const V: usize>(&mut self, simd: S, panel: usize) {
         let size = self.w.n_in * PANEL;
         let weights: [&[S::f32s]; 4] = std::array::from_fn(|p| {

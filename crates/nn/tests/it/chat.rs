@@ -46,9 +46,11 @@ fn texts_are_those_of_transformers() {
         let name = case["template"].as_str().unwrap();
         let template = parse(golden["templates"][name].as_str().unwrap()).unwrap();
         let messages: Vec<Message> = serde_json::from_value(case["messages"].clone()).unwrap();
-        let ending = match case["add_generation_prompt"].as_bool().unwrap() {
-            true => Ending::Reply,
-            false => Ending::LastMessage,
+        let is_reply = case["add_generation_prompt"].as_bool().unwrap();
+        let ending = if is_reply {
+            Ending::Reply
+        } else {
+            Ending::LastMessage
         };
         let got = template.render(&messages, ending, Some(now));
         match (got, case.get("text").and_then(Value::as_str)) {
