@@ -39,6 +39,8 @@ mod time;
 
 /// The longest template that is read, in bytes.
 const MOST_SOURCE: usize = 256 << 10;
+/// The most steps that a template may take: a long chat takes some thousands.
+const MOST_STEPS: u64 = 10_000_000;
 /// The longest text that is rendered, in bytes.
 const MOST_TEXT: usize = 16 << 20;
 /// How many numbers all calls of `range` may give, in one rendering.
@@ -168,8 +170,8 @@ pub enum TemplateError {
         /// What it says.
         message: String,
     },
-    /// It writes without end.
-    #[error("{}: the chat template writes more than {MOST_TEXT} bytes", path.display())]
+    /// It writes, or goes on, without end.
+    #[error("{}: the chat template writes more than {MOST_TEXT} bytes, or takes more than {MOST_STEPS} steps", path.display())]
     Endless {
         /// The file.
         path: PathBuf,
@@ -339,7 +341,7 @@ impl ChatTemplate {
             cause = error.source();
         }
         match error.kind() {
-            ErrorKind::WriteFailure => TemplateError::Endless { path },
+            ErrorKind::WriteFailure | ErrorKind::OutOfFuel => TemplateError::Endless { path },
             _ => TemplateError::Render {
                 path,
                 line,
@@ -368,6 +370,7 @@ fn environment(n_ranged: &Arc<AtomicUsize>) -> Environment<'static> {
         environment.set_syntax(syntax);
     }
     environment.set_recursion_limit(100);
+    environment.set_fuel(Some(MOST_STEPS));
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);

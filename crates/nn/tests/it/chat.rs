@@ -146,6 +146,9 @@ fn hostile_templates_end() {
     }
     let long = "{% set x = 'abcdefgh' * 1000 %}{% for i in range(9000) %}{{ x }}{% endfor %}";
     assert!(matches!(fails(long), TemplateError::Endless { .. }));
+    // Doubling a list thirty times is stopped by the number of steps, or by what it holds.
+    let busy = "{% for a in 'x' * 3000 %}{% for b in 'x' * 3000 %}{% for c in 'x' * 3000 %}{% endfor %}{% endfor %}{% endfor %}";
+    assert!(matches!(fails(busy), TemplateError::Endless { .. }));
     // Deep nesting is an error, not a crash.
     let deep = format!("{{{{ {}1{} }}}}", "(".repeat(5_000), ")".repeat(5_000));
     assert!(matches!(fails(&deep), TemplateError::Syntax { .. }));
