@@ -7,7 +7,7 @@
 //! They do what `transformer` composes of `burn`'s operations, which stays the reference and what every other
 //! device computes: `tests/it/fused.rs` compares both. A transformer uses them where it may ([`Operations`]), for
 //! hidden states without gradients; training asks for them by name (`Recorded`), because gradients of a
-//! recorded pass come from [`Recorded::backward`], not from the device's own differentiation.
+//! recorded pass come from `Recorded::backward_from`, not from the device's own differentiation.
 //!
 //! Differs from the composition in two places: hidden states of padding are zero, and nothing is computed for them.
 //! Results have the same bits on any number of [`Threads`].
@@ -20,7 +20,7 @@ mod product;
 mod threads;
 mod trunk;
 
-use burn_tensor::{Device as BurnDevice, Tensor, TensorData};
+use burn_tensor::{Device as BurnDevice, Gradients as Collected, Tensor, TensorData};
 
 use self::head::{Input, Slopes, Table};
 use self::parameters::{Parameters, Tables};
@@ -122,6 +122,9 @@ fn padded(batch: &TokenBatch, width: usize, slices: &[Slice], rows: &[Vec<f32>])
 }
 
 /// A pass through a transformer that can be gone back, once.
+///
+/// A trainer lets the device differentiate what it makes of [`Recorded::leaf`], and hands the leaf back to
+/// [`Recorded::backward_from`], which adds the gradients of everything below.
 #[derive(Debug)]
 pub(crate) struct Recorded {
     trunk: Trunk,
@@ -171,16 +174,31 @@ impl Recorded {
         })
     }
 
-    /// The hidden states, `[n_rows · len, width]`, zero at padding.
-    pub(crate) fn hidden(&self) -> Vec<f32> {
-        padded(&self.batch, self.width, &self.slices, &self.hidden)
+    /// The hidden states, `[n_rows, len, width]`, zero at padding, as a tensor that collects gradients.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for trainers of heads"))]
+    pub(crate) fn leaf(&self) -> Tensor<3> {
+        let all = padded(&self.batch, self.width, &self.slices, &self.hidden);
+        let data = TensorData::new(all, [self.batch.n_rows(), self.batch.len(), self.width]);
+        Tensor::<3>::from_data(data, &BurnDevice::flex())
+            .autodiff()
+            .require_grad()
     }
 
-    /// Adds the gradients of all parameters to `gradients`, from what the hidden states get,
-    /// `[n_rows · len, width]`.
-    pub(crate) fn backward(self, d_hidden: &[f32], gradients: &mut Gradients) {
+    /// Adds to `gradients` those of all parameters, from what `collected` holds for the leaf; nothing,
+    /// if that is nothing.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for trainers of heads"))]
+    pub(crate) fn backward_from(
+        self,
+        leaf: &Tensor<3>,
+        collected: &mut Collected,
+        gradients: &mut Gradients,
+    ) {
+        let Some(d_hidden) = leaf.grad_remove(collected) else {
+            return;
+        };
+        let d_hidden = taken(d_hidden);
         let d_hidden = (self.slices.iter())
-            .map(|slice| slice.gather(d_hidden, self.width))
+            .map(|slice| slice.gather(&d_hidden, self.width))
             .collect();
         let size = |(_, shape): &(String, Vec<usize>)| shape.iter().product();
         let tokens = vec![0.0; self.places.first().map_or(0, size)];
@@ -662,16 +680,19 @@ mod tests {
                     row.into_iter().map(move |x| if is_real { x } else { 0.0 })
                 })
                 .collect();
+            let shape = [batch.n_rows(), batch.len(), d.width];
+            let slope = TensorData::new(slope, shape);
+            let slope = Tensor::<3>::from_data(slope, &BurnDevice::flex());
             let recorded = Recorded::new(&transformer, batch.clone()).unwrap();
+            let leaf = recorded.leaf();
+            let still = numbers(&forward(&transformer, &batch));
+            assert_close(kind, &numbers(&leaf), &still);
+            let mut collected = (leaf.clone() * slope.clone()).sum().backward();
             let mut fused = Gradients::default();
-            let hidden = recorded.hidden();
-            recorded.backward(&slope, &mut fused);
-            assert_close(kind, &hidden, &numbers(&forward(&transformer, &batch)));
+            recorded.backward_from(&leaf, &mut collected, &mut fused);
 
             let mut tracked = transformer.clone().tracked();
             let last = tracked.forward(&batch, Keep::Last).unwrap().last;
-            let slope = TensorData::new(slope, last.dims());
-            let slope = Tensor::<3>::from_data(slope, &BurnDevice::flex());
             let mut collected = (last * slope).sum().backward();
             let mut plain = Gradients::default();
             tracked.visit(&mut |name, parameter| {
