@@ -535,10 +535,11 @@ mod tests {
         all
     }
 
-    /// Numbers of both passes are rounded differently: about 1e-6 of the largest gradient of a parameter.
-    fn assert_close(what: &str, got: &[f32], want: &[f32]) {
+    /// Numbers of both passes are rounded differently: by some 1e-6 of the largest gradient of a parameter, or, where
+    /// all of it cancels (a key's bias moves nothing), of the numbers that cancel, `scale`.
+    fn assert_close(what: &str, got: &[f32], want: &[f32], scale: f32) {
         assert_eq!(got.len(), want.len(), "{what}");
-        let top = want.iter().fold(1e-2_f32, |top, x| top.max(x.abs()));
+        let top = want.iter().fold(0.1 * scale, |top, x| top.max(x.abs()));
         for (i, (got, want)) in got.iter().zip(want).enumerate() {
             assert!(
                 (got - want).abs() < 2e-5 * top,
@@ -585,7 +586,7 @@ mod tests {
                 let plain: Vec<f32> = (plain.iter().zip(is_real))
                     .map(|(&x, is_real)| if is_real { x } else { 0.0 })
                     .collect();
-                assert_close(kind, &fused, &plain);
+                assert_close(kind, &fused, &plain, 1.0);
             }
         }
     }
@@ -610,7 +611,7 @@ mod tests {
                     "{kind}: {loss} {plain_loss}"
                 );
                 for ((name, fused), (_, plain)) in fused.iter().zip(&plain) {
-                    assert_close(&format!("{kind}, {name}"), fused, plain);
+                    assert_close(&format!("{kind}, {name}"), fused, plain, 0.1);
                 }
             }
         }
@@ -686,7 +687,7 @@ mod tests {
             let recorded = Recorded::new(&transformer, batch.clone()).unwrap();
             let leaf = recorded.leaf();
             let still = numbers(&forward(&transformer, &batch));
-            assert_close(kind, &numbers(&leaf), &still);
+            assert_close(kind, &numbers(&leaf), &still, 1.0);
             let mut collected = (leaf.clone() * slope.clone()).sum().backward();
             let mut fused = Gradients::default();
             recorded.backward_from(&leaf, &mut collected, &mut fused);
@@ -706,7 +707,7 @@ mod tests {
             });
             let (fused, plain) = (list(fused, &transformer), list(plain, &transformer));
             for ((name, fused), (_, plain)) in fused.iter().zip(&plain) {
-                assert_close(&format!("{kind}, {name}"), fused, plain);
+                assert_close(&format!("{kind}, {name}"), fused, plain, 1.0);
             }
         }
     }
@@ -743,7 +744,7 @@ mod tests {
             crate::language_model::next_token_gradients(&plain, batch.clone()).unwrap();
         assert!((loss.unwrap() - one.0.unwrap()).abs() < 1e-5);
         for ((name, fused), (_, plain)) in one.1.iter().zip(&list(gradients, &plain)) {
-            assert_close(name, fused, plain);
+            assert_close(name, fused, plain, 0.1);
         }
     }
 }

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Q is a polynomial of degree 8 fitted to `erfcx(z) / t` for z in [0, 10] by weighted least squares,
-//! its weights raised where the relative error is largest. Errors, relative, over all of f32's useful range: below
-//! 1e-6 (the tests). Slow twins: the tests.
+//! its weights raised where the relative error is largest. Relative errors are below 1e-6, and in the tail, where a value is e^−y
+//! for some y known to seven digits, below 1e-6 (1 + y): the tests, which have the slow twins.
 #![expect(
     clippy::inline_always,
     reason = "vector instructions are chosen where the caller is compiled, so everything below it is inlined"
@@ -603,9 +603,9 @@ mod tests {
             let s = 1.0 / (1.0 + (-z).exp());
             check("silu", x, silu(x)[0], z * s, 1e-6);
             let u = (2.0 / std::f64::consts::PI).sqrt() * (z + 0.044715 * z * z * z);
-            // u is known to 1e-7 of itself, so e^u to 1e-7 u.
+            // u is known to 3e-7 of itself, so e^2u to 6e-7 u.
             let share = 1.0 / (1.0 + (-2.0 * u).exp());
-            let tolerance = 1e-6 + 2e-7 * u.abs();
+            let tolerance = 1e-6 + 6e-7 * u.abs();
             if x > -8.0 {
                 check("gelu, tanh", x, gelu_tanh(x)[0], z * share, tolerance);
             }
