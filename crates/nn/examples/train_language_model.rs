@@ -26,7 +26,9 @@ const RATE: f64 = 1e-3;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, tokens, n_rows, len, operations, threads] = &arguments[..] else {
-        return Err("usage: train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS".into());
+        return Err(
+            "usage: train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS".into(),
+        );
     };
     let (n_rows, len): (usize, usize) = (n_rows.parse()?, len.parse()?);
     let operations = match operations.as_str() {

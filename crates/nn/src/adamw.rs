@@ -5,14 +5,14 @@
 //! ```
 //!
 //! m̂ and v̂ are m and v over 1 − βᵏ at step k from 1. Vectors, which are biases and norms, are not
-//! decayed; embeddings are. Parity with PyTorch's Adam: `tests/it/training.rs`.
+//! decayed; embeddings are. On the processor a step is one pass over the numbers, elsewhere the device's operations. Parity with PyTorch's Adam: `tests/it/training.rs`.
 
 use std::collections::BTreeMap;
 
 use burn_tensor::{Device, Tensor, TensorData};
 
 use crate::fused::kernel::{self, AdamWStep};
-use crate::transformer::{Parameter, numbers};
+use crate::transformer::{self, Parameter};
 
 /// A gradient of one parameter, or another quantity of its shape.
 #[derive(Debug, Clone)]
@@ -104,29 +104,29 @@ impl AdamW {
         gradient: Gradient,
         rate: f64,
     ) {
-        let moments = self.moments.remove(name);
-        let (parameter, gradient, moments) =
-            match self.move_numbers(parameter, gradient, moments, rate) {
-                Ok(moments) => {
-                    self.moments.insert(name.to_owned(), moments);
-                    return;
-                }
-                Err(elsewhere) => elsewhere,
-            };
-        let moments = match (parameter, gradient) {
-            (Parameter::Vector(weight), Gradient::Vector(g)) => {
-                let old = match moments {
+        let old = self.moments.remove(name);
+        let is_here = is_on_processor(&parameter);
+        let decay = self.weight_decay;
+        let moments = match (parameter, gradient, old) {
+            (Parameter::Vector(weight), Gradient::Vector(g), old) if is_here => {
+                Moments::Numbers(self.moved_in_place(weight, g, numbers(old), rate, 0.0))
+            }
+            (Parameter::Matrix(weight), Gradient::Matrix(g), old) if is_here => {
+                Moments::Numbers(self.moved_in_place(weight, g, numbers(old), rate, decay))
+            }
+            (Parameter::Vector(weight), Gradient::Vector(g), old) => {
+                let old = match old {
                     Some(Moments::Vector(old)) => Some(old),
                     _ => None,
                 };
                 Moments::Vector(self.moved(weight, g, old, rate, 0.0))
             }
-            (Parameter::Matrix(weight), Gradient::Matrix(g)) => {
-                let old = match moments {
+            (Parameter::Matrix(weight), Gradient::Matrix(g), old) => {
+                let old = match old {
                     Some(Moments::Matrix(old)) => Some(old),
                     _ => None,
                 };
-                Moments::Matrix(self.moved(weight, g, old, rate, self.weight_decay))
+                Moments::Matrix(self.moved(weight, g, old, rate, decay))
             }
             _ => panic!("the gradient of `{name}` has another rank than the parameter"),
         };
@@ -136,8 +136,8 @@ impl AdamW {
     /// First and second moments of the parameter called so, row-major, once it has moved.
     pub(crate) fn moments(&self, name: &str) -> Option<[Vec<f32>; 2]> {
         Some(match self.moments.get(name)? {
-            Moments::Vector(moments) => moments.each_ref().map(numbers),
-            Moments::Matrix(moments) => moments.each_ref().map(numbers),
+            Moments::Vector(moments) => moments.each_ref().map(transformer::numbers),
+            Moments::Matrix(moments) => moments.each_ref().map(transformer::numbers),
             Moments::Numbers(moments) => moments.clone(),
         })
     }
@@ -168,39 +168,8 @@ impl AdamW {
         self.step = i32::try_from(step).unwrap_or(i32::MAX);
     }
 
-    /// Moves a parameter in place if it is on the processor, else gives everything back.
-    fn move_numbers<'p>(
-        &self,
-        parameter: Parameter<'p>,
-        gradient: Gradient,
-        moments: Option<Moments>,
-        rate: f64,
-    ) -> Result<Moments, (Parameter<'p>, Gradient, Option<Moments>)> {
-        if !is_on_processor(&parameter)
-            || matches!(&moments, Some(Moments::Vector(_) | Moments::Matrix(_)))
-        {
-            return Err((parameter, gradient, moments));
-        }
-        let old = match moments {
-            Some(Moments::Numbers(old)) => Some(old),
-            _ => None,
-        };
-        let new = match (parameter, gradient) {
-            (Parameter::Vector(weight), Gradient::Vector(g)) => {
-                self.move_in_place(weight, g, old, rate, 0.0)
-            }
-            (Parameter::Matrix(weight), Gradient::Matrix(g)) => {
-                self.move_in_place(weight, g, old, rate, self.weight_decay)
-            }
-            (parameter, gradient) => {
-                let moments = old.map(Moments::Numbers);
-                return Err((parameter, gradient, moments));
-            }
-        };
-        Ok(Moments::Numbers(new))
-    }
-
-    fn move_in_place<const D: usize>(
+    /// The same on the processor: one pass over the numbers, in place when nobody else holds the tensor.
+    fn moved_in_place<const D: usize>(
         &self,
         weight: &mut Tensor<D>,
         g: Tensor<D>,
@@ -228,7 +197,6 @@ impl AdamW {
                 weight
             };
             let device = weight.device();
-            // Without a copy when nobody else holds the tensor.
             let mut data = weight.into_data();
             kernel::adamw(
                 step,
@@ -290,6 +258,13 @@ fn is_on_processor(parameter: &Parameter<'_>) -> bool {
         Parameter::Matrix(weight) => weight.device(),
     };
     device.inner() == Device::flex()
+}
+
+fn numbers(moments: Option<Moments>) -> Option<[Vec<f32>; 2]> {
+    match moments {
+        Some(Moments::Numbers(numbers)) => Some(numbers),
+        _ => None,
+    }
 }
 
 /// Numbers that are in single precision, as everything on the processor is.

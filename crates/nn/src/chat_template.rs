@@ -13,8 +13,7 @@
 //! | `tools`, `documents` | none |
 //!
 //! A template is somebody else's program. It reads nothing but these variables; its source, its text, its
-//! recursion and its ranges are bounded. Not bounded: time and memory of loops over what it
-//! builds itself; minijinja counts those only with its cargo feature `fuel`, which is off here.
+//! recursion, its ranges and the steps that it takes are bounded.
 //!
 //! Differs from `transformers`: `{% generation %}` is not known; `~` and lists write true, none and quotes in
 //! minijinja's way. Parity: `tests/it/chat.rs`.

@@ -76,15 +76,7 @@ impl Pooling {
     /// Pools `[n_rows, len, width]` into `[n_rows, width]`.
     pub fn pool(self, hidden: Tensor<3>, batch: &TokenBatch) -> Tensor<2> {
         let [n_rows, len, width] = hidden.dims();
-        let shares = TensorData::new(self.shares(batch), [n_rows, 1, len]);
-        let shares = Tensor::<3>::from_data(shares, &hidden.device());
-        shares.matmul(hidden).reshape([n_rows, width])
-    }
-
-    /// How much of every token's hidden state goes into its row, `[n_rows, len]`.
-    pub(crate) fn shares(self, batch: &TokenBatch) -> Vec<f32> {
-        let len = batch.len();
-        let mut shares = vec![0.0_f32; batch.n_rows() * len];
+        let mut shares = vec![0.0_f32; n_rows * len];
         for ([first, last], shares) in batch.ends().into_iter().zip(shares.chunks_exact_mut(len)) {
             match self {
                 Self::LastToken => shares[last] = 1.0,
@@ -92,7 +84,9 @@ impl Pooling {
                 Self::Mean => shares[first..=last].fill(1.0 / (last + 1 - first) as f32),
             }
         }
-        shares
+        let shares = TensorData::new(shares, [n_rows, 1, len]);
+        let shares = Tensor::<3>::from_data(shares, &hidden.device().inner());
+        shares.matmul(hidden).reshape([n_rows, width])
     }
 }
 
@@ -185,6 +179,11 @@ impl Classifier {
     /// [`BatchError`] when a row is too long or a token has no embedding.
     pub fn forward(&self, batch: &TokenBatch) -> Result<Tensor<2>, BatchError> {
         Ok(self.pooled(batch)?.matmul(self.score.clone()))
+    }
+
+    /// The same from hidden states, `[n_rows, len, width]`.
+    pub(crate) fn on_hidden(&self, hidden: Tensor<3>, batch: &TokenBatch) -> Tensor<2> {
+        self.pooling.pool(hidden, batch).matmul(self.score.clone())
     }
 
     /// What the head says at every token, `[n_rows, len, n_outputs]`, padding included: with one output a value function,

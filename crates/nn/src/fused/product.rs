@@ -112,6 +112,10 @@ enum Store {
     Add,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the view is a mutable borrow, used up by the product"
+)]
 fn product(out: ViewMut<'_>, store: Store, scale: f32, a: View<'_>, b: View<'_>) {
     let (m, n, k) = (out.grid.rows, out.grid.columns, a.grid.columns);
     assert!(
@@ -124,7 +128,7 @@ fn product(out: ViewMut<'_>, store: Store, scale: f32, a: View<'_>, b: View<'_>)
         Store::Set => (0.0, false),
         Store::Add => (1.0, true),
     };
-    let step = |step: usize| step as isize;
+    let step = |step: usize| step.cast_signed();
     #[expect(unsafe_code, reason = "the crate `gemm` takes pointers and distances")]
     // SAFETY: `Grid::rows` has checked that `i · row_step + j · column_step` lies within the slice for
     // every `i < rows` and `j < columns`, `transposed` exchanges both, and the shapes agree, so gemm
@@ -176,13 +180,15 @@ mod tests {
             let step = m.max(n).max(k) + gap;
             let (a, b) = (numbers(20 * step), numbers(20 * step));
             let before = numbers(20 * step);
-            let view = |data, rows, columns, is_transposed| match is_transposed {
-                true => View::strided(data, columns, rows, step).transposed(),
-                false => View::strided(data, rows, columns, step),
+            let view = |data, rows, columns, is_transposed| if is_transposed {
+                View::strided(data, columns, rows, step).transposed()
+            } else {
+                View::strided(data, rows, columns, step)
             };
-            let at = |data: &[f32], i: usize, j: usize, is_transposed| match is_transposed {
-                true => f64::from(data[j * step + i]),
-                false => f64::from(data[i * step + j]),
+            let at = |data: &[f32], i: usize, j: usize, is_transposed| if is_transposed {
+                f64::from(data[j * step + i])
+            } else {
+                f64::from(data[i * step + j])
             };
             let mut out = before.clone();
             let views = (view(&a, m, k, is_transposed[0]), view(&b, k, n, is_transposed[1]));

@@ -447,10 +447,10 @@ impl Trunk {
         let (row, n) = (Row::of(d), slice.n_tokens);
         let (queries, keys, width) = (row.queries(), row.keys(), row.width());
         let x = x.unwrap_or(&kept.input);
-        let has_norms = layer.query_norm.is_some();
-        let (to, step) = match has_norms {
-            true => (&mut kept.raw, queries + keys),
-            false => (&mut kept.qkv, width),
+        let (to, step) = if layer.query_norm.is_some() {
+            (&mut kept.raw, queries + keys)
+        } else {
+            (&mut kept.qkv, width)
         };
         set_linear_strided(&mut to[..], [queries, step], n, x, &layer.query);
         set_linear_strided(&mut to[queries..], [keys, step], n, x, &layer.key);
@@ -536,7 +536,9 @@ impl Trunk {
                 let (stream, row) = (&mut work.stream, &mut work.row[..d.width]);
                 kernel::norm_backward(&saved.last, self.norm(norm), stream, row, collector(part));
             });
-            parts.iter().for_each(|part| add_affine(sum, part));
+            for part in &parts {
+                add_affine(sum, part);
+            }
         }
         for (layer, sums) in p.layers.iter().zip(&mut collected.layers).rev() {
             let kept: Vec<SavedLayer> = (saved.iter_mut())
@@ -804,11 +806,10 @@ fn weight_tasks<'a>(
     let (queries, keys, width) = (row.queries(), row.keys(), row.width());
     let mut tasks = Vec::new();
     let mut map = |sum: &'a mut Affine<Vec<f32>>,
-                   inputs: [usize; 1],
+                   inputs: usize,
                    [columns, at, step]: [usize; 3],
                    x: &dyn Fn(usize) -> &'a [f32],
                    dy: &dyn Fn(usize) -> &'a [f32]| {
-        let [inputs] = inputs;
         for (tile, out) in sum.weight.chunks_mut(TILE * columns).enumerate() {
             let rows = out.len() / columns;
             let terms = (slices.iter().enumerate())
@@ -833,25 +834,23 @@ fn weight_tasks<'a>(
     };
     let d_qkv = |i: usize| &work[i].d_qkv[..];
     let x = &attention_input;
-    map(&mut sums.query, [d.width], [queries, 0, width], x, &d_qkv);
-    map(&mut sums.key, [d.width], [keys, queries, width], x, &d_qkv);
+    map(&mut sums.query, d.width, [queries, 0, width], x, &d_qkv);
+    map(&mut sums.key, d.width, [keys, queries, width], x, &d_qkv);
     let place = [keys, queries + keys, width];
-    map(&mut sums.value, [d.width], place, x, &d_qkv);
+    map(&mut sums.value, d.width, place, x, &d_qkv);
     let mixed = |i: usize| &kept[i].mixed[..];
     let place = [d.width, 0, d.width];
-    map(&mut sums.output, [queries], place, &mixed, &|i| {
+    map(&mut sums.output, queries, place, &mixed, &|i| {
         &work[i].d_attended
     });
     let mlp_input = |i: usize| &work[i].mlp_input[..];
     let wide = [d.mlp_width, 0, d.mlp_width];
-    map(&mut sums.up, [d.width], wide, &mlp_input, &|i| {
-        &work[i].d_up
-    });
+    map(&mut sums.up, d.width, wide, &mlp_input, &|i| &work[i].d_up);
     if let Some(gate) = &mut sums.gate {
-        map(gate, [d.width], wide, &mlp_input, &|i| &work[i].d_gate);
+        map(gate, d.width, wide, &mlp_input, &|i| &work[i].d_gate);
     }
     let inner = |i: usize| &work[i].inner[..];
-    map(&mut sums.down, [d.mlp_width], place, &inner, &|i| {
+    map(&mut sums.down, d.mlp_width, place, &inner, &|i| {
         &work[i].d_mlp
     });
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size()));

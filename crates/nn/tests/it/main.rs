@@ -3,6 +3,7 @@
 
 mod chat;
 mod checkpoints;
+mod fused;
 mod generate;
 mod golden;
 mod minilm;
