@@ -664,7 +664,7 @@ impl Trainer<'_> {
     /// Passes the samples `picked` through what learns.
     fn pass(&self, picked: &[usize]) -> Result<Pass, BatchError> {
         match &self.inputs {
-            Inputs::Tokens(rows) => Pass::new(&self.classifier, self.batch(rows, picked)?),
+            Inputs::Tokens(rows) => Pass::new(&self.classifier, &self.batch(rows, picked)?),
             Inputs::Features(_) => Ok(Pass::recorded(self.on_features(&self.classifier, picked))),
         }
     }
@@ -782,7 +782,7 @@ mod tests {
                 }
             });
             let mut gradients = Gradients::default();
-            let pass = Pass::new(&tracked, batch.clone()).unwrap();
+            let pass = Pass::new(&tracked, &batch).unwrap();
             pass.backward(&mut tracked, slope.to_vec(), &mut gradients);
             let mut all = Vec::new();
             tracked.visit(&mut |name, _| {
@@ -876,7 +876,7 @@ mod tests {
                 let still =
                     classifier(name, &device).with_operations(operations, Threads::default());
                 let mut tracked = still.tracked(&TrainOptions::default(), Seed(0)).unwrap();
-                let pass = Pass::new(&tracked, batch.clone()).unwrap();
+                let pass = Pass::new(&tracked, &batch).unwrap();
                 let mut gradients = Gradients::default();
                 pass.backward(&mut tracked, slope.to_vec(), &mut gradients);
 

@@ -149,7 +149,6 @@ impl Student for TransformerStudent {
                 labels,
                 lesson.validation.map(|(_, labels)| labels),
             ),
-            ..Session::plain()
         };
         let training = classifier
             .train(&rows, &mut objective, &self.options, lesson.seed, session)

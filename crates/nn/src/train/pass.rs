@@ -28,9 +28,9 @@ struct Trunk {
 
 impl Pass {
     /// Passes tokens through `classifier`, recording what is needed to go back.
-    pub(super) fn new(classifier: &Classifier, batch: TokenBatch) -> Result<Self, BatchError> {
+    pub(super) fn new(classifier: &Classifier, batch: &TokenBatch) -> Result<Self, BatchError> {
         if !fused::can_train(classifier.transformer()) {
-            return Ok(Self::recorded(classifier.forward(&batch)?));
+            return Ok(Self::recorded(classifier.forward(batch)?));
         }
         let recorded = if classifier.transformer().is_adapted() {
             let mut merged = classifier.transformer().clone();
@@ -41,7 +41,7 @@ impl Pass {
         };
         let leaf = recorded.leaf();
         Ok(Self {
-            logits: classifier.on_hidden(leaf.clone(), &batch),
+            logits: classifier.on_hidden(leaf.clone(), batch),
             trunk: Some(Trunk { recorded, leaf }),
         })
     }
