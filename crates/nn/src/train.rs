@@ -16,7 +16,7 @@
 //! openai/weak-to-strong, which never reshuffles ([`Order::AsGiven`]) and drops the smaller batch.
 //! Parity: `tests/it/training.rs` follows six of its runs step by step.
 //!
-//! A training whose workplace has a folder keeps its state there ([`state`]), and goes on from it, to the bit: the state
+//! A training whose workplace has a folder keeps its state there, and goes on from it, to the bit: the state
 //! is what learns, the optimiser's moments and the place in the data; everything else follows from the seed.
 
 mod pass;
