@@ -87,26 +87,37 @@ impl HubName {
         Repo::with_revision(repo, RepoType::Dataset, revision)
     }
 
-    /// The file in the local cache; `None` where it is not there.
-    pub(crate) fn cached(&self, hub: &HubConfig) -> Result<Option<PathBuf>, DataError> {
-        let repo = Cache::new(hub.cache_dir.clone()).repo(self.repo());
-        let refs = hub
-            .cache_dir
-            .join(self.repo().folder_name())
-            .join("refs")
-            .join(&self.revision);
+    /// The directory of `repo` in the local cache, at this name's revision; `None` where there is none.
+    pub(crate) fn snapshot(&self, repo: &Repo, hub: &HubConfig) -> Option<PathBuf> {
+        let here = hub.cache_dir.join(repo.folder_name());
         // A commit has no ref of its own: its snapshot is named after it.
-        let commit = match std::fs::read_to_string(refs) {
+        let commit = match std::fs::read_to_string(here.join("refs").join(&self.revision)) {
             Ok(commit) => commit.trim().to_owned(),
             Err(_) => self.revision.clone(),
         };
-        if !is_name(&commit) {
-            return Ok(None);
+        let snapshot = here.join("snapshots").join(&commit);
+        (is_name(&commit) && snapshot.is_dir()).then_some(snapshot)
+    }
+
+    /// The hub's client for `repo`.
+    pub(crate) fn client(&self, repo: Repo, hub: &HubConfig) -> Result<ApiRepo, DataError> {
+        let mut api =
+            ApiBuilder::from_cache(Cache::new(hub.cache_dir.clone())).with_progress(false);
+        if let Some(endpoint) = &hub.endpoint {
+            api = api.with_endpoint(endpoint.clone());
         }
-        let snapshot = repo.pointer_path(&commit);
-        if !snapshot.is_dir() {
+        let api = api.build().map_err(|error| DataError::Hub {
+            name: self.whole.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(api.repo(repo))
+    }
+
+    /// The file in the local cache; `None` where it is not there.
+    pub(crate) fn cached(&self, hub: &HubConfig) -> Result<Option<PathBuf>, DataError> {
+        let Some(snapshot) = self.snapshot(&self.repo(), hub) else {
             return Ok(None);
-        }
+        };
         let file = if let Some(file) = &self.file {
             file.clone()
         } else {
@@ -143,13 +154,7 @@ impl HubName {
             name: self.whole.clone(),
             reason,
         };
-        let mut api =
-            ApiBuilder::from_cache(Cache::new(hub.cache_dir.clone())).with_progress(false);
-        if let Some(endpoint) = &hub.endpoint {
-            api = api.with_endpoint(endpoint.clone());
-        }
-        let api = api.build().map_err(|error| failed(error.to_string()))?;
-        let api = api.repo(self.repo());
+        let api = self.client(self.repo(), hub)?;
         let file = match &self.file {
             Some(file) => file.clone(),
             None => self.choose(self.remote_files(&api)?)?,
@@ -214,7 +219,7 @@ fn n_shards(file: &str) -> usize {
 }
 
 /// Whether a word can be one segment of a name.
-pub(crate) fn is_name(word: &str) -> bool {
+fn is_name(word: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !word.is_empty() && word != "." && word != ".." && word.chars().all(allowed)
 }

@@ -5,11 +5,10 @@
 
 use std::path::PathBuf;
 
-use hf_hub::api::sync::ApiBuilder;
-use hf_hub::{Cache, Repo, RepoType};
+use hf_hub::{Repo, RepoType};
 
 use crate::error::DataError;
-use crate::hub::{Bridge, HubConfig, HubName, Network, is_name};
+use crate::hub::{Bridge, HubConfig, HubName, Network};
 
 /// The directory of the model called `name` (`hf:owner/name`, with `@revision` where it is not `main`).
 /// `on_progress` is told bytes done and in all of the file that is being fetched.
@@ -45,12 +44,7 @@ pub fn model_folder(
         name: name.to_owned(),
         reason,
     };
-    let mut api = ApiBuilder::from_cache(Cache::new(hub.cache_dir.clone())).with_progress(false);
-    if let Some(endpoint) = &hub.endpoint {
-        api = api.with_endpoint(endpoint.clone());
-    }
-    let api = api.build().map_err(|error| failed(error.to_string()))?;
-    let api = api.repo(repo);
+    let api = parsed.client(repo, hub)?;
     let info = api.info().map_err(|error| failed(error.to_string()))?;
     let mut folder = None;
     // Weights last: a directory with weights is a whole one.
@@ -75,15 +69,7 @@ pub fn model_folder(
 
 /// The snapshot in the cache, when all of it is there.
 fn cached(repo: &Repo, name: &HubName, hub: &HubConfig) -> Option<PathBuf> {
-    let here = hub.cache_dir.join(repo.folder_name());
-    let commit = match std::fs::read_to_string(here.join("refs").join(&name.revision)) {
-        Ok(commit) => commit.trim().to_owned(),
-        Err(_) => name.revision.clone(),
-    };
-    if !is_name(&commit) {
-        return None;
-    }
-    let folder = here.join("snapshots").join(commit);
+    let folder = name.snapshot(repo, hub)?;
     let has = |file: &str| folder.join(file).is_file();
     let weights = has("model.safetensors") || shards(&folder).is_some_and(|all| all);
     (has("config.json") && has("tokenizer.json") && weights).then_some(folder)

@@ -321,13 +321,27 @@ impl Column<'_> {
 
     fn each_list<T: DataType>(
         &self,
-        mut reader: ColumnReaderImpl<T>,
+        reader: ColumnReaderImpl<T>,
         rows: &mut Rows,
         float: impl Fn(&T::T) -> f32,
     ) -> Result<(), DataError> {
         let there = self.descriptor.max_def_level();
         // Short batches: each value comes with two levels of two bytes.
-        let batch = BATCH / 16;
+        self.each_batch(reader, BATCH / 16, |row, [defined, repeated], values| {
+            self.check_lists(row, there, defined, repeated, &mut rows.dim)?;
+            rows.features.extend(values.iter().map(&float));
+            Ok(())
+        })
+    }
+
+    /// Reads lists, at most `batch` rows at a time: `take` gets the first of them, the levels of definition and
+    /// repetition, and the values.
+    fn each_batch<T: DataType>(
+        &self,
+        mut reader: ColumnReaderImpl<T>,
+        batch: usize,
+        mut take: impl FnMut(usize, [&[i16]; 2], &[T::T]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
         let mut done = 0;
         while done < self.n {
             let (mut defined, mut repeated, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -343,36 +357,21 @@ impl Column<'_> {
             if n == 0 {
                 return Err(self.short(row));
             }
-            self.check_lists(row, there, &defined, &repeated, &mut rows.dim)?;
-            rows.features.extend(values.iter().map(&float));
+            take(row, [&defined, &repeated], &values)?;
             done += n;
         }
         Ok(())
     }
 
     fn read_candidates(&self, reader: ColumnReader, rows: &mut Rows) -> Result<(), DataError> {
-        let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
+        let ColumnReader::ByteArrayColumnReader(reader) = reader else {
             unreachable!("check_type lets no other type pass")
         };
         let there = self.descriptor.max_def_level();
-        let mut done = 0;
-        while done < self.n {
-            let (mut defined, mut repeated, mut values) = (Vec::new(), Vec::new(), Vec::new());
-            let (n, ..) = reader
-                .read_records(
-                    BATCH.min(self.n - done),
-                    Some(&mut defined),
-                    Some(&mut repeated),
-                    &mut values,
-                )
-                .map_err(|error| damaged(self.of.file, &error))?;
-            let row = self.first + done;
-            if n == 0 {
-                return Err(self.short(row));
-            }
+        self.each_batch(reader, BATCH, |row, [defined, repeated], values| {
             let mut values = values.iter();
-            let mut lists: Vec<Vec<Box<str>>> = Vec::with_capacity(n);
-            for (&level, &is_new) in defined.iter().zip(&repeated) {
+            let mut lists: Vec<Vec<Box<str>>> = Vec::new();
+            for (&level, &is_new) in defined.iter().zip(repeated) {
                 if is_new == 0 {
                     lists.push(Vec::new());
                 }
@@ -385,9 +384,8 @@ impl Column<'_> {
                 }
             }
             rows.candidates.extend(lists.into_iter().map(Into::into));
-            done += n;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Checks that every list has `dim` elements, none of them null. The first list sets `dim`.

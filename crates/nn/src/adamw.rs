@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use burn_tensor::{Device, Tensor, TensorData};
+use burn_tensor::{Device, Gradients as Collected, Tensor, TensorData};
 
 use crate::fused::kernel::{self, AdamWStep};
 use crate::transformer::{self, Parameter};
@@ -34,6 +34,22 @@ impl Gradients {
             (_, new) => new,
         };
         self.0.insert(name.to_owned(), sum);
+    }
+
+    /// Adds what the device's differentiation has found for a parameter, if anything.
+    pub(crate) fn collect(
+        &mut self,
+        name: &str,
+        parameter: &Parameter<'_>,
+        collected: &mut Collected,
+    ) {
+        let gradient = match parameter {
+            Parameter::Vector(tensor) => tensor.grad_remove(collected).map(Gradient::Vector),
+            Parameter::Matrix(tensor) => tensor.grad_remove(collected).map(Gradient::Matrix),
+        };
+        if let Some(gradient) = gradient {
+            self.add(name, gradient);
+        }
     }
 
     /// The root of the sum of all squares.

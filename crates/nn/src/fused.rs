@@ -54,8 +54,13 @@ pub fn covers(definition: &Definition) -> bool {
     d.n_layers > 0 && d.n_kv_heads > 0 && d.n_heads.is_multiple_of(d.n_kv_heads) && rotates_pairs
 }
 
-/// Whether `transformer` can be computed here: on the processor, and not recorded by the device; adapters are to be merged first.
+/// Whether `transformer` can be computed here: it can be trained, and has no adapters, which are to be merged first.
 pub(crate) fn applies(transformer: &Transformer) -> bool {
+    can_train(transformer) && !transformer.is_adapted()
+}
+
+/// Whether `transformer`, its adapters merged, can be trained here: on the processor, and not recorded by the device.
+pub(crate) fn can_train(transformer: &Transformer) -> bool {
     let mut is_plain = true;
     transformer.clone().visit(&mut |_, parameter| {
         is_plain &= match parameter {
@@ -66,15 +71,7 @@ pub(crate) fn applies(transformer: &Transformer) -> bool {
     transformer.operations() == Operations::Fused
         && *transformer.device() == BurnDevice::flex()
         && is_plain
-        && !transformer.is_adapted()
         && covers(transformer.definition())
-}
-
-/// Whether `transformer`, its adapters merged, can be trained here.
-pub(crate) fn can_train(transformer: &Transformer) -> bool {
-    let mut merged = transformer.clone();
-    merged.linears(&mut |_, _, linear| linear.adapter = None);
-    applies(&merged)
 }
 
 /// The last hidden states, `[n_rows, len, width]`, zero at padding.
@@ -163,12 +160,8 @@ impl Recorded {
         let (hidden, saved) = trunk.record(&slices, embedded);
         let mut places = Vec::new();
         transformer.clone().visit(&mut |name, parameter| {
-            let shape = match parameter {
-                Parameter::Vector(tensor) => tensor.dims().to_vec(),
-                Parameter::Matrix(tensor) => tensor.dims().to_vec(),
-            };
             if name != HEAD {
-                places.push((name.to_owned(), shape));
+                places.push((name.to_owned(), parameter.shape()));
             }
         });
         Ok(Self {
@@ -702,15 +695,7 @@ mod tests {
             let last = tracked.forward(&batch, Keep::Last).unwrap().last;
             let mut collected = (last * slope).sum().backward();
             let mut plain = Gradients::default();
-            tracked.visit(&mut |name, parameter| {
-                let gradient = match parameter {
-                    Parameter::Vector(t) => t.grad_remove(&mut collected).map(Gradient::Vector),
-                    Parameter::Matrix(t) => t.grad_remove(&mut collected).map(Gradient::Matrix),
-                };
-                if let Some(gradient) = gradient {
-                    plain.add(name, gradient);
-                }
-            });
+            tracked.visit(&mut |name, parameter| plain.collect(name, &parameter, &mut collected));
             let (fused, plain) = (list(fused, &transformer), list(plain, &transformer));
             for ((name, fused), (_, plain)) in fused.iter().zip(&plain) {
                 assert_close(&format!("{kind}, {name}"), fused, plain, 1.0);

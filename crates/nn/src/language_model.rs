@@ -11,10 +11,10 @@
 use burn_tensor::activation::log_softmax;
 use burn_tensor::{Int, Tensor, TensorData};
 
-use crate::adamw::{AdamW, Gradient, Gradients};
+use crate::adamw::{AdamW, Gradients};
 use crate::batch::{BatchError, TokenBatch};
 use crate::fused;
-use crate::transformer::{Keep, Parameter, Transformer};
+use crate::transformer::{Keep, Transformer};
 
 /// A transformer in training on the next token, by AdamW; biases and norms are not decayed.
 #[derive(Debug)]
@@ -118,17 +118,6 @@ pub(crate) fn next_token_gradients(
     };
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let mut collected = loss.backward();
-    tracked.visit(&mut |name, parameter| match parameter {
-        Parameter::Vector(tensor) => {
-            if let Some(gradient) = tensor.grad_remove(&mut collected) {
-                gradients.add(name, Gradient::Vector(gradient));
-            }
-        }
-        Parameter::Matrix(tensor) => {
-            if let Some(gradient) = tensor.grad_remove(&mut collected) {
-                gradients.add(name, Gradient::Matrix(gradient));
-            }
-        }
-    });
+    tracked.visit(&mut |name, parameter| gradients.collect(name, &parameter, &mut collected));
     Ok((Some(value), gradients))
 }

@@ -665,7 +665,10 @@ impl Trainer<'_> {
     fn pass(&self, picked: &[usize]) -> Result<Pass, BatchError> {
         match &self.inputs {
             Inputs::Tokens(rows) => Pass::new(&self.classifier, &self.batch(rows, picked)?),
-            Inputs::Features(_) => Ok(Pass::recorded(self.on_features(&self.classifier, picked))),
+            Inputs::Features(values) => {
+                let logits = self.on_features(&self.classifier, values, picked);
+                Ok(Pass::recorded(logits))
+            }
         }
     }
 
@@ -673,7 +676,7 @@ impl Trainer<'_> {
     fn logits(&self, still: &Classifier, picked: &[usize]) -> Result<Vec<f32>, BatchError> {
         match &self.inputs {
             Inputs::Tokens(rows) => Ok(numbers(&still.forward(&self.batch(rows, picked)?)?)),
-            Inputs::Features(_) => Ok(numbers(&self.on_features(still, picked))),
+            Inputs::Features(values) => Ok(numbers(&self.on_features(still, values, picked))),
         }
     }
 
@@ -689,10 +692,7 @@ impl Trainer<'_> {
     }
 
     /// Logits of samples whose hidden states are known.
-    fn on_features(&self, classifier: &Classifier, picked: &[usize]) -> Tensor<2> {
-        let Inputs::Features(values) = &self.inputs else {
-            unreachable!("features are asked for where there are some")
-        };
+    fn on_features(&self, classifier: &Classifier, values: &[f32], picked: &[usize]) -> Tensor<2> {
         let width = classifier.score.dims()[0];
         let values: Vec<f32> = (self.rows(picked))
             .flat_map(|row| &values[row * width..][..width])
@@ -706,9 +706,7 @@ impl Trainer<'_> {
     /// Places within the batch, those of like length together.
     fn micro_batches(&self, batch: &[usize]) -> Vec<Vec<usize>> {
         let mut places: Vec<usize> = (0..batch.len()).collect();
-        if matches!(self.inputs, Inputs::Tokens(_)) {
-            places.sort_by_key(|&at| self.len(batch[at]));
-        }
+        places.sort_by_key(|&at| self.len(batch[at]));
         (places.chunks(self.options.micro_batch_size))
             .map(<[usize]>::to_vec)
             .collect()
@@ -770,15 +768,7 @@ mod tests {
                 if let (true, Parameter::Matrix(tensor)) = (is_adapter(name), parameter) {
                     let n = tensor.dims()[0] * tensor.dims()[1];
                     let values = (0..n).map(|_| stream.next_normal() as f32).collect();
-                    let data = TensorData::new(values, tensor.dims());
-                    tensor.inplace(|old| {
-                        let fresh = Tensor::from_data(data, &old.device().inner());
-                        if old.is_require_grad() {
-                            fresh.autodiff().require_grad()
-                        } else {
-                            fresh
-                        }
-                    });
+                    state::set(tensor, values);
                 }
             });
             let mut gradients = Gradients::default();
@@ -877,6 +867,7 @@ mod tests {
                     classifier(name, &device).with_operations(operations, Threads::default());
                 let mut tracked = still.tracked(&TrainOptions::default(), Seed(0)).unwrap();
                 let pass = Pass::new(&tracked, &batch).unwrap();
+                assert_eq!(pass.is_fused(), operations == Operations::Fused);
                 let mut gradients = Gradients::default();
                 pass.backward(&mut tracked, slope.to_vec(), &mut gradients);
 

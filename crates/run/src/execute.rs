@@ -713,7 +713,7 @@ impl Group<'_> {
                     role,
                     &models[role],
                     [&weak_half, &student_half, &test],
-                    &workplace.within("supervisor").within(role),
+                    &workplace.within(CellKind::Supervisor.as_str()).within(role),
                     send,
                 )? {
                     Some(judged) => Cow::Owned(judged),
@@ -730,7 +730,7 @@ impl Group<'_> {
             let clock = Clock::start();
             let labels = self.ground_truth(&student_half)?;
             let strong = Experiment::STRONG;
-            let workplace = workplace.within("ceiling");
+            let workplace = workplace.within(CellKind::Ceiling.as_str());
             let fitted = self.learn(&models[strong], strong, &student_half, &labels, &workplace)?;
             let tested = self.judge(&fitted, &test)?;
             let done = Done {
@@ -747,7 +747,7 @@ impl Group<'_> {
             roles: &models,
             materials: &self.data.materials,
             seed: Seed(self.seed).child("methods"),
-            workplace: &workplace.within("method"),
+            workplace: &workplace.within(CellKind::Method.as_str()),
         };
         self.methods(&classroom, &test, &weak_labels, send)
     }

@@ -442,7 +442,7 @@ fn check_network(options: &NetworkOptions) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn in_range(
+pub(crate) fn in_range(
     field: &'static str,
     value: f64,
     low: f64,

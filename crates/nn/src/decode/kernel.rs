@@ -17,6 +17,8 @@
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
+use crate::fused::kernel::{exp, largest};
+
 /// Columns of a panel.
 const PANEL: usize = 16;
 
@@ -457,29 +459,11 @@ fn mix<S: Simd, const N: usize>(
     }
 }
 
-/// The largest number.
-#[inline(always)]
-fn largest(x: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; PARTS];
-    let chunks = x.chunks_exact(PARTS);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = if x > *lane { x } else { *lane };
-        }
-    }
-    lanes
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max)
-}
-
 /// `x ← e^(x − shift)`, where that is at most 1; the sum of them.
 #[inline(always)]
 fn exponentiate(x: &mut [f32], shift: f32) -> f32 {
     for x in x.iter_mut() {
-        *x = exp_of_negative(*x - shift);
+        *x = exp(*x - shift);
     }
     sum(x, |x| x)
 }
@@ -580,7 +564,7 @@ impl NullaryFnOnce for LogSumExp<'_> {
         // Blocks short enough that f32 loses nothing that matters.
         let blocks = self.0.chunks(256);
         let total: f64 = blocks
-            .map(|block| f64::from(sum(block, |z| exp_of_negative(z - largest))))
+            .map(|block| f64::from(sum(block, |z| exp(z - largest))))
             .sum();
         f64::from(largest) + total.ln()
     }
@@ -606,33 +590,15 @@ fn erf(x: f32) -> f32 {
     let series = t
         * (0.254_829_6
             + t * (-0.284_496_72 + t * (1.421_413_8 + t * (-1.453_152 + t * 1.061_405_4))));
-    (1.0 - series * exp_of_negative(-a * a)).copysign(x)
+    (1.0 - series * exp(-a * a)).copysign(x)
 }
 
 /// `1 / (1 + e^−x)`.
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
-    let e = exp_of_negative(-x.abs());
+    let e = exp(-x.abs());
     let near = 1.0 / (1.0 + e);
     if x >= 0.0 { near } else { e * near }
-}
-
-/// `e^x` for `x ≤ 0`, within a few units in the last place: `2^n e^r` with `r` in `±ln 2 / 2` and a polynomial of
-/// degree 6. What is not a number stays none.
-#[inline(always)]
-fn exp_of_negative(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer
-    let x = if x < -87.0 { -87.0 } else { x };
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    // ln 2 in two parts, so that n · high is exact.
-    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-    let polynomial = 1.0
-        + r * (1.0
-            + r * (0.5
-                + r * (0.166_666_67 + r * (0.041_666_67 + r * (0.008_333_6 + r * 0.001_392_7)))));
-    // The low bits of `shifted` are the integer n: move n + 127 into the exponent.
-    polynomial * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
 #[cfg(test)]
@@ -670,7 +636,7 @@ mod tests {
         ] {
             assert!((f64::from(erf(x)) - want).abs() < 3e-7, "erf({x})");
         }
-        assert!(exp_of_negative(f32::NAN).is_nan());
+        assert!(exp(f32::NAN).is_nan());
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
 
 /// The largest number.
 #[inline(always)]
-fn largest(x: &[f32]) -> f32 {
+pub(crate) fn largest(x: &[f32]) -> f32 {
     let mut tops = [f32::NEG_INFINITY; LANES];
     let (whole, rest) = x.as_chunks::<LANES>();
     for chunk in whole {
@@ -91,9 +91,10 @@ fn largest(x: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, |top, &x| top.max(x))
 }
 
-/// `e^x`, within 2e-7 of it for x from −87 to 88; beyond, the value at the end.
+/// `e^x`, within 2e-7 of it for x from −87 to 88; beyond, the value at the end. What is not a number
+/// stays none.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };

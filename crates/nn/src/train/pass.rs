@@ -6,11 +6,11 @@
 
 use burn_tensor::{Tensor, TensorData};
 
-use crate::adamw::{Gradient, Gradients};
+use crate::adamw::Gradients;
 use crate::batch::{BatchError, TokenBatch};
 use crate::classifier::Classifier;
 use crate::fused::{self, Recorded};
-use crate::transformer::{Parameter, numbers};
+use crate::transformer::numbers;
 
 /// A pass that can be gone back, once.
 pub(super) struct Pass {
@@ -54,6 +54,12 @@ impl Pass {
         }
     }
 
+    /// Whether the fused operations have computed it.
+    #[cfg(test)]
+    pub(super) fn is_fused(&self) -> bool {
+        self.trunk.is_some()
+    }
+
     /// `[n_rows, n_outputs]`, row-major.
     pub(super) fn logits(&self) -> Vec<f32> {
         numbers(&self.logits)
@@ -69,18 +75,8 @@ impl Pass {
         let slope = TensorData::new(slope, self.logits.dims());
         let slope = Tensor::<2>::from_data(slope, &self.logits.device().inner());
         let mut collected = (self.logits * slope).sum().backward();
-        classifier.visit(&mut |name, parameter| match parameter {
-            Parameter::Vector(tensor) => {
-                if let Some(gradient) = tensor.grad_remove(&mut collected) {
-                    gradients.add(name, Gradient::Vector(gradient));
-                }
-            }
-            Parameter::Matrix(tensor) => {
-                if let Some(gradient) = tensor.grad_remove(&mut collected) {
-                    gradients.add(name, Gradient::Matrix(gradient));
-                }
-            }
-        });
+        classifier
+            .visit(&mut |name, parameter| gradients.collect(name, &parameter, &mut collected));
         let Some(Trunk { recorded, leaf }) = self.trunk else {
             return;
         };

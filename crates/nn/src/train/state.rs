@@ -33,7 +33,7 @@ pub(super) struct Position {
 /// What the file says beside tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct About {
-    fingerprint: String,
+    fingerprint: [u8; 32],
     position: Position,
     /// Score and step of the best so far.
     best: Option<(f64, usize)>,
@@ -46,7 +46,7 @@ const ABOUT: &str = "trimtab-training";
 #[derive(Debug)]
 pub(super) struct StateFile {
     path: PathBuf,
-    fingerprint: String,
+    fingerprint: [u8; 32],
 }
 
 impl StateFile {
@@ -76,16 +76,9 @@ impl StateFile {
             }
         }
         hasher.update(identity);
-        let fingerprint = (hasher.finalize().iter()).fold(String::new(), |mut hex, byte| {
-            hex.extend(
-                [byte >> 4, byte & 15]
-                    .map(|half| char::from(b"0123456789abcdef"[usize::from(half)])),
-            );
-            hex
-        });
         Self {
             path: folder.join("state.safetensors"),
-            fingerprint,
+            fingerprint: hasher.finalize().into(),
         }
     }
 
@@ -168,7 +161,7 @@ impl StateFile {
             });
         }
         let about = About {
-            fingerprint: self.fingerprint.clone(),
+            fingerprint: self.fingerprint,
             position,
             best: trainer.best.as_ref().map(|best| (best.score, best.step)),
         };
@@ -215,7 +208,7 @@ fn read(
 }
 
 /// Sets the numbers of a tensor, which stays tracked or untracked as it was.
-fn set<const D: usize>(tensor: &mut Tensor<D>, values: Vec<f32>) {
+pub(super) fn set<const D: usize>(tensor: &mut Tensor<D>, values: Vec<f32>) {
     let data = TensorData::new(values, tensor.dims());
     tensor.inplace(|old| {
         let fresh = Tensor::from_data(data, &old.device().inner());

@@ -14,19 +14,7 @@ use trimtab_nn::{
     ModelConfig, Padding, Pooling, SaveError, TokenBatch,
 };
 
-use crate::golden::{folder, load, numbers};
-
-const MODELS: [&str; 9] = [
-    "gpt2",
-    "gpt_neox",
-    "gpt_neox_sequential",
-    "llama",
-    "llama_tied_bf16",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "bert",
-];
+use crate::golden::{MODELS, folder, load, numbers};
 
 fn cpu() -> BurnDevice {
     Device::Cpu.open().unwrap()

@@ -6,19 +6,7 @@ use std::num::NonZeroUsize;
 
 use trimtab_nn::{Keep, LanguageModelTrainer, Operations, Threads, Transformer, fused};
 
-use crate::golden::{batch, flat, json, largest_difference, load, numbers};
-
-const NAMES: [&str; 9] = [
-    "gpt2",
-    "gpt_neox",
-    "gpt_neox_sequential",
-    "llama",
-    "llama_tied_bf16",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "bert",
-];
+use crate::golden::{MODELS, batch, flat, json, largest_difference, load, numbers};
 
 fn with(transformer: &Transformer, operations: Operations, n: usize) -> Transformer {
     let threads = Threads(NonZeroUsize::new(n).unwrap());
@@ -27,7 +15,7 @@ fn with(transformer: &Transformer, operations: Operations, n: usize) -> Transfor
 
 #[test]
 fn hidden_states_equal_the_composition_and_transformers() {
-    for name in NAMES {
+    for name in MODELS {
         let transformer = load(name).transformer;
         assert!(fused::covers(transformer.definition()), "{name}");
         let expected = json(&format!("{name}/expected.json"));
@@ -48,7 +36,7 @@ fn hidden_states_equal_the_composition_and_transformers() {
 /// Ten steps: differences of rounding grow with them, and AdamW's first steps make much of small gradients.
 #[test]
 fn training_follows_the_composition_on_any_number_of_threads() {
-    for name in NAMES {
+    for name in MODELS {
         let transformer = load(name).transformer;
         let batch = batch(&json(&format!("{name}/expected.json")));
         let run = |operations, n| -> Vec<Option<f64>> {

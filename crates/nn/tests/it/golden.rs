@@ -7,6 +7,19 @@ use burn_tensor::Tensor;
 use serde_json::Value;
 use trimtab_nn::{Checkpoint, Device, Model, TokenBatch};
 
+/// The folders with an `expected.json` of logits or hidden states.
+pub(crate) const MODELS: [&str; 9] = [
+    "gpt2",
+    "gpt_neox",
+    "gpt_neox_sequential",
+    "llama",
+    "llama_tied_bf16",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "bert",
+];
+
 pub(crate) fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")

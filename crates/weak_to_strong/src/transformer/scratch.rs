@@ -13,7 +13,7 @@ use trimtab_nn::{Device, Model, Pooling, TrainOptions, Truncation};
 
 use super::{HashedWords, Origin, Pretrained, Reader, TransformerStudent};
 use crate::loss::LossConfig;
-use crate::model::{Materials, ModelError};
+use crate::model::{Materials, ModelError, in_range};
 
 /// A small transformer that starts from nothing, and how it is taught.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -106,38 +106,39 @@ impl ScratchConfig {
     }
 
     fn check(&self) -> Result<(), ModelError> {
-        let refuse = |field, value: usize, expected| {
+        for (field, value, least, most, expected) in [
+            ("layers", self.layers, 1, 128, "1 to 128"),
+            ("width", self.width, 1, 8192, "1 to 8192"),
+            ("heads", self.heads, 1, 128, "1 to 128"),
+            ("context", self.context, 1, 65_536, "1 to 65536"),
+            ("vocabulary", self.vocabulary, 2, 1 << 20, "2 to 1048576"),
+        ] {
+            in_range(
+                field,
+                value as f64,
+                f64::from(least),
+                f64::from(most),
+                expected,
+            )?;
+        }
+        let refuse = |field, value, expected| {
             Err(ModelError::OutOfRange {
                 field,
-                value: value as f64,
+                value,
                 expected,
             })
         };
-        for (field, value, most, expected) in [
-            ("layers", self.layers, 128, "1 to 128"),
-            ("width", self.width, 8192, "1 to 8192"),
-            ("heads", self.heads, 128, "1 to 128"),
-            ("context", self.context, 65_536, "1 to 65536"),
-            ("vocabulary", self.vocabulary, 1 << 20, "2 to 1048576"),
-        ] {
-            if value == 0 || value > most {
-                return refuse(field, value, expected);
-            }
-        }
-        if self.vocabulary < 2 {
-            return refuse("vocabulary", self.vocabulary, "2 to 1048576");
-        }
         if !self.width.is_multiple_of(2 * self.heads) {
             return refuse(
                 "heads",
-                self.heads,
+                self.heads as f64,
                 "a number whose double divides the width",
             );
         }
         if self.train.trained != Trained::All {
             return refuse(
                 "train.trained",
-                0,
+                0.0,
                 "\"all\": a head on random features learns little",
             );
         }
