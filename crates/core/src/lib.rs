@@ -4,6 +4,8 @@
 //! [`Judgement`]s, seeing only what it may see. A [`Student`] learns from [`TrainingLabels`] and
 //! becomes a supervisor itself, so supervisors compose.
 //!
+//! Models that are talked to are [`chat::ChatModel`]s.
+//!
 //! There is no I/O here, no async, no tensor library. The information barriers are types:
 //!
 //! - a [`Question`] has no answer in it; the [`AnswerKey`] is a separate value that is handed to
@@ -11,12 +13,14 @@
 //! - a student's trainer takes [`TrainingLabels`], never a key.
 
 mod accuracy;
+pub mod chat;
 mod distribution;
 mod features;
 mod judgement;
 mod key;
 mod labels;
 mod objective;
+mod preference;
 mod question;
 mod schedule;
 mod seed;
@@ -30,6 +34,7 @@ pub use judgement::{Cost, Judgement, Verdict};
 pub use key::{AnswerKey, KeyError};
 pub use labels::{LabelError, Provenance, TrainingLabels};
 pub use objective::BatchObjective;
+pub use preference::PreferencePair;
 pub use question::{AnswerIdx, AnswerSet, AnswerSetError, Candidates, Question, SampleId};
 pub use schedule::Schedule;
 pub use seed::{Seed, SplitMix64};

@@ -28,11 +28,12 @@ use std::{fs, str};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
-use serde::{Deserialize, Serialize};
+use serde::Serialize as _;
 use serde_json::Value as Json;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 pub use time::DateTime;
+pub use trimtab_core::chat::{Message, Role};
 
 mod time;
 
@@ -46,36 +47,6 @@ const MOST_TEXT: usize = 16 << 20;
 const MOST_RANGE: usize = 100_000;
 /// What the template is called inside minijinja.
 const NAME: &str = "chat_template";
-
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Whoever deploys the model.
-    System,
-    /// Whoever talks to it.
-    User,
-    /// The model.
-    Assistant,
-}
-
-/// What one of them says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Message {
-    /// Who.
-    pub role: Role,
-    /// What.
-    pub content: String,
-}
-
-impl Message {
-    /// What somebody says.
-    pub fn new(role: Role, content: impl Into<String>) -> Self {
-        let content = content.into();
-        Self { role, content }
-    }
-}
 
 /// How the text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,81 @@
+//! Where answers come from: a server, or a model in this process.
+//!
+//! A [`Source`] is what a [`ChatModel`] is, and shows beside each outcome what came over the wire, so that a store can
+//! keep it.
+
+use trimtab_core::chat::{ChatModel, ModelError, Outcome, Request};
+
+/// What came of one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// The answer, or why there is none.
+    pub outcome: Outcome,
+    /// The response's body as it came, where there was one.
+    pub raw: Option<String>,
+    /// How often it was tried.
+    pub n_attempts: u32,
+    /// Seconds from first attempt to answer.
+    pub secs: f64,
+}
+
+/// Anything that answers calls.
+pub trait Source: Send + Sync {
+    /// What it is, in a few words, for tables and manifests: `openai:NAME`.
+    fn name(&self) -> String;
+
+    /// What decides its answers beside the request: provider, model, build; not where it runs, nor how fast.
+    fn identity(&self) -> String;
+
+    /// As [`ChatModel::ask`].
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`] when nothing more can be asked.
+    fn ask(
+        &self,
+        requests: &mut dyn Iterator<Item = Request>,
+        answered: &mut dyn FnMut(usize, Answered),
+    ) -> Result<(), ModelError>;
+}
+
+/// A chat model of this process as a source.
+pub struct Local<M> {
+    model: M,
+    identity: String,
+}
+
+impl<M: ChatModel> Local<M> {
+    /// `identity` says which weights: a hash of the checkpoint.
+    pub fn new(model: M, identity: impl Into<String>) -> Self {
+        let identity = identity.into();
+        Self { model, identity }
+    }
+}
+
+impl<M: ChatModel> Source for Local<M> {
+    fn name(&self) -> String {
+        self.model.name()
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+
+    fn ask(
+        &self,
+        requests: &mut dyn Iterator<Item = Request>,
+        answered: &mut dyn FnMut(usize, Answered),
+    ) -> Result<(), ModelError> {
+        self.model.ask(requests, &mut |i, outcome| {
+            answered(
+                i,
+                Answered {
+                    outcome,
+                    raw: None,
+                    n_attempts: 1,
+                    secs: 0.0,
+                },
+            );
+        })
+    }
+}
