@@ -1,6 +1,7 @@
 //! Tables, plots and pages from a finished or unfinished run.
 
 pub mod csv;
+pub mod document;
 pub mod glossary;
 pub mod html;
 pub mod json;
@@ -16,5 +17,6 @@ mod number;
 mod ranking;
 mod text;
 
+pub use document::Document;
 pub use summarise::{SummaryError, compare, summarise};
 pub use summary::{Comparison, Summary};
