@@ -57,6 +57,8 @@ class Model:
 MODELS = {
     "A": Model(layers=6, width=256, heads=8, vocab=8192, len=128, batch=16, steps=3),
     "B": Model(layers=4, width=128, heads=4, vocab=1024, len=64, batch=32, steps=12),
+    # For graphics cards: GPT-2's own size.
+    "C": Model(layers=12, width=768, heads=12, vocab=50257, len=512, batch=8, steps=6),
 }
 
 class Gpt2(torch.nn.Module):

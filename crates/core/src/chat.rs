@@ -42,6 +42,16 @@ impl Message {
     }
 }
 
+/// A conversation that waits for a reply: a row of a set of prompts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conversation {
+    /// Unique in its set. Seeds are derived from it, so that another row shifts nothing.
+    pub id: String,
+    /// What was said so far; the last message is not the assistant's.
+    pub messages: Vec<Message>,
+}
+
 /// One call: a conversation, and what is asked about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {

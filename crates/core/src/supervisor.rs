@@ -86,6 +86,9 @@ pub enum SupervisorError {
     /// The key does not fit the questions.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A chat model can be asked nothing more.
+    #[error(transparent)]
+    Chat(#[from] crate::chat::ModelError),
     /// Fitting failed.
     #[error("{name} could not be fitted")]
     Fit {

@@ -55,7 +55,7 @@ pub use error::{DataError, Place};
 pub use hub::{HubConfig, Network};
 pub use hub_model::model_folder;
 pub use numpy_rng::NumpyRng;
-pub use prompts::{PromptRow, PromptSet, load_prompts};
+pub use prompts::{PromptSet, load_prompts};
 pub use python_rng::PythonRng;
 pub use rows::Part;
 pub use source::{Fingerprint, Locations, fingerprint};

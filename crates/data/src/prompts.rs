@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use trimtab_core::chat::{Message, Role};
+use trimtab_core::chat::{Conversation, Message, Role};
 
 use crate::blocks::{Blocks, lines};
 use crate::config::DataConfig;
@@ -22,20 +22,11 @@ use crate::stream::Stream;
 const USUAL: [&str; 3] = ["prompt", "messages", "text"];
 const BLOCK: usize = 1 << 20;
 
-/// A conversation that waits for a reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PromptRow {
-    /// Its name, unique in its set.
-    pub id: String,
-    /// What was said so far; the last message is not the assistant's.
-    pub messages: Vec<Message>,
-}
-
 /// Prompts, in file order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptSet {
     /// The rows.
-    pub rows: Vec<PromptRow>,
+    pub rows: Vec<Conversation>,
     /// SHA-256 of the file.
     pub sha256: String,
 }
@@ -55,7 +46,7 @@ pub fn load_prompts(config: &DataConfig, locations: &Locations) -> Result<Prompt
     let mut seen = HashSet::new();
     let rows = (set.questions.iter())
         .filter(|question| seen.insert(question.text.clone()))
-        .map(|question| PromptRow {
+        .map(|question| Conversation {
             id: question.id.as_str().to_owned(),
             messages: vec![Message::new(Role::User, question.text.to_string())],
         });
@@ -104,7 +95,7 @@ fn from_jsonl(file: &Path, gzip: bool, config: &DataConfig) -> Result<PromptSet,
     Ok(PromptSet { rows, sha256 })
 }
 
-fn row(file: &Path, line: u64, text: &str, config: &DataConfig) -> Result<PromptRow, DataError> {
+fn row(file: &Path, line: u64, text: &str, config: &DataConfig) -> Result<Conversation, DataError> {
     let json = |reason: &serde_json::Error| DataError::Json {
         file: file.to_owned(),
         line,
@@ -154,7 +145,7 @@ fn row(file: &Path, line: u64, text: &str, config: &DataConfig) -> Result<Prompt
         Some(Value::Number(id)) => id.to_string(),
         _ => format!("line-{line}"),
     };
-    Ok(PromptRow { id, messages })
+    Ok(Conversation { id, messages })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use trimtab_core::chat::{
 use crate::chat::{Chat, ChatError, ChatModel, ChatScoreRequest};
 use crate::chat_template::Ending;
 use crate::fused::Threads;
-use crate::generate::{Finish, GenerateError, Generated, GenerationOptions};
+use crate::generate::{Finish, Generated, GenerationOptions};
 use crate::sampling::Sampling;
 use crate::tokenizer::Truncation;
 
@@ -284,7 +284,7 @@ impl chat::ChatModel for LocalChat {
         let at_once = self.batch_size.get() * self.threads.0.get();
         let mut first = 0;
         loop {
-            let batch: Vec<chat::Request> = requests.by_ref().take(at_once).collect();
+            let batch: Vec<chat::Request> = (0..at_once).map_while(|_| requests.next()).collect();
             if batch.is_empty() {
                 return Ok(());
             }

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 
 use trimtab_core::{AnswerIdx, Distribution, Seed};
 use trimtab_run::{
-    Cell, CellKind, Experiment, FolderError, LossCurve, MethodConfig, RunFolder, SplitName, Store,
+    Cell, CellKind, Experiment, FolderError, LossCurve, RunFolder, SplitName, Store,
     VariantManifest, loss_curves,
 };
 use trimtab_stats::{
@@ -422,8 +422,7 @@ impl Measured {
         let weak = self.find(CellKind::Supervisor, Experiment::WEAK);
         let ceiling = self.find(CellKind::Ceiling, Experiment::STRONG);
         let methods = experiment
-            .method
-            .iter()
+            .weak_to_strong()
             .map(|method| {
                 let at = self.find(CellKind::Method, &method.name());
                 self.method(method, [weak, at, ceiling], &replicates, level)
@@ -456,12 +455,11 @@ impl Measured {
 
     fn method(
         &self,
-        config: &MethodConfig,
+        config: &WeakToStrongConfig,
         [weak, at, ceiling]: [usize; 3],
         replicates: &[Replicates],
         level: Level,
     ) -> Result<MethodSummary, ShapeError> {
-        let MethodConfig::WeakToStrong(config) = config;
         // A student of ground truth is compared with the floor.
         let supervisor = if config.supervisor.is_ground_truth() {
             &self.models[weak]

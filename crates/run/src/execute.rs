@@ -1,25 +1,31 @@
 //! Running an experiment, from the file to a finished run folder: what each family of methods does is told in a module
 //! of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use trimtab_constitution::{ConstitutionError, StageError};
 use trimtab_core::{KeyError, SampleId};
+use trimtab_data::preferences::PreferenceError;
 use trimtab_data::{DataError, Locations, SplitError};
+use trimtab_llm::Mode;
 use trimtab_weak_to_strong::method::MethodError;
 use trimtab_weak_to_strong::model::ModelError;
 
+use crate::chat_models::{ChatError, Keys};
 use crate::checkpoints::LoadError;
 use crate::event::Event;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Family};
 use crate::experiment_file::{self, ExperimentFileError};
 use crate::folder::{FolderError, Manifest, RunFolder, VariantManifest, run_id};
 use crate::store::StoreError;
+use crate::tuning::TuneError;
 
 mod comparison;
+mod constitutional_ai;
 
 /// How to run.
-#[derive(Debug, Clone)]
-pub struct RunOptions {
+#[derive(Clone)]
+pub struct RunOptions<'a> {
     /// `key.path=value` texts laid over the experiment file.
     pub overrides: Vec<String>,
     /// The run folder; by default the experiment's name under `runs`.
@@ -28,6 +34,10 @@ pub struct RunOptions {
     pub n_threads: usize,
     /// Where Hugging Face data are looked for, if anywhere.
     pub hub: Option<trimtab_data::HubConfig>,
+    /// Whether calls that are not stored are made.
+    pub mode: Mode,
+    /// Where keys of servers are looked up.
+    pub keys: &'a Keys<'a>,
 }
 
 /// Why a run ended early. What it finished is in the ledger.
@@ -48,6 +58,30 @@ pub enum RunError {
     /// A checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] LoadError),
+    /// A role's model cannot be talked to.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// The constitution is wrong.
+    #[error("{}: {source}", path.display())]
+    Constitution {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: ConstitutionError,
+    },
+    /// A stage of constitutional AI could not go on.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// There are not as many requests in the organism's world.
+    #[error(transparent)]
+    Requests(#[from] trimtab_organism::TooMany),
+    /// The assistant could not be tuned.
+    #[error(transparent)]
+    Tune(#[from] TuneError),
+    /// Training files could not be written.
+    #[error(transparent)]
+    Export(#[from] PreferenceError),
     /// A role's model does not fit the data.
     #[error("role `{role}`: {source}")]
     Role {
@@ -118,6 +152,12 @@ impl RunError {
             Self::Split(error) => Some(error.hint()),
             Self::Folder(error) => Some(error.hint()),
             Self::Checkpoint(error) => Some(error.hint()),
+            Self::Chat(error) => error.hint(),
+            Self::Constitution { source, .. } => source.hint(),
+            Self::Stage(error) => error.hint(),
+            Self::Requests(error) => Some(error.hint().into()),
+            Self::Tune(error) => Some(error.hint()),
+            Self::Export(error) => error.hint(),
             Self::Role { source, .. }
             | Self::UnfitMethod {
                 source: MethodError::Model(source),
@@ -167,7 +207,7 @@ impl RunError {
 /// [`RunError`]; what was finished before stays in the ledger.
 pub fn execute(
     file: &Path,
-    options: &RunOptions,
+    options: &RunOptions<'_>,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<RunFolder, RunError> {
     let check = |experiment: &Experiment| Ok(experiment.check()?);
@@ -204,7 +244,14 @@ pub fn execute(
     folder.write_resolved(&texts)?;
 
     let locations = locations(file, &folder, options);
-    comparison::run(&mut folder, &locations, options.n_threads, observe)?;
+    match folder.family() {
+        Family::WeakToStrong => {
+            comparison::run(&mut folder, &locations, options.n_threads, observe)?;
+        }
+        Family::ConstitutionalAi => {
+            constitutional_ai::run(&mut folder, &locations, options, observe)?;
+        }
+    }
     Ok(folder)
 }
 

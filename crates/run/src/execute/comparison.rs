@@ -27,7 +27,7 @@ use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
 use super::RunError;
 use crate::checkpoints::Checkpoints;
 use crate::event::{Event, EventLog, is_milestone};
-use crate::experiment::{Experiment, MethodConfig};
+use crate::experiment::Experiment;
 use crate::folder::{DataManifest, FolderError, RunFolder, hex};
 use crate::store::{Cell, CellKind, SplitName, SplitRecord, Store, StoreError};
 
@@ -120,7 +120,7 @@ fn check_models(experiment: &Experiment, materials: &Materials) -> Result<(), Ru
         seed: Seed(experiment.first_seed),
         workplace: Workplace::none(),
     };
-    for MethodConfig::WeakToStrong(config) in &experiment.method {
+    for config in experiment.weak_to_strong() {
         config
             .check(&classroom)
             .map_err(|source| RunError::UnfitMethod {
@@ -596,9 +596,7 @@ impl Group<'_> {
     ) -> Result<(), RunError> {
         let pending: Vec<&trimtab_weak_to_strong::WeakToStrongConfig> = self
             .experiment
-            .method
-            .iter()
-            .map(|MethodConfig::WeakToStrong(config)| config)
+            .weak_to_strong()
             .filter(|config| self.is_pending(CellKind::Method, &config.name()))
             .collect();
         if pending.is_empty() {
