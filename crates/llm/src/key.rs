@@ -67,7 +67,7 @@ pub struct Call {
     pub sample_idx: u32,
     /// The messages, as JSON.
     pub messages: String,
-    /// Hashes of all messages, of all but the last, and of the first: what [`explain`](crate::explain) looks for.
+    /// Hashes of all messages, of all but the last, and of the first: what [`explain`](crate::explain()) looks for.
     pub hashes: MessageHashes,
     /// Unicode characters in the messages.
     pub n_chars: u64,

@@ -19,7 +19,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 use trimtab_core::chat::{Answer, Failure, FailureClass, Finish, Outcome, Usage};
 
 use crate::key::{Call, CallKey};
@@ -64,6 +66,18 @@ const SCHEMA: &str = "
         key BLOB PRIMARY KEY, source INTEGER NOT NULL, opening INTEGER NOT NULL,
         n INTEGER NOT NULL, message TEXT NOT NULL, n_attempts INTEGER NOT NULL, secs REAL NOT NULL
     ) WITHOUT ROWID;
+    -- Batch jobs. One without an id was sent, or was not.
+    CREATE TABLE batch (
+        batch INTEGER PRIMARY KEY, identity TEXT NOT NULL, name TEXT, job TEXT,
+        closed INTEGER NOT NULL DEFAULT 0
+    );
+    -- What is in open jobs: a call is in one at most.
+    CREATE TABLE batch_call (
+        key BLOB PRIMARY KEY, batch INTEGER NOT NULL,
+        sample_idx INTEGER NOT NULL, messages_hash INTEGER NOT NULL, context_hash INTEGER NOT NULL,
+        first_hash INTEGER NOT NULL, n_chars INTEGER NOT NULL, settings TEXT NOT NULL,
+        messages TEXT NOT NULL
+    );
 ";
 
 /// Every call that was made.
@@ -188,7 +202,7 @@ pub struct CallTotals {
     pub n_chars: u64,
 }
 
-/// A stored call that is like another: for [`explain`](crate::explain).
+/// A stored call that is like another: for [`explain`](crate::explain()).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Similar {
     /// The source's identity.
@@ -480,6 +494,26 @@ impl CallStore {
             .collect()
         });
         self.shared.check(read, "looking for similar calls")
+    }
+
+    /// Runs a transaction of its own, after writing what is held back.
+    pub(crate) fn transact<T>(
+        &self,
+        action: &'static str,
+        run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, CallStoreError> {
+        self.flush()?;
+        let mut state = self.shared.lock();
+        // Another thread may have begun since.
+        self.shared.commit(&mut state)?;
+        let transact = |connection: &mut Connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = run(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        self.shared.check(transact(&mut state.connection), action)
     }
 }
 
