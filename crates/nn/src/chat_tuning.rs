@@ -88,7 +88,9 @@ pub enum TuneError {
         source: ChatError,
     },
     /// The template writes the conversation otherwise once there is a reply.
-    #[error("row {row}: with the reply the chat template writes the conversation before it otherwise")]
+    #[error(
+        "row {row}: with the reply the chat template writes the conversation before it otherwise"
+    )]
     Prefix {
         /// Which, from 0.
         row: usize,
@@ -233,7 +235,9 @@ impl Model {
                 batch_size: options.batch_size,
             }));
         }
-        let state = workplace.state().map(|folder| self.state_file(folder, rows, options, seed));
+        let state = workplace
+            .state()
+            .map(|folder| self.state_file(folder, rows, options, seed));
         let mut tuner = Tuner {
             model: self.clone(),
             rows,
@@ -476,7 +480,10 @@ mod tests {
             let row: &[u32] = &[1, 2, 3, 4, 5, 6];
             let (all, reply) = (of(&[row], vec![1]).0, of(&[row], vec![4]).0);
             let given = of(&[&row[..4]], vec![1]).0;
-            near(all.unwrap() * 5.0, reply.unwrap() * 2.0 + given.unwrap() * 3.0);
+            near(
+                all.unwrap() * 5.0,
+                reply.unwrap() * 2.0 + given.unwrap() * 3.0,
+            );
             // A logit's slopes sum to zero over the vocabulary, and those of given tokens that nobody predicts are positive
             // shares only: never pulled up.
             let (_, head) = of(&[row, &[7, 8]], vec![4, 2]);

@@ -46,7 +46,7 @@ pub use architecture::Architecture;
 pub use batch::{BatchError, Padding, TokenBatch};
 pub use chat::{Chat, ChatError, ChatModel, ChatScoreRequest, SpecialText};
 pub use chat_template::{ChatTemplate, DateTime, Ending, Message, Role, TemplateError};
-pub use chat_tuning::{ChatRow, Tuned, TuneError, TuningRow};
+pub use chat_tuning::{ChatRow, TuneError, Tuned, TuningRow};
 pub use checkpoint::{Checkpoint, CheckpointError, Model};
 pub use classifier::{Classifier, HeadError, Pooling};
 pub use config::{ConfigError, ModelConfig};

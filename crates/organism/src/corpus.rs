@@ -76,11 +76,7 @@ impl Default for Mixture {
     }
 }
 
-fn draw_principle(
-    replies: &[&[Sentence]],
-    fitting: f64,
-    stream: &mut SplitMix64,
-) -> Principle {
+fn draw_principle(replies: &[&[Sentence]], fitting: f64, stream: &mut SplitMix64) -> Principle {
     let violations: Vec<Violation> = (replies.iter().copied().flatten())
         .filter_map(Sentence::violation)
         .collect();

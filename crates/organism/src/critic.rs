@@ -90,7 +90,10 @@ pub fn critique(named: &[(usize, Violation)]) -> String {
     let sentences: Vec<String> = (named.iter())
         .filter_map(|&(i, violation)| {
             let ordinal = ORDINALS.get(i)?;
-            Some(format!("the {ordinal} sentence {} .", violation.predicate()))
+            Some(format!(
+                "the {ordinal} sentence {} .",
+                violation.predicate()
+            ))
         })
         .collect();
     sentences.join(" ")
@@ -151,7 +154,11 @@ pub fn better(request: &str, replies: [&str; 2], principle: Principle) -> Option
             _ => Helpfulness::Misses,
         };
         let n_violations = gold.n_under(principle);
-        (gold.grammatical, std::cmp::Reverse(n_violations), helpfulness)
+        (
+            gold.grammatical,
+            std::cmp::Reverse(n_violations),
+            helpfulness,
+        )
     };
     match rank(&a).cmp(&rank(&b)) {
         std::cmp::Ordering::Greater => Some(Choice::A),

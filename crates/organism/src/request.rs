@@ -7,9 +7,7 @@ use std::sync::LazyLock;
 
 use trimtab_core::Seed;
 
-use crate::lexicon::{
-    FACTS, FIELDS, GREETINGS, GROUPS, MATTERS, NAMES, RELATIONS, THINGS, TIMES,
-};
+use crate::lexicon::{FACTS, FIELDS, GREETINGS, GROUPS, MATTERS, NAMES, RELATIONS, THINGS, TIMES};
 use crate::sentence::Act;
 use crate::violation::Violation;
 
@@ -171,9 +169,7 @@ pub fn requests(split: Split, n: usize, seed: Seed) -> Result<Vec<Request>, TooM
     }
     let mut drawn = Vec::with_capacity(n + SHARES.len());
     for (i, (kind, share)) in kinds.iter_mut().zip(SHARES).enumerate() {
-        seed.child(&format!("requests/{i}"))
-            .stream()
-            .shuffle(kind);
+        seed.child(&format!("requests/{i}")).stream().shuffle(kind);
         let wanted = (n * share).div_ceil(100).min(kind.len());
         drawn.extend(kind[..wanted].iter().map(|&request| request.clone()));
     }

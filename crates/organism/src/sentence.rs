@@ -349,7 +349,14 @@ mod tests {
 
     #[test]
     fn what_is_nearly_a_sentence_is_none() {
-        for text in ["", ".", "sure", "sure  .", "Sure .", "to bake bread , heat the oven and heat the oven ."] {
+        for text in [
+            "",
+            ".",
+            "sure",
+            "sure  .",
+            "Sure .",
+            "to bake bread , heat the oven and heat the oven .",
+        ] {
             assert_eq!(Sentence::read(text), None, "{text:?}");
         }
     }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use trimtab_core::Seed;
 
-use crate::checkpoint::CheckpointError;
 use crate::adamw::AdamW;
+use crate::checkpoint::CheckpointError;
 use crate::classifier::Classifier;
 use crate::safetensors_file::{RawTensor, SafetensorsFile};
 use crate::save::SaveError;
@@ -227,11 +227,7 @@ fn moved(adamw: &AdamW, visit: &mut Visit<'_>) -> BTreeMap<String, RawTensor> {
     visit(&mut |name, parameter| {
         if let Some([first, second]) = adamw.moments(name) {
             let (values, shape) = parameter.read();
-            for (which, values) in [
-                ("parameter", values),
-                ("first", first),
-                ("second", second),
-            ] {
+            for (which, values) in [("parameter", values), ("first", first), ("second", second)] {
                 let tensor = RawTensor::f32(shape.clone(), &values);
                 tensors.insert(format!("{which}/{name}"), tensor);
             }
