@@ -36,6 +36,13 @@ impl Gradients {
         self.0.insert(name.to_owned(), sum);
     }
 
+    /// Adds all of `other`.
+    pub(crate) fn add_all(&mut self, other: Self) {
+        for (name, gradient) in other.0 {
+            self.add(&name, gradient);
+        }
+    }
+
     /// Adds what the device's differentiation has found for a parameter, if anything.
     pub(crate) fn collect(
         &mut self,

@@ -4,6 +4,8 @@
 //! token of a row has position 0 on whichever side the padding is. (`transformers` counts positions
 //! from the first column unless it is told otherwise; with learned positions its left-padded hidden states differ.)
 
+use std::ops::Range;
+
 use crate::Definition;
 
 /// Which side is filled up.
@@ -26,6 +28,8 @@ pub struct TokenBatch {
     mask: Vec<bool>,
     /// Which segment a token belongs to (BERT); all of segment 0 when there are none.
     types: Option<Vec<u32>>,
+    /// How many tokens of a row are given, and not to be predicted; none when there are none.
+    given: Option<Vec<usize>>,
 }
 
 /// What is wrong with token ids.
@@ -82,6 +86,14 @@ pub enum BatchError {
         /// Types below this exist.
         n_types: usize,
     },
+    /// Numbers of given tokens are not one a row.
+    #[error("{n_given} numbers of given tokens for {n_rows} rows")]
+    Given {
+        /// Numbers given.
+        n_given: usize,
+        /// Rows.
+        n_rows: usize,
+    },
     /// Longer than the model can see.
     #[error("row {row} has {len} tokens; the model sees {max}")]
     TooLong {
@@ -103,6 +115,7 @@ impl BatchError {
                 "a mask is true for real tokens, padding is on one side"
             }
             Self::Vocabulary { .. } => "the tokenizer belongs to another model",
+            Self::Given { .. } => "give one number a row",
             Self::Type { .. } => "leave out token types, or number them from 0",
             Self::TooLong { .. } => "shorten the text, or ask for truncation",
         }
@@ -138,6 +151,7 @@ impl TokenBatch {
             ids,
             mask,
             types: None,
+            given: None,
         })
     }
 
@@ -174,6 +188,7 @@ impl TokenBatch {
             ids,
             mask,
             types: None,
+            given: None,
         })
     }
 
@@ -192,6 +207,34 @@ impl TokenBatch {
         }
         self.types = Some(types);
         Ok(self)
+    }
+
+    /// Says how many tokens each row begins with that are given: whoever learns the next token does not learn these. A
+    /// row's first token is never learnt.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError::Given`] when there are more or fewer numbers than rows.
+    pub fn with_given(mut self, given: Vec<usize>) -> Result<Self, BatchError> {
+        if given.len() != self.n_rows {
+            return Err(BatchError::Given {
+                n_given: given.len(),
+                n_rows: self.n_rows,
+            });
+        }
+        self.given = Some(given);
+        Ok(self)
+    }
+
+    /// Places, padding included, whose next token is to be predicted: a run for every row, perhaps empty.
+    pub(crate) fn predicting(&self) -> Vec<Range<usize>> {
+        (self.ends().into_iter().enumerate())
+            .map(|(row, [first, last])| {
+                let given = self.given.as_ref().map_or(1, |given| given[row].max(1));
+                let start = first.saturating_add(given - 1).min(last);
+                row * self.len + start..row * self.len + last
+            })
+            .collect()
     }
 
     /// Rows.
@@ -302,6 +345,32 @@ mod tests {
         assert_eq!(left.positions(), [0, 1, 2, 0, 0, 0]);
         assert_eq!(left.ends(), [[0, 2], [2, 2]]);
         assert!(left.is_padded());
+    }
+
+    #[test]
+    fn given_tokens_are_not_predicted() {
+        let rows = [vec![5, 6, 7, 8], vec![9, 4]];
+        let of = |padding, given: Option<Vec<usize>>| {
+            let batch = TokenBatch::new(&rows, padding).unwrap();
+            let batch = match given {
+                Some(given) => batch.with_given(given).unwrap(),
+                None => batch,
+            };
+            batch.predicting()
+        };
+        assert_eq!(of(Padding::Right, None), [0..3, 4..5]);
+        assert_eq!(of(Padding::Right, Some(vec![0, 1])), [0..3, 4..5]);
+        assert_eq!(of(Padding::Right, Some(vec![3, 2])), [2..3, 5..5]);
+        assert_eq!(of(Padding::Left, Some(vec![2, 1])), [1..3, 6..7]);
+        assert_eq!(of(Padding::Left, Some(vec![9, usize::MAX])), [3..3, 7..7]);
+        let batch = TokenBatch::new(&rows, Padding::Right).unwrap();
+        assert!(matches!(
+            batch.with_given(vec![1]),
+            Err(BatchError::Given {
+                n_given: 1,
+                n_rows: 2
+            })
+        ));
     }
 
     #[test]

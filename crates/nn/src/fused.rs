@@ -360,12 +360,13 @@ fn as_map(output: Output, table: &[f32]) -> Table<'_> {
     }
 }
 
-/// The token after every token, in the order of slices.
+/// The token after every token that is to be predicted, in the order of slices.
 fn targets(batch: &TokenBatch, slices: &[Slice]) -> Vec<Option<u32>> {
+    let predicting = batch.predicting();
     let runs = slices.iter().flat_map(Slice::sources);
     runs.flat_map(|run| {
-        let last = run.end - 1;
-        run.map(move |at| (at < last).then(|| batch.ids()[at + 1]))
+        let predicting = predicting[run.start / batch.len()].clone();
+        run.map(move |at| predicting.contains(&at).then(|| batch.ids()[at + 1]))
     })
     .collect()
 }

@@ -4,6 +4,8 @@
 //! loss = −1/n Σ ln p(token i+1 | tokens ≤ i), over the n pairs of real neighbours in a row
 //! ```
 //!
+//! Tokens that a row is given ([`TokenBatch::with_given`]) are read, and not learnt.
+//!
 //! On the processor a step is three fused operations ([`crate::fused`]): the trunk, the head with its
 //! cross-entropy, AdamW. Elsewhere, and with [`Operations::Plain`](crate::Operations), it is what the device's own
 //! operations and differentiation give: the same numbers, `tests/it/fused.rs`.
@@ -52,11 +54,9 @@ fn composed_loss(
     let [n_rows, len, vocab] = logits.dims();
     let mut targets = vec![0_i64; n_rows * len];
     let mut weights = vec![0.0_f32; n_rows * len];
-    for (row, [first, last]) in batch.ends().into_iter().enumerate() {
-        for at in row * len + first..row * len + last {
-            targets[at] = i64::from(batch.ids()[at + 1]);
-            weights[at] = 1.0;
-        }
+    for at in batch.predicting().into_iter().flatten() {
+        targets[at] = i64::from(batch.ids()[at + 1]);
+        weights[at] = 1.0;
     }
     let n: f32 = weights.iter().sum();
     if n == 0.0 {

@@ -2,7 +2,7 @@
 //!
 //! Everything is written to `.saving` inside the directory first and renamed into place after, weights
 //! last: when the disk is full, or the program stops, what was there before is still good. Weights are
-//! f32; tied ones are written once. The tokenizer's files are copied.
+//! f32 unless asked otherwise ([`Precision`]); tied ones are written once. The tokenizer's files are copied.
 //!
 //! A classifier becomes a `…ForSequenceClassification` with its head in `score.weight`, which
 //! `transformers` reads for every causal architecture (it pools at the last token too). BERT's
@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use half::f16;
 use safetensors::{Dtype, View};
 use serde_json::{Map, Value, json};
 
@@ -77,6 +78,26 @@ const COMPANIONS: [&str; 10] = [
     "generation_config.json",
 ];
 
+/// What numbers weights are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// Single: what was trained, to the bit.
+    #[default]
+    Single,
+    /// Half (f16): half the size, rounded.
+    Half,
+}
+
+impl Precision {
+    /// As `config.json` calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Single => "float32",
+            Self::Half => "float16",
+        }
+    }
+}
+
 impl View for &RawTensor {
     fn dtype(&self) -> Dtype {
         self.dtype
@@ -103,6 +124,17 @@ impl RawTensor {
             bytes: values.iter().flat_map(|x| x.to_le_bytes()).collect(),
         }
     }
+
+    /// The same numbers, rounded.
+    fn halved(&self) -> Option<Self> {
+        let numbers = self.numbers()?;
+        let halves = numbers.into_iter().map(f16::from_f32);
+        Some(Self {
+            dtype: Dtype::F16,
+            shape: self.shape.clone(),
+            bytes: halves.flat_map(|x| x.to_le_bytes()).collect(),
+        })
+    }
 }
 
 impl Model {
@@ -112,21 +144,38 @@ impl Model {
     ///
     /// [`SaveError`]; what was in `folder` before is then untouched.
     pub fn save(&self, folder: &Path) -> Result<(), SaveError> {
+        self.save_as(folder, Precision::Single)
+    }
+
+    /// The same, with weights in `precision`.
+    ///
+    /// # Errors
+    ///
+    /// [`SaveError`]; what was in `folder` before is then untouched.
+    pub fn save_as(&self, folder: &Path, precision: Precision) -> Result<(), SaveError> {
         let mut tensors = self.tensors(self.prefix);
         tensors.extend(self.kept.clone());
-        self.write(folder, &self.config.json, &tensors)
+        if precision == Precision::Half {
+            for tensor in tensors.values_mut() {
+                if let Some(halved) = tensor.halved() {
+                    *tensor = halved;
+                }
+            }
+        }
+        self.write(folder, &self.config.json, precision, &tensors)
     }
 
     fn write(
         &self,
         folder: &Path,
         config: &Map<String, Value>,
+        precision: Precision,
         tensors: &BTreeMap<String, RawTensor>,
     ) -> Result<(), SaveError> {
         let mut config = config.clone();
         for field in ["torch_dtype", "dtype"] {
             if let Some(value) = config.get_mut(field) {
-                *value = json!("float32");
+                *value = json!(precision.name());
             }
         }
         let fresh = folder.join(".saving");
@@ -210,7 +259,7 @@ impl Classifier {
             .collect();
         config.insert("id2label".to_owned(), Value::Object(names));
         config.insert("label2id".to_owned(), Value::Object(numbers));
-        self.model.write(folder, &config, &tensors)
+        (self.model).write(folder, &config, Precision::Single, &tensors)
     }
 }
 

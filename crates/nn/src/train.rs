@@ -20,7 +20,7 @@
 //! is what learns, the optimiser's moments and the place in the data; everything else follows from the seed.
 
 mod pass;
-mod state;
+pub(crate) mod state;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -141,7 +141,7 @@ impl Order {
     const BUCKET: usize = 16;
 
     /// The batches of one epoch. `order` is the epoch's before, and is shuffled on; `len` is a sample's length.
-    fn batches(
+    pub(crate) fn batches(
         self,
         order: &mut [usize],
         batch_size: usize,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use trimtab_core::Seed;
 
+use crate::adamw::AdamW;
 use crate::checkpoint::CheckpointError;
 use crate::classifier::Classifier;
 use crate::safetensors_file::{RawTensor, SafetensorsFile};
@@ -23,11 +24,11 @@ use crate::transformer::Parameter;
 
 /// Where a training is.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// Steps taken.
-    pub(super) step: usize,
+    pub(crate) step: usize,
     /// The sum of this epoch's losses, each as a share of the epoch.
-    pub(super) loss: f64,
+    pub(crate) loss: f64,
 }
 
 /// What the file says beside tensors.
@@ -39,12 +40,15 @@ struct About {
     best: Option<(f64, usize)>,
 }
 
+/// Hands every parameter of what is trained to a function.
+pub(crate) type Visit<'a> = dyn FnMut(&mut dyn FnMut(&str, Parameter<'_>)) + 'a;
+
 /// The key of [`About`] in the metadata.
 const ABOUT: &str = "trimtab-training";
 
 /// A file for the state of one training.
 #[derive(Debug)]
-pub(super) struct StateFile {
+pub(crate) struct StateFile {
     path: PathBuf,
     fingerprint: [u8; 32],
 }
@@ -58,17 +62,30 @@ impl StateFile {
         rows: &[&[u32]],
         identity: &[u8],
     ) -> Self {
+        let shape = format!(
+            "{:?} {:?} {}",
+            classifier.model().config.definition,
+            classifier.pooling(),
+            classifier.n_outputs(),
+        );
+        Self::of(folder, &shape, options, seed, rows, identity)
+    }
+
+    /// For the training of what has this `shape`.
+    pub(crate) fn of(
+        folder: &Path,
+        shape: &str,
+        options: &TrainOptions,
+        seed: Seed,
+        rows: &[&[u32]],
+        identity: &[u8],
+    ) -> Self {
         let options = TrainOptions {
             save_every_secs: 0.0,
             ..options.clone()
         };
         let mut hasher = Sha256::new();
-        hasher.update(format!(
-            "{options:?} {seed:?} {:?} {:?} {}",
-            classifier.model().config.definition,
-            classifier.pooling(),
-            classifier.n_outputs(),
-        ));
+        hasher.update(format!("{options:?} {seed:?} {shape}"));
         for row in rows {
             hasher.update((row.len() as u64).to_le_bytes());
             for token in *row {
@@ -84,20 +101,9 @@ impl StateFile {
 
     /// Puts `trainer` where the kept state is; `None` when there is none.
     pub(super) fn resume(&self, trainer: &mut Trainer<'_>) -> Result<Option<Position>, TrainError> {
-        if !self.path.exists() {
+        let Some((mut file, about)) = self.open()? else {
             return Ok(None);
-        }
-        let mut file = SafetensorsFile::open(&self.path).map_err(TrainError::State)?;
-        let about = file.about(ABOUT).and_then(|json| {
-            let about = serde_json::from_str::<About>(json);
-            about.ok()
-        });
-        let about = about
-            .filter(|about| about.fingerprint == self.fingerprint)
-            .ok_or_else(|| TrainError::OtherState {
-                path: self.path.clone(),
-            })?;
-        let learns = trainer.options.trained.learns();
+        };
         let mut best = about.best.map(|(score, step)| Best {
             score,
             step,
@@ -114,25 +120,43 @@ impl StateFile {
             });
             result.map_err(TrainError::State)?;
         }
-        let mut result = Ok(());
-        let adamw = &mut trainer.adamw;
-        trainer.classifier.visit(&mut |name, parameter| {
-            if result.is_ok() && learns(name) && file.has(&format!("parameter/{name}")) {
-                let shape = parameter.shape();
-                let moment = |file: &mut SafetensorsFile, which: &str| {
-                    file.numbers(&format!("{which}/{name}"), &shape)
-                };
-                result = moment(&mut file, "first").and_then(|first| {
-                    let second = moment(&mut file, "second")?;
-                    adamw.restore(name, &parameter, [first, second]);
-                    read(&mut file, &format!("parameter/{name}"), parameter)
-                });
-            }
-        });
-        result.map_err(TrainError::State)?;
+        let learns = trainer.options.trained.learns();
+        let visit: &mut Visit<'_> = &mut |f| trainer.classifier.visit(f);
+        learning(&mut file, &mut trainer.adamw, learns, visit)?;
         trainer.adamw.restore_step(about.position.step);
         trainer.best = best;
         Ok(Some(about.position))
+    }
+
+    /// Puts optimiser and parameters, all of which learn, where the kept state is; `None` when there is none.
+    pub(crate) fn resume_all(
+        &self,
+        adamw: &mut AdamW,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Position>, TrainError> {
+        let Some((mut file, about)) = self.open()? else {
+            return Ok(None);
+        };
+        learning(&mut file, adamw, |_| true, visit)?;
+        adamw.restore_step(about.position.step);
+        Ok(Some(about.position))
+    }
+
+    fn open(&self) -> Result<Option<(SafetensorsFile, About)>, TrainError> {
+        if !self.path.exists() {
+            return Ok(None);
+        }
+        let file = SafetensorsFile::open(&self.path).map_err(TrainError::State)?;
+        let about = file.about(ABOUT).and_then(|json| {
+            let about = serde_json::from_str::<About>(json);
+            about.ok()
+        });
+        let about = about
+            .filter(|about| about.fingerprint == self.fingerprint)
+            .ok_or_else(|| TrainError::OtherState {
+                path: self.path.clone(),
+            })?;
+        Ok(Some((file, about)))
     }
 
     /// Keeps where `trainer` is.
@@ -141,23 +165,12 @@ impl StateFile {
         position: Position,
         trainer: &mut Trainer<'_>,
     ) -> Result<(), TrainError> {
-        let mut tensors = BTreeMap::new();
-        let mut put = |name: String, values: &[f32], shape: Vec<usize>| {
-            tensors.insert(name, RawTensor::f32(shape, values));
-        };
-        let adamw = &trainer.adamw;
-        trainer.classifier.visit(&mut |name, parameter| {
-            if let Some([first, second]) = adamw.moments(name) {
-                let (values, shape) = parameter.read();
-                put(format!("parameter/{name}"), &values, shape.clone());
-                put(format!("first/{name}"), &first, shape.clone());
-                put(format!("second/{name}"), &second, shape);
-            }
-        });
+        let visit: &mut Visit<'_> = &mut |f| trainer.classifier.visit(f);
+        let mut tensors = moved(&trainer.adamw, visit);
         if let Some(best) = &mut trainer.best {
             best.classifier.visit(&mut |name, parameter| {
                 let (values, shape) = parameter.read();
-                put(format!("best/{name}"), &values, shape);
+                tensors.insert(format!("best/{name}"), RawTensor::f32(shape, &values));
             });
         }
         let about = About {
@@ -166,6 +179,21 @@ impl StateFile {
             best: trainer.best.as_ref().map(|best| (best.score, best.step)),
         };
         self.write(&about, &tensors).map_err(TrainError::KeepState)
+    }
+
+    /// Keeps where a training of all parameters is.
+    pub(crate) fn keep_all(
+        &self,
+        position: Position,
+        adamw: &AdamW,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TrainError> {
+        let about = About {
+            fingerprint: self.fingerprint,
+            position,
+            best: None,
+        };
+        (self.write(&about, &moved(adamw, visit))).map_err(TrainError::KeepState)
     }
 
     fn write(&self, about: &About, tensors: &BTreeMap<String, RawTensor>) -> Result<(), SaveError> {
@@ -191,6 +219,45 @@ impl StateFile {
         (File::open(&fresh).and_then(|file| file.sync_all())).map_err(failed)?;
         fs::rename(&fresh, &self.path).map_err(failed)
     }
+}
+
+/// All parameters that the optimiser has moved, with its moments.
+fn moved(adamw: &AdamW, visit: &mut Visit<'_>) -> BTreeMap<String, RawTensor> {
+    let mut tensors = BTreeMap::new();
+    visit(&mut |name, parameter| {
+        if let Some([first, second]) = adamw.moments(name) {
+            let (values, shape) = parameter.read();
+            for (which, values) in [("parameter", values), ("first", first), ("second", second)] {
+                let tensor = RawTensor::f32(shape.clone(), &values);
+                tensors.insert(format!("{which}/{name}"), tensor);
+            }
+        }
+    });
+    tensors
+}
+
+/// Sets parameters that learn, and their moments, to what the file has.
+fn learning(
+    file: &mut SafetensorsFile,
+    adamw: &mut AdamW,
+    learns: fn(&str) -> bool,
+    visit: &mut Visit<'_>,
+) -> Result<(), TrainError> {
+    let mut result = Ok(());
+    visit(&mut |name, parameter| {
+        if result.is_ok() && learns(name) && file.has(&format!("parameter/{name}")) {
+            let shape = parameter.shape();
+            let moment = |file: &mut SafetensorsFile, which: &str| {
+                file.numbers(&format!("{which}/{name}"), &shape)
+            };
+            result = moment(file, "first").and_then(|first| {
+                let second = moment(file, "second")?;
+                adamw.restore(name, &parameter, [first, second]);
+                read(file, &format!("parameter/{name}"), parameter)
+            });
+        }
+    });
+    result.map_err(TrainError::State)
 }
 
 /// Sets a parameter to what the file has under `name`.
