@@ -73,6 +73,8 @@ pub struct Faults {
     pub seed: Seed,
     /// The wait that rate limits ask for.
     pub hint: Duration,
+    /// Nothing befalls a call after so many attempts.
+    pub first_attempts: Option<u32>,
 }
 
 impl Faults {
@@ -83,6 +85,7 @@ impl Faults {
             kinds: Vec::new(),
             seed: Seed(0),
             hint: Duration::from_millis(5),
+            first_attempts: None,
         }
     }
 
@@ -107,7 +110,8 @@ impl Faults {
 
     /// What befalls an attempt at a request.
     pub fn draw(&self, hash: u64, attempt: u32) -> Option<Fault> {
-        if self.kinds.is_empty() {
+        let is_over = self.first_attempts.is_some_and(|n| attempt > n);
+        if self.kinds.is_empty() || is_over {
             return None;
         }
         let mut stream: SplitMix64 = Seed(self.seed.0 ^ hash)

@@ -192,7 +192,10 @@ async fn serve(mut stream: TcpStream, setting: &Setting, log: &CallLog) -> io::R
             }
             Response::Drip { bytes, pause } => {
                 log.answer(request.hash);
-                for byte in bytes {
+                let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");
+                let (head, body) = bytes.split_at(head.map_or(0, |at| at + 4));
+                stream.write_all(head).await?;
+                for &byte in body {
                     stream.write_all(&[byte]).await?;
                     sleep(pause).await;
                 }
