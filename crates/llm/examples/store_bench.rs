@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use trimtab_core::Seed;
 use trimtab_core::chat::{Answer, Ask, Finish, Generation, Message, Reply, Request, Role, Usage};
-use trimtab_llm::{Answered, Call, CallStore};
+use trimtab_llm::{Answered, Call, CallStore, explain};
 
 const SYSTEM: &str =
     "You are a careful assistant. Say what you know, and say what you do not know. ";
@@ -81,6 +81,10 @@ fn measure(path: &Path, n: usize) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     said("answer all from the store", clock);
+    let clock = Instant::now();
+    let why = explain(&store, &Call::new("bench", &request(n)))?;
+    said("explain a miss", clock);
+    println!("{why}");
     let n_calls: u64 = totals.iter().map(|totals| totals.n_calls).sum();
     let bytes = std::fs::metadata(path)?.len();
     println!("{n_calls} calls, {} MB", bytes / 1_000_000);

@@ -36,6 +36,9 @@ pub const MAX_BATCH_AGE: Duration = Duration::from_millis(50);
 /// So much of a response's body is kept; the outcome, which was read from all of it, is kept whole.
 pub const MAX_RAW_BYTES: usize = 1 << 20;
 
+/// So long is another process given to finish its transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// `trmc`: what marks the file as a store of calls.
 const APPLICATION_ID: i32 = 0x7472_6d63;
 const FORMAT: i32 = 1;
@@ -116,6 +119,12 @@ pub enum CallStoreError {
         /// The store.
         path: PathBuf,
     },
+    /// Another process writes, and did not let this one.
+    #[error("{}: another process is writing", path.display())]
+    Busy {
+        /// The store.
+        path: PathBuf,
+    },
     /// SQLite refused.
     #[error("{}: {action}", path.display())]
     Sqlite {
@@ -160,6 +169,7 @@ impl CallStoreError {
             Self::Full { .. } => {
                 "free some space and run the same command again: it goes on where it stopped"
             }
+            Self::Busy { .. } => "wait until it has ended, then run the same command again",
             Self::Sqlite { .. } => {
                 "check that the folder can be written, then run the same command again"
             }
@@ -640,7 +650,7 @@ impl Shared {
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, CallStoreError> {
         let connect = || {
             let connection = Connection::open_with_flags(path, flags)?;
-            connection.busy_timeout(Duration::from_secs(10))?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
             Ok(connection)
         };
         let connection = connect().map_err(|source| failure(path, "opening the store", source))?;
@@ -805,6 +815,7 @@ fn failure(path: &Path, action: &'static str, source: rusqlite::Error) -> CallSt
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => CallStoreError::Full { path },
+        Some(rusqlite::ErrorCode::DatabaseBusy) => CallStoreError::Busy { path },
         Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
             CallStoreError::Damaged {
                 path,
@@ -825,6 +836,24 @@ mod tests {
     use trimtab_core::chat::{Ask, Generation, Message, Reply, Request, Role};
 
     use super::*;
+
+    #[test]
+    fn another_process_that_goes_on_writing_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calls.sqlite");
+        let store = CallStore::open(&path).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let brief = Duration::from_millis(10);
+        store.shared.lock().connection.busy_timeout(brief).unwrap();
+        let began = store.transact("trying", |_| Ok(()));
+        assert!(
+            matches!(began, Err(CallStoreError::Busy { .. })),
+            "{began:?}"
+        );
+        other.execute_batch("ROLLBACK").unwrap();
+        store.transact("trying", |_| Ok(())).unwrap();
+    }
 
     #[test]
     fn a_full_disk_is_an_error_and_keeps_what_was_written() {
