@@ -71,33 +71,29 @@ pub(crate) fn require(
     })
 }
 
-/// How replies are sampled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Sampling {
-    /// 0 takes the likeliest token; at most 2.
-    pub temperature: f64,
-    /// The longest reply, in tokens; at least 1.
-    pub max_tokens: u32,
+/// How texts of one kind are sampled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sampling {
+    pub(crate) temperature: f64,
+    pub(crate) max_tokens: u32,
 }
 
 impl Sampling {
-    pub(crate) const fn new(temperature: f64, max_tokens: u32) -> Self {
-        Self {
-            temperature,
-            max_tokens,
-        }
-    }
-
-    pub(crate) fn check(&self, table: &str) -> Result<(), ConfigError> {
+    /// `prefix` begins the names of its keys.
+    pub(crate) fn check(self, prefix: &str) -> Result<(), ConfigError> {
         let Self {
             temperature,
             max_tokens,
-        } = *self;
+        } = self;
         let fits = (0.0..=2.0).contains(&temperature);
-        require("temperature", temperature, fits, "from 0 to 2")
-            .and_then(|()| require("max-tokens", max_tokens, max_tokens > 0, "at least 1"))
-            .map_err(|error| error.within(table))
+        require(
+            &format!("{prefix}temperature"),
+            temperature,
+            fits,
+            "from 0 to 2",
+        )?;
+        let key = format!("{prefix}max-tokens");
+        require(&key, max_tokens, max_tokens > 0, "at least 1")
     }
 
     pub(crate) fn seeded(self, seed: Seed) -> CallSettings {

@@ -50,10 +50,14 @@ pub struct JudgeConfig {
     pub combine: Combine,
     /// Whether the judge reasons first.
     pub reasons: Reasons,
-    /// How reasons are sampled.
-    pub reasons_sampling: Sampling,
-    /// How an answer in words is sampled.
-    pub text_sampling: Sampling,
+    /// The temperature of reasons, from 0 to 2; 0 takes the likeliest token.
+    pub reasons_temperature: f64,
+    /// The longest reasons, in tokens.
+    pub reasons_max_tokens: u32,
+    /// The temperature of an answer in words.
+    pub text_temperature: f64,
+    /// The longest answer in words, in tokens.
+    pub text_max_tokens: u32,
     /// Labels are kept between these two. Default: 0.4 and 0.6 where the judge reasons first, since its answers are then
     /// near certain; else not at all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,8 +79,10 @@ impl Default for JudgeConfig {
             orders: Orders::default(),
             combine: Combine::default(),
             reasons: Reasons::default(),
-            reasons_sampling: Sampling::new(0.0, 256),
-            text_sampling: Sampling::new(0.1, 10),
+            reasons_temperature: 0.0,
+            reasons_max_tokens: 256,
+            text_temperature: 0.1,
+            text_max_tokens: 10,
             clamp: None,
             tie_margin: 0.0,
             least_mass: 0.01,
@@ -150,8 +156,8 @@ impl JudgeConfig {
         if let Fallback::Sample(n) = self.without_log_probs {
             require("without-log-probs.sample", n, n > 0, "at least 1")?;
         }
-        self.reasons_sampling.check("reasons-sampling")?;
-        self.text_sampling.check("text-sampling")?;
+        self.reasons_sampling().check("reasons-")?;
+        self.text_sampling().check("text-")?;
         if let Some([low, high]) = self.clamp {
             let fits = (0.0..0.5).contains(&low) && high > 0.5 && high <= 1.0;
             let expected = "two probabilities, one below and one above 0.5";
@@ -167,6 +173,20 @@ impl JudgeConfig {
             (0.0..=1.0).contains(&mass),
             "from 0 to 1",
         )
+    }
+
+    fn reasons_sampling(&self) -> Sampling {
+        Sampling {
+            temperature: self.reasons_temperature,
+            max_tokens: self.reasons_max_tokens,
+        }
+    }
+
+    fn text_sampling(&self) -> Sampling {
+        Sampling {
+            temperature: self.text_temperature,
+            max_tokens: self.text_max_tokens,
+        }
     }
 
     /// What labels are kept between.
@@ -320,7 +340,7 @@ fn rationales(
         let seed = case.seed(seed, "reasons");
         Request {
             messages: rationale_messages(&case.pair.prompt, case.shown(), case.principle),
-            ask: Ask::Reply(config.reasons_sampling.seeded(seed).generation()),
+            ask: Ask::Reply(config.reasons_sampling().seeded(seed).generation()),
             sample_idx: 0,
             seed,
         }
@@ -400,7 +420,7 @@ fn ask(config: &JudgeConfig, seed: Seed) -> Ask {
                 Fallback::Sample(n) => WithoutLogProbs::Sample { n },
             },
         }),
-        Reads::Text => Ask::Reply(config.text_sampling.seeded(seed).generation()),
+        Reads::Text => Ask::Reply(config.text_sampling().seeded(seed).generation()),
     }
 }
 

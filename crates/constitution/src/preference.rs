@@ -29,8 +29,10 @@ use crate::wave::{self, OnProgress};
 pub struct PreferenceConfig {
     /// Pairs of replies for each prompt; at least 1.
     pub n_pairs: u32,
-    /// How replies are sampled.
-    pub reply_sampling: Sampling,
+    /// The temperature of replies, from 0 to 2; at 0 the two of a pair are the same.
+    pub temperature: f64,
+    /// The longest reply, in tokens.
+    pub max_tokens: u32,
     /// How pairs are judged.
     pub judge: JudgeConfig,
     /// What becomes of pairs whose two orders disagree.
@@ -43,7 +45,8 @@ impl Default for PreferenceConfig {
     fn default() -> Self {
         Self {
             n_pairs: 4,
-            reply_sampling: Sampling::new(0.9, 512),
+            temperature: 0.9,
+            max_tokens: 512,
             judge: JudgeConfig::default(),
             inconsistent: Keep::default(),
             ties: Ties::default(),
@@ -81,8 +84,15 @@ impl PreferenceConfig {
     /// [`ConfigError`] names the key.
     pub fn check(&self) -> Result<(), ConfigError> {
         require("n-pairs", self.n_pairs, self.n_pairs > 0, "at least 1")?;
-        self.reply_sampling.check("reply-sampling")?;
+        self.sampling().check("")?;
         self.judge.check().map_err(|error| error.within("judge"))
+    }
+
+    fn sampling(&self) -> Sampling {
+        Sampling {
+            temperature: self.temperature,
+            max_tokens: self.max_tokens,
+        }
     }
 }
 
@@ -176,7 +186,7 @@ pub fn sample(
         .collect();
     let settings = |row: &PromptRow, sample_idx: u32| {
         let seed = seed.child(&row.id).child(&format!("sample {sample_idx}"));
-        config.reply_sampling.seeded(seed)
+        config.sampling().seeded(seed)
     };
     let request = |&(row, sample_idx): &(&PromptRow, u32)| {
         let settings = settings(row, sample_idx);

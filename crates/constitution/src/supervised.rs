@@ -50,12 +50,18 @@ pub struct SupervisedConfig {
     pub examples: Examples,
     /// What happens to "Sure, here is a revised reply:".
     pub prefaces: Prefaces,
-    /// How first replies are sampled.
-    pub reply_sampling: Sampling,
-    /// How critiques are sampled.
-    pub critique_sampling: Sampling,
-    /// How revisions are sampled.
-    pub revision_sampling: Sampling,
+    /// The temperature of first replies, from 0 to 2; 0 takes the likeliest token.
+    pub reply_temperature: f64,
+    /// The longest first reply, in tokens.
+    pub reply_max_tokens: u32,
+    /// The temperature of critiques.
+    pub critique_temperature: f64,
+    /// The longest critique, in tokens.
+    pub critique_max_tokens: u32,
+    /// The temperature of revisions.
+    pub revision_temperature: f64,
+    /// The longest revision, in tokens.
+    pub revision_max_tokens: u32,
     /// Which revisions become training rows.
     pub revisions: Revisions,
     /// Revisions with these blemishes become no training rows.
@@ -70,9 +76,12 @@ impl Default for SupervisedConfig {
             critique: CritiqueStep::default(),
             examples: Examples::default(),
             prefaces: Prefaces::default(),
-            reply_sampling: Sampling::new(0.8, 512),
-            critique_sampling: Sampling::new(0.3, 256),
-            revision_sampling: Sampling::new(0.3, 512),
+            reply_temperature: 0.8,
+            reply_max_tokens: 512,
+            critique_temperature: 0.3,
+            critique_max_tokens: 256,
+            revision_temperature: 0.3,
+            revision_max_tokens: 512,
             revisions: Revisions::default(),
             leave_out: vec![Blemish::Confused, Blemish::Cut],
         }
@@ -87,9 +96,22 @@ impl SupervisedConfig {
     /// [`ConfigError`] names the key.
     pub fn check(&self) -> Result<(), ConfigError> {
         require("n-rounds", self.n_rounds, self.n_rounds > 0, "at least 1")?;
-        self.reply_sampling.check("reply-sampling")?;
-        self.critique_sampling.check("critique-sampling")?;
-        self.revision_sampling.check("revision-sampling")
+        for kind in [StepKind::Reply, StepKind::Critique, StepKind::Revision] {
+            self.sampling(kind).check(&format!("{}-", kind.name()))?;
+        }
+        Ok(())
+    }
+
+    fn sampling(&self, kind: StepKind) -> Sampling {
+        let (temperature, max_tokens) = match kind {
+            StepKind::Reply => (self.reply_temperature, self.reply_max_tokens),
+            StepKind::Critique => (self.critique_temperature, self.critique_max_tokens),
+            StepKind::Revision => (self.revision_temperature, self.revision_max_tokens),
+        };
+        Sampling {
+            temperature,
+            max_tokens,
+        }
     }
 }
 
@@ -359,7 +381,9 @@ impl Stage<'_> {
                 .then(|| principle_of(config.principles, constitution, seed, &dialogue.id, round));
             (
                 principle,
-                sampling(config, kind).seeded(seed.child(&dialogue.id).child(&name)),
+                config
+                    .sampling(kind)
+                    .seeded(seed.child(&dialogue.id).child(&name)),
             )
         };
         let request = |&i: &usize| {
@@ -389,14 +413,6 @@ impl Stage<'_> {
             self.dialogues[i].steps.push(step);
         }
         Ok(())
-    }
-}
-
-fn sampling(config: &SupervisedConfig, kind: StepKind) -> Sampling {
-    match kind {
-        StepKind::Reply => config.reply_sampling,
-        StepKind::Critique => config.critique_sampling,
-        StepKind::Revision => config.revision_sampling,
     }
 }
 

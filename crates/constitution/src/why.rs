@@ -152,8 +152,8 @@ impl Page {
                     }
                 };
                 let line = format!(
-                    "log p(A) {a}, log p(B) {b}, together {:.2e} of the probability; {how}",
-                    read.mass
+                    "log p(A) {a}, log p(B) {b}, together {} of the probability; {how}",
+                    small(read.mass)
                 );
                 self.wrapped("  ", "    ", &line);
             }
@@ -218,6 +218,15 @@ fn log_prob(log_prob: OptionLogProb) -> String {
     match log_prob {
         OptionLogProb::Is(l) => format!("{l:.4}"),
         OptionLogProb::AtMost(l) => format!("at most {l:.4}"),
+    }
+}
+
+/// Four places, or the order of magnitude where those would be noughts.
+fn small(p: f64) -> String {
+    if p >= 0.001 || p == 0.0 {
+        format!("{p:.4}")
+    } else {
+        format!("{p:.1e}")
     }
 }
 

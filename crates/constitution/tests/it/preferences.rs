@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use proptest::prelude::*;
 use trimtab_constitution::choice::Choice;
-use trimtab_constitution::config::Sampling;
 use trimtab_constitution::judge::{Fallback, JudgedUnder, Orders, Reads, Reasons, judge};
 use trimtab_constitution::judgement::{LEAST_LOG_PROB, Order, Reading};
 use trimtab_constitution::label::{Combine, sigmoid};
@@ -79,6 +78,29 @@ fn both_orders_take_the_order_effect_out() {
     let labelled = label_of(&by_probability, &model, pair("good", "bad"));
     let mean = 0.5 * (sigmoid(1.7) + sigmoid(-1.2));
     assert!((labelled.p.unwrap() - mean).abs() < 1e-9);
+}
+
+#[test]
+fn labels_stand_beside_lengths() {
+    let config = JudgeConfig {
+        reasons: Reasons::First,
+        ..JudgeConfig::default()
+    };
+    let model = Scripted(|request: &Request| match request.ask {
+        Ask::Reply(_) => says("One is kinder."),
+        Ask::Options(_) => biased(2.0, 0.0)(request),
+    });
+    let clamped = label_of(&config, &model, pair("good", "bad and long"));
+    let failed = label_of(
+        &text(),
+        &Scripted(|_: &Request| says("?")),
+        pair("good", "bad"),
+    );
+    let pairs = [clamped, failed];
+    let labels = measure::labels(&pairs);
+    assert_eq!(labels.len(), 1, "what has no label is not among them");
+    assert_eq!(labels[0].n_words_more, -2.0);
+    assert!((labels[0].p - sigmoid(2.0)).abs() < 1e-9, "before clamping");
 }
 
 #[test]
@@ -526,10 +548,7 @@ fn configurations_are_checked_and_documented() {
             ..judge.clone()
         },
         JudgeConfig {
-            text_sampling: Sampling {
-                temperature: 3.0,
-                max_tokens: 1,
-            },
+            text_temperature: 3.0,
             ..judge
         },
     ];
