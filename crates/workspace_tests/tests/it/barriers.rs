@@ -28,7 +28,15 @@ fn numbers_and_vocabulary_do_no_input_or_output() {
         "std::time",
         "async ",
     ];
-    for name in ["core", "stats", "probe", "weak_to_strong"] {
+    let pure = [
+        "core",
+        "stats",
+        "probe",
+        "prompt",
+        "weak_to_strong",
+        "constitution",
+    ];
+    for name in pure {
         no_faults(
             "no input, output, clock or environment here",
             &uses(name, &outside),

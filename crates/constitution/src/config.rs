@@ -1,0 +1,106 @@
+//! The `[constitution]` table: what both stages of the method do.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use trimtab_core::Seed;
+
+use crate::preference::PreferenceConfig;
+use crate::said::CallSettings;
+use crate::supervised::SupervisedConfig;
+
+/// What both stages do.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConstitutionConfig {
+    /// The constitution's file, relative to the experiment file. Default: the eight principles of
+    /// `constitutions/default.toml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constitution: Option<String>,
+    /// Critique and revision.
+    pub supervised: SupervisedConfig,
+    /// Preferences.
+    pub preference: PreferenceConfig,
+}
+
+impl ConstitutionConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        (self.supervised.check()).map_err(|error| error.within("supervised"))?;
+        (self.preference.check()).map_err(|error| error.within("preference"))
+    }
+}
+
+/// A value that makes no sense.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{key} is {got}: {expected}")]
+pub struct ConfigError {
+    /// Which key, with the tables around it.
+    pub key: String,
+    /// What it is.
+    pub got: String,
+    /// What it may be.
+    pub expected: &'static str,
+}
+
+impl ConfigError {
+    pub(crate) fn within(mut self, table: &str) -> Self {
+        self.key = format!("{table}.{}", self.key);
+        self
+    }
+}
+
+/// That `fits`, or what is `expected` of `key`.
+pub(crate) fn require(
+    key: &str,
+    got: impl std::fmt::Display,
+    fits: bool,
+    expected: &'static str,
+) -> Result<(), ConfigError> {
+    if fits {
+        return Ok(());
+    }
+    Err(ConfigError {
+        key: key.into(),
+        got: got.to_string(),
+        expected,
+    })
+}
+
+/// How texts of one kind are sampled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sampling {
+    pub(crate) temperature: f64,
+    pub(crate) max_tokens: u32,
+}
+
+impl Sampling {
+    /// `prefix` begins the names of its keys.
+    pub(crate) fn check(self, prefix: &str) -> Result<(), ConfigError> {
+        let Self {
+            temperature,
+            max_tokens,
+        } = self;
+        let fits = (0.0..=2.0).contains(&temperature);
+        require(
+            &format!("{prefix}temperature"),
+            temperature,
+            fits,
+            "from 0 to 2",
+        )?;
+        let key = format!("{prefix}max-tokens");
+        require(&key, max_tokens, max_tokens > 0, "at least 1")
+    }
+
+    pub(crate) fn seeded(self, seed: Seed) -> CallSettings {
+        CallSettings {
+            temperature: self.temperature,
+            max_tokens: self.max_tokens,
+            seed: seed.0,
+        }
+    }
+}
