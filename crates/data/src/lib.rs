@@ -19,6 +19,7 @@
 //! - Features of large files are kept in a binary cache, so that a run that is resumed does not parse
 //!   gigabytes again ([`CacheUse`]); a run that is finished need not load them at all
 //!   ([`fingerprint`]).
+//! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
 //!   scripts draw.
 //!
@@ -39,6 +40,7 @@ mod json_row;
 mod jsonl;
 mod numpy_rng;
 mod parquet_file;
+pub mod preferences;
 mod python_rng;
 mod rows;
 mod source;
