@@ -20,6 +20,7 @@
 //!   gigabytes again ([`CacheUse`]); a run that is finished need not load them at all
 //!   ([`fingerprint`]).
 //! - [`load_prompts`] reads conversations that wait for a reply.
+//! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
 //!   scripts draw.
 //!
@@ -41,6 +42,7 @@ mod jsonl;
 mod numpy_rng;
 mod parquet_file;
 mod prompts;
+pub mod preferences;
 mod python_rng;
 mod rows;
 mod source;
