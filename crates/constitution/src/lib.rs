@@ -43,10 +43,10 @@ pub use judge::{JudgeConfig, ReplyPair};
 pub use labelled::{LabelledPair, PairOutcome};
 pub use preference::{PreferenceConfig, Preferences, SampledPair, preference_pair};
 pub use principle::Principle;
-pub use said::{PromptRow, Said};
+pub use said::Said;
 pub use supervised::{Dialogue, StageError, SupervisedConfig};
 pub use supervisor::{ConstitutionalJudge, NoPair};
-pub use training_rows::{TrainingRow, training_rows};
+pub use training_rows::{TrainingRows, training_rows};
 pub use wave::{OnProgress, Progress};
 pub use why::why;
 

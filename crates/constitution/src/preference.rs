@@ -12,14 +12,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_core::chat::{Ask, ChatModel, Message, Request};
+use trimtab_core::chat::{Ask, ChatModel, Message, PromptRow, Request};
 use trimtab_core::{PreferencePair, Seed};
 
 use crate::config::{ConfigError, Sampling, require};
 use crate::file::Constitution;
 use crate::judge::{JudgeConfig, ReplyPair, judge};
 use crate::labelled::{LabelledPair, PairOutcome};
-use crate::said::{CallSettings, PromptRow, Said};
+use crate::said::{CallSettings, Said};
 use crate::supervised::{StageError, distinct};
 use crate::wave::{self, OnProgress};
 

@@ -1,7 +1,7 @@
 //! What came of asking for a reply: a text, or why there is none. Either is kept.
 
 use serde::{Deserialize, Serialize};
-use trimtab_core::chat::{Failure, Finish, Generation, Message, Reply, Usage};
+use trimtab_core::chat::{Failure, Finish, Generation, Reply, Usage};
 
 /// What came of asking for a reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,16 +84,6 @@ impl Said {
             }
         )
     }
-}
-
-/// A prompt of a data set: what is replied to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PromptRow {
-    /// Unique in its set. Seeds are derived from it, so that another row shifts nothing.
-    pub id: String,
-    /// The conversation so far; the last message is not the assistant's.
-    pub prompt: Vec<Message>,
 }
 
 /// How replies of one kind are sampled.

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, HashSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
-use trimtab_core::chat::{Ask, ChatModel, Message, ModelError, Request, Usage};
+use trimtab_core::chat::{Ask, ChatModel, Message, ModelError, PromptRow, Request, Usage};
 
 use crate::config::{ConfigError, Sampling, require};
 use crate::file::{Constitution, ConstitutionError};
@@ -33,7 +33,7 @@ use crate::messages::{
     CritiqueStep, Prompts, critique_messages, example_messages, revision_messages,
 };
 use crate::principle::Principle;
-use crate::said::{CallSettings, PromptRow, Said};
+use crate::said::{CallSettings, Said};
 use crate::wave::{self, OnProgress};
 
 /// What the supervised stage does.

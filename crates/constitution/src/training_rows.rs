@@ -5,29 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use trimtab_core::chat::Message;
+use trimtab_core::SftRow;
 
 use crate::hygiene::Blemish;
 use crate::supervised::{Dialogue, Revisions, StepKind, SupervisedConfig};
 
-/// A prompt and the reply to learn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct TrainingRow {
-    /// Where it is from: `DIALOGUE/r2` is the second revision of that dialogue.
-    pub id: String,
-    /// What was asked.
-    pub prompt: Vec<Message>,
-    /// The revision.
-    pub completion: String,
-}
-
 /// Training rows, and what became none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrainingRows {
-    /// In the order of dialogues, then rounds.
-    pub rows: Vec<TrainingRow>,
+    /// In the order of dialogues, then rounds; `DIALOGUE/r2` is the second revision of that dialogue.
+    pub rows: Vec<SftRow>,
     /// Revisions left out, by the first blemish that is a reason.
     pub left_out: BTreeMap<Blemish, usize>,
     /// Dialogues that ended before their first revision.
@@ -54,7 +41,7 @@ pub fn training_rows(config: &SupervisedConfig, dialogues: &[Dialogue]) -> Train
                 *all.left_out.entry(blemish).or_default() += 1;
                 continue;
             }
-            all.rows.push(TrainingRow {
+            all.rows.push(SftRow {
                 id: format!("{}/r{}", dialogue.id, step.round),
                 prompt: dialogue.prompt.clone(),
                 completion: text.to_owned(),

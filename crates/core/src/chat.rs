@@ -45,11 +45,11 @@ impl Message {
 /// A conversation that waits for a reply: a row of a set of prompts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Conversation {
+pub struct PromptRow {
     /// Unique in its set. Seeds are derived from it, so that another row shifts nothing.
     pub id: String,
     /// What was said so far; the last message is not the assistant's.
-    pub messages: Vec<Message>,
+    pub prompt: Vec<Message>,
 }
 
 /// One call: a conversation, and what is asked about it.

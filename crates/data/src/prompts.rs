@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use trimtab_core::chat::{Conversation, Message, Role};
+use trimtab_core::chat::{PromptRow, Message, Role};
 
 use crate::blocks::{Blocks, lines};
 use crate::config::DataConfig;
@@ -26,7 +26,7 @@ const BLOCK: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptSet {
     /// The rows.
-    pub rows: Vec<Conversation>,
+    pub rows: Vec<PromptRow>,
     /// SHA-256 of the file.
     pub sha256: String,
 }
@@ -46,9 +46,9 @@ pub fn load_prompts(config: &DataConfig, locations: &Locations) -> Result<Prompt
     let mut seen = HashSet::new();
     let rows = (set.questions.iter())
         .filter(|question| seen.insert(question.text.clone()))
-        .map(|question| Conversation {
+        .map(|question| PromptRow {
             id: question.id.as_str().to_owned(),
-            messages: vec![Message::new(Role::User, question.text.to_string())],
+            prompt: vec![Message::new(Role::User, question.text.to_string())],
         });
     Ok(PromptSet {
         rows: rows.collect(),
@@ -95,7 +95,7 @@ fn from_jsonl(file: &Path, gzip: bool, config: &DataConfig) -> Result<PromptSet,
     Ok(PromptSet { rows, sha256 })
 }
 
-fn row(file: &Path, line: u64, text: &str, config: &DataConfig) -> Result<Conversation, DataError> {
+fn row(file: &Path, line: u64, text: &str, config: &DataConfig) -> Result<PromptRow, DataError> {
     let json = |reason: &serde_json::Error| DataError::Json {
         file: file.to_owned(),
         line,
@@ -145,7 +145,10 @@ fn row(file: &Path, line: u64, text: &str, config: &DataConfig) -> Result<Conver
         Some(Value::Number(id)) => id.to_string(),
         _ => format!("line-{line}"),
     };
-    Ok(Conversation { id, messages })
+    Ok(PromptRow {
+        id,
+        prompt: messages,
+    })
 }
 
 #[cfg(test)]
@@ -162,7 +165,7 @@ mod tests {
 
     fn plain(set: &PromptSet) -> Vec<(&str, &str)> {
         (set.rows.iter())
-            .map(|row| (row.id.as_str(), row.messages[0].content.as_str()))
+            .map(|row| (row.id.as_str(), row.prompt[0].content.as_str()))
             .collect()
     }
 
@@ -171,7 +174,7 @@ mod tests {
         let text = "{\"id\": \"a\", \"prompt\": \"Is it?\"}\n\n{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Ho\"}, {\"role\": \"user\", \"content\": \"Why?\"}]}\n";
         let set = load_text(text, |_| {}).unwrap();
         assert_eq!(plain(&set), [("a", "Is it?"), ("line-3", "Hi")]);
-        assert_eq!(set.rows[1].messages.len(), 3);
+        assert_eq!(set.rows[1].prompt.len(), 3);
         assert_eq!(set.sha256.len(), 64);
         let set = load_text(text, |config| config.limit = Some(1)).unwrap();
         assert_eq!(set.rows.len(), 1);

@@ -45,6 +45,8 @@ struct Wanted<'a> {
 struct Called {
     result: Result<Received, Ended>,
     n_attempts: u32,
+    /// When the first of them began.
+    began: Instant,
 }
 
 /// How a call ends without an answer.
@@ -56,12 +58,23 @@ enum Ended {
 /// What was spent on one request.
 #[derive(Default)]
 struct Spent {
+    began: Option<Instant>,
     n_attempts: u32,
     usage: Usage,
     raws: Vec<String>,
 }
 
 impl Spent {
+    /// What the call came to.
+    fn call(&mut self, called: Called) -> Result<Received, Ended> {
+        self.n_attempts += called.n_attempts;
+        self.began = Some(
+            self.began
+                .map_or(called.began, |began| began.min(called.began)),
+        );
+        called.result
+    }
+
     fn add(&mut self, received: Received) -> Completion {
         self.usage += received.completion.usage;
         self.raws.extend(received.raw);
@@ -84,7 +97,6 @@ pub(crate) async fn answer(
     asking: &Arc<Asking>,
     request: &Request,
 ) -> Result<Answered, Stopped> {
-    let start = Instant::now();
     let mut spent = Spent::default();
     let outcome = match &request.ask {
         Ask::Reply(generation) => reply(parts, asking, request, generation, &mut spent).await?,
@@ -93,8 +105,8 @@ pub(crate) async fn answer(
     Ok(Answered {
         outcome,
         n_attempts: spent.n_attempts,
+        secs: (spent.began).map_or(0.0, |began| began.elapsed().as_secs_f64()),
         raw: spent.raw(),
-        secs: start.elapsed().as_secs_f64(),
     })
 }
 
@@ -111,8 +123,7 @@ async fn reply(
         seed: request.seed,
     };
     let called = call(parts, asking, request, &wanted).await?;
-    spent.n_attempts += called.n_attempts;
-    Ok(match called.result {
+    Ok(match spent.call(called) {
         Ok(received) => {
             let Completion {
                 text,
@@ -186,8 +197,7 @@ async fn by_log_probs(
             seed: request.seed,
         };
         let called = call(parts, asking, request, &wanted).await?;
-        spent.n_attempts += called.n_attempts;
-        let received = match called.result {
+        let received = match spent.call(called) {
             Ok(received) => received,
             Err(Ended::Failed(failure)) => return Ok(Err(failure)),
             Err(Ended::NoLogProbs(_)) if top > FEW_TOP => {
@@ -268,9 +278,7 @@ async fn by_samples(
             Ok(called) => called,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        let called = called?;
-        spent.n_attempts += called.n_attempts;
-        match called.result {
+        match spent.call(called?) {
             Ok(received) => replies[sample as usize] = Some(received),
             Err(Ended::Failed(failure)) => failed = Some(failure),
             Err(Ended::NoLogProbs(message)) => {
@@ -311,8 +319,7 @@ async fn call(
     let booked = estimated_tokens(request, wanted.generation);
     let mut jitter = jitter(parts, wanted.seed);
     let mut n_attempts = 0;
-    let mut deadline = None;
-    let ended = |result, n_attempts| Ok(Called { result, n_attempts });
+    let mut first: Option<(Instant, Duration)> = None;
     loop {
         let begun = asking.unless_stopped(parts.traffic.begin(booked)).await?;
         let Ok(in_flight) = begun else {
@@ -320,8 +327,15 @@ async fn call(
             return Err(asking.stop(ServerError::KeepsFailing { message }));
         };
         n_attempts += 1;
-        let now = parts.traffic.now();
-        let deadline = *deadline.get_or_insert(now + parts.max_retry);
+        let (began, deadline) =
+            *first.get_or_insert_with(|| (Instant::now(), parts.traffic.now() + parts.max_retry));
+        let ended = |result| {
+            Ok(Called {
+                result,
+                n_attempts,
+                began,
+            })
+        };
         let sent = parts.exchange.send(body.clone()).await;
         let answered = if n_attempts == 1 {
             Observation::Answered
@@ -333,15 +347,19 @@ async fn call(
                 let used = received.completion.usage.total();
                 let used = if used == 0 { booked } else { used };
                 parts.traffic.end(in_flight, answered, Some(used));
-                return ended(Ok(received), n_attempts);
+                return ended(Ok(received));
             }
             Err(Trouble::Refused(message)) => {
                 parts.traffic.end(in_flight, Observation::Neutral, None);
-                return ended(Ok(refused(message)), n_attempts);
+                return ended(Ok(refused(message)));
             }
             Err(Trouble::Failed(failure)) => {
                 parts.traffic.end(in_flight, Observation::Neutral, None);
-                return ended(Err(Ended::Failed(failure)), n_attempts);
+                if failure.class == FailureClass::Rejected && parts.traffic.takes_nothing() {
+                    let message = failure.message;
+                    return Err(asking.stop(ServerError::TakesNothing { message }));
+                }
+                return ended(Err(Ended::Failed(failure)));
             }
             Err(Trouble::NoLogProbs(message)) => {
                 parts.traffic.end(in_flight, Observation::Neutral, None);
@@ -352,16 +370,11 @@ async fn call(
                         message,
                     }),
                 };
-                return ended(Err(failed), n_attempts);
+                return ended(Err(failed));
             }
             Err(Trouble::NotFound(message)) => {
-                let model = parts.exchange.address().model().to_owned();
-                let models = Vec::new();
-                return Err(asking.stop(ServerError::NoSuchModel {
-                    model,
-                    message,
-                    models,
-                }));
+                let error = parts.exchange.no_such_model(message).await;
+                return Err(asking.stop(error));
             }
             Err(Trouble::Fatal(error)) => return Err(asking.stop(error)),
             Err(Trouble::Again(again)) => again,
@@ -386,7 +399,7 @@ async fn call(
                 let message = again.message;
                 return Err(asking.stop(ServerError::KeepsFailing { message }));
             }
-            return ended(Err(Ended::Failed(again.give_up(n_attempts))), n_attempts);
+            return ended(Err(Ended::Failed(again.give_up(n_attempts))));
         }
         asking.wait(wait).await?;
         if again.kind != AgainKind::Limited {

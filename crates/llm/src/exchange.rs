@@ -94,9 +94,6 @@ impl Exchange {
                 AgainKind::Failed,
                 format!("no answer in {:?}", self.timeout),
             )),
-            Some(Err(Trouble::NotFound(message))) => {
-                Err(Trouble::Fatal(self.no_such_model(message).await))
-            }
             Some(received) => received.map_err(|trouble| self.scrub(trouble)),
         }
     }
@@ -188,7 +185,7 @@ impl Exchange {
     }
 
     /// Which models there are, the likeliest first.
-    async fn no_such_model(&self, message: String) -> ServerError {
+    pub(crate) async fn no_such_model(&self, message: String) -> ServerError {
         let path = match self.address.provider() {
             Provider::OpenAi => "models",
             Provider::Anthropic => "v1/models",
@@ -213,7 +210,7 @@ impl Exchange {
         models.truncate(N_NAMED);
         ServerError::NoSuchModel {
             model: model.to_owned(),
-            message: self.clean(message),
+            message,
             models,
         }
     }
@@ -241,6 +238,11 @@ impl Exchange {
             Trouble::Fatal(ServerError::Spent { message }) => Trouble::Fatal(ServerError::Spent {
                 message: self.clean(message),
             }),
+            Trouble::Fatal(ServerError::Elsewhere { message }) => {
+                Trouble::Fatal(ServerError::Elsewhere {
+                    message: self.clean(message),
+                })
+            }
             Trouble::Fatal(error) => Trouble::Fatal(error),
             Trouble::NotFound(message) => Trouble::NotFound(self.clean(message)),
             Trouble::Failed(mut failure) => {

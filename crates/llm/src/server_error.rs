@@ -35,6 +35,18 @@ pub enum ServerError {
         /// Where.
         url: String,
     },
+    /// What answers sends one elsewhere.
+    #[error("the server is elsewhere: {message}")]
+    Elsewhere {
+        /// What it says.
+        message: String,
+    },
+    /// It took none of the first requests.
+    #[error("the server takes none of the requests: {message}")]
+    TakesNothing {
+        /// What it says to the last.
+        message: String,
+    },
     /// The key is missing, wrong, or may not do this.
     #[error("the server refuses the key: {message}")]
     WrongKey {
@@ -94,6 +106,12 @@ impl ServerError {
             }
             Self::WebPage { .. } => {
                 "the address of an API often ends in /v1: openai:NAME@http://HOST:PORT/v1".into()
+            }
+            Self::Elsewhere { .. } => {
+                "redirections are not followed, for the key's sake: write https:// or the whole address".into()
+            }
+            Self::TakesNothing { .. } => {
+                "`leave-out` and `extra-body` change what is sent: `leave-out = [\"temperature\"]`".into()
             }
             Self::WrongKey { .. } => {
                 "look at the key, and at what it may do; it is not shown here".into()

@@ -5,8 +5,9 @@
 //! n tokens at time t go out at max(t, T - burst);   T ← max(T, t) + n · minute / limit
 //! ```
 //!
-//! `burst` is six seconds: a tenth of the limit may go at once. A call books an estimate, and is settled with what it
-//! used. In any minute, no more go out than the limit, the burst and one call. Times are since any fixed moment.
+//! `burst` is six seconds: a tenth of the limit may go at once. A call books an estimate when it goes out, and is settled
+//! with what it used, which may let others go sooner. In any minute, no more go out than the limit, the burst and one
+//! call. Times are since any fixed moment.
 
 use std::time::Duration;
 
@@ -30,12 +31,15 @@ impl TokensPerMinute {
         }
     }
 
-    /// Books `tokens`: how long until they may go out.
-    pub fn book(&mut self, now: Duration, tokens: u64) -> Duration {
-        let now = now.as_secs_f64();
-        let wait = (self.arrival - BURST_SECS - now).max(0.0);
-        self.arrival = self.arrival.max(now) + tokens as f64 * self.secs_a_token;
+    /// How long, as things stand, until the next call may go out.
+    pub fn wait(&self, now: Duration) -> Duration {
+        let wait = (self.arrival - BURST_SECS - now.as_secs_f64()).max(0.0);
         Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX)
+    }
+
+    /// A call of `tokens` goes out.
+    pub fn book(&mut self, now: Duration, tokens: u64) {
+        self.arrival = self.arrival.max(now.as_secs_f64()) + tokens as f64 * self.secs_a_token;
     }
 
     /// Replaces what was booked by what was used.
@@ -60,7 +64,8 @@ mod tests {
             let mut sent: Vec<(f64, u64)> = Vec::new();
             for (pause_ms, tokens) in calls {
                 now += Duration::from_millis(pause_ms);
-                let at = now + bucket.book(now, tokens);
+                let at = now + bucket.wait(now);
+                bucket.book(at, tokens);
                 sent.push((at.as_secs_f64(), tokens));
             }
             for &(start, _) in &sent {
@@ -76,11 +81,15 @@ mod tests {
     fn what_was_not_used_is_given_back() {
         let mut bucket = TokensPerMinute::new(6000);
         // A hundred a second; the burst is 600.
-        assert_eq!(bucket.book(Duration::ZERO, 600), Duration::ZERO);
-        assert_eq!(bucket.book(Duration::ZERO, 600), Duration::ZERO);
-        assert_eq!(bucket.book(Duration::ZERO, 1), Duration::from_secs(6));
+        for _ in 0..2 {
+            assert_eq!(bucket.wait(Duration::ZERO), Duration::ZERO);
+            bucket.book(Duration::ZERO, 600);
+        }
+        bucket.book(Duration::ZERO, 1);
+        let wait = bucket.wait(Duration::ZERO).as_secs_f64();
+        assert!((wait - 6.01).abs() < 1e-6, "{wait}");
         bucket.settle(600, 100);
-        let wait = bucket.book(Duration::ZERO, 1).as_secs_f64();
-        assert!((wait - 1.01).abs() < 1e-9, "{wait}");
+        let wait = bucket.wait(Duration::ZERO).as_secs_f64();
+        assert!((wait - 1.01).abs() < 1e-6, "{wait}");
     }
 }

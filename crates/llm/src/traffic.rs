@@ -31,7 +31,7 @@ pub struct TrafficCounts {
     pub n_cuts: usize,
 }
 
-/// How often who waits for the breaker looks whether it has closed.
+/// How often who waits for the breaker or for tokens looks again.
 const LOOK: Duration = Duration::from_millis(250);
 
 pub(crate) struct Traffic {
@@ -49,6 +49,9 @@ struct State {
     tokens: Option<TokensPerMinute>,
     last_answer: Option<Duration>,
     first_call: Option<Duration>,
+    /// Rejected before the first completion.
+    n_rejected: u32,
+    has_completed: bool,
     counts: TrafficCounts,
 }
 
@@ -59,6 +62,9 @@ pub(crate) struct InFlight<'a> {
     booked: u64,
     is_over: bool,
 }
+
+/// So many rejections, and no completion, are enough to stop.
+const N_REJECTED: u32 = 20;
 
 /// Nothing was answered for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +84,8 @@ impl Traffic {
                 tokens: tokens.map(|limit| TokensPerMinute::new(limit.get())),
                 last_answer: None,
                 first_call: None,
+                n_rejected: 0,
+                has_completed: false,
                 counts: TrafficCounts::default(),
             }),
             room: Notify::new(),
@@ -118,25 +126,25 @@ impl Traffic {
 
     /// Waits until a call of about so many tokens may go out.
     pub(crate) async fn begin(&self, tokens: u64) -> Result<InFlight<'_>, GivenUp> {
-        let wait = {
-            let mut state = self.lock();
-            let now = self.now();
-            state.tokens.as_mut().map(|limit| limit.book(now, tokens))
-        };
-        if let Some(wait) = wait.filter(|wait| *wait > Duration::ZERO) {
-            sleep(wait).await;
-        }
         loop {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
             let now = self.now();
             let passage = {
                 let mut state = self.lock();
-                // Room first: a probe that finds none would be lost.
-                if state.concurrency.in_flight() < state.concurrency.limit() {
+                let wait = state.tokens.as_ref().map(|limit| limit.wait(now));
+                // Room and tokens first: a probe that had none would be lost.
+                if state.concurrency.in_flight() >= state.concurrency.limit() {
+                    None
+                } else if let Some(wait) = wait.filter(|wait| *wait > Duration::ZERO) {
+                    Some(Passage::Wait(now + wait))
+                } else {
                     let passage = state.breaker.pass(now);
                     if passage == Passage::Go {
                         state.concurrency.begin();
+                        if let Some(limit) = &mut state.tokens {
+                            limit.book(now, tokens);
+                        }
                         state.counts.n_attempts += 1;
                         state.first_call.get_or_insert(now);
                         return Ok(InFlight {
@@ -147,8 +155,6 @@ impl Traffic {
                         });
                     }
                     Some(passage)
-                } else {
-                    None
                 }
             };
             match passage {
@@ -188,6 +194,7 @@ impl Traffic {
                 state.counts.n_failed += 1;
             }
         }
+        state.has_completed |= used.is_some();
         if let Some(tokens) = &mut state.tokens {
             tokens.settle(call.booked, used.unwrap_or_default());
         }
@@ -198,6 +205,13 @@ impl Traffic {
         for _ in 0..=more {
             self.room.notify_one();
         }
+    }
+
+    /// Notes that a request was rejected; whether the server has so far rejected all that it was sent, which was enough.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        let mut state = self.lock();
+        state.n_rejected += 1;
+        !state.has_completed && state.n_rejected >= N_REJECTED
     }
 
     /// Takes a retry from the budget.

@@ -2,7 +2,7 @@
 //!
 //! | class | when |
 //! |---|---|
-//! | fatal | 401, 403; 402 and spent quotas; 404, and models that are not there |
+//! | fatal | 3xx; 401, 403; 402 and spent quotas; 404, 405, and models that are not there |
 //! | refused | content filters and moderation: a reply that says so |
 //! | too long | 413; the words that servers have for a full context |
 //! | rejected | other 4xx |
@@ -91,7 +91,8 @@ pub(crate) fn of_response(status: u16, body: &str, hint: Option<Duration>) -> Tr
         _ if is_spent => Trouble::Fatal(ServerError::Spent { message }),
         403 if has(&["moderation", "flagged"]) => Trouble::Refused(error.message),
         401 | 403 => Trouble::Fatal(ServerError::WrongKey { message }),
-        404 => Trouble::NotFound(message),
+        300..=399 => Trouble::Fatal(ServerError::Elsewhere { message }),
+        404 | 405 => Trouble::NotFound(message),
         400 | 422 if has(&["model_not_found"]) => Trouble::NotFound(message),
         429 => again(AgainKind::Limited),
         408 | 409 | 425 | 500 | 502..=599 => again(AgainKind::Failed),
@@ -206,6 +207,8 @@ mod tests {
             "fatal: ",
         );
         check(403, "", "fatal: the server refuses the key");
+        check(301, "", "fatal: the server is elsewhere");
+        check(405, "", "not found");
         check(
             403,
             r#"{"error":{"message":"flagged by moderation"}}"#,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use trimtab_constitution::hygiene::{Blemish, Prefaces};
 use trimtab_constitution::messages::CritiqueStep;
-use trimtab_constitution::said::PromptRow;
+use trimtab_core::chat::PromptRow;
 use trimtab_constitution::supervised::{
     Dialogue, Revisions, RoundPrinciples, StageError, StepKind, SupervisedConfig, hygiene_counts,
     run,

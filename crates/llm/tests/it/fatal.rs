@@ -168,6 +168,33 @@ fn a_server_that_only_fails_is_left_alone_and_then_given_up() {
 }
 
 #[test]
+fn a_server_that_takes_no_request_is_not_sent_all_of_them() {
+    let scripted = ScriptedServer::builder(|_| {
+        Scripted::openai_error(
+            400,
+            "unsupported_parameter",
+            "`temperature` is not supported",
+        )
+    });
+    let scripted = scripted.start().unwrap();
+    let server = openai(&scripted, quick());
+    let mut requests = (0..100_000).map(|i| say(&i.to_string()));
+    let mut n_failed = 0;
+    let error = server
+        .ask(&mut requests, &mut |_, _| n_failed += 1)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("`temperature` is not supported"),
+        "{error}"
+    );
+    assert!(error.hint.unwrap().contains("leave-out"));
+    assert!((19..100).contains(&n_failed), "{n_failed}");
+    assert!(scripted.log().n_received() < 200);
+}
+
+#[test]
 fn a_server_that_asks_to_wait_for_a_day_is_not_waited_for() {
     let scripted = ScriptedServer::builder(|_| Scripted::Status {
         status: 429,

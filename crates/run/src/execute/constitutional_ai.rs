@@ -20,7 +20,7 @@ use trimtab_constitution::{
 };
 use sha2::{Digest as _, Sha256};
 use trimtab_core::chat::{
-    Answer, Ask, ChatModel, Conversation, Failure, FailureClass, Generation, Message, Request, Role,
+    Answer, Ask, ChatModel, PromptRow, Failure, FailureClass, Generation, Message, Request, Role,
 };
 #[cfg(feature = "networks")]
 use trimtab_core::{Folders, TrainingStep, Workplace};
@@ -118,15 +118,15 @@ fn prompts(config: &DataConfig, locations: &Locations) -> Result<PromptSet, RunE
     }
     let n = config.limit.unwrap_or(N_ORGANISM);
     let requests = trimtab_organism::requests(trimtab_organism::Split::Test, n, Seed(0))?;
-    let rows: Vec<Conversation> = (requests.into_iter().enumerate())
-        .map(|(i, request)| Conversation {
+    let rows: Vec<PromptRow> = (requests.into_iter().enumerate())
+        .map(|(i, request)| PromptRow {
             id: format!("request-{i}"),
-            messages: vec![Message::new(Role::User, request.text)],
+            prompt: vec![Message::new(Role::User, request.text)],
         })
         .collect();
     let mut hasher = Sha256::new();
     for row in &rows {
-        hasher.update(&row.messages[0].content);
+        hasher.update(&row.prompt[0].content);
         hasher.update(b"\n");
     }
     Ok(PromptSet {
@@ -311,7 +311,7 @@ impl Cell<'_> {
     }
 
     /// Prompts that the method works on, and those that are held out.
-    fn split(&self, seed: Seed) -> (Vec<Conversation>, Vec<Conversation>) {
+    fn split(&self, seed: Seed) -> (Vec<PromptRow>, Vec<PromptRow>) {
         let mut rows = self.prompts.rows.clone();
         seed.child("split").stream().shuffle(&mut rows);
         let test = self.experiment.data.test.unwrap_or_else(TestSize::default);
@@ -348,7 +348,7 @@ impl Cell<'_> {
         &self,
         model: &dyn ChatModel,
         by: Author,
-        rows: &[Conversation],
+        rows: &[PromptRow],
         seed: Seed,
         tell: &mut Tell<'_>,
     ) -> Result<Vec<HeldOutReply>, RunError> {
@@ -357,8 +357,8 @@ impl Cell<'_> {
             Author::Before => "held-out replies",
             Author::Tuned => "held-out replies of the tuned model",
         };
-        let request = |row: &Conversation| Request {
-            messages: row.messages.clone(),
+        let request = |row: &PromptRow| Request {
+            messages: row.prompt.clone(),
             ask: Ask::Reply(Generation {
                 temperature: sampling.temperature,
                 max_tokens: sampling.max_tokens,
@@ -398,7 +398,7 @@ impl Cell<'_> {
         Ok((replies.into_iter())
             .map(|(i, said)| HeldOutReply {
                 id: rows[i].id.clone(),
-                prompt: rows[i].messages.clone(),
+                prompt: rows[i].prompt.clone(),
                 by,
                 said,
             })
