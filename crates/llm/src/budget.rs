@@ -3,8 +3,9 @@
 //! Before a request is sent, the most that it can cost is set aside: as many input tokens as its messages have bytes (no
 //! tokeniser makes more of them) and [`FRAME_TOKENS`] for each message's frame, and `max_tokens` of output. It is sent only
 //! if what was spent, what is set aside, and this together are within every limit. When it is answered, its true cost takes
-//! the place of what was set aside. So a limit is never passed, as long as the
-//! provider keeps to `max_tokens`, and a run may stop short of it by what is in flight.
+//! the place of what was set aside. So a limit is not passed, and a run may
+//! stop short of it by what is in flight. This holds as far as the provider keeps to `max_tokens` and says what it used:
+//! attempts that failed on the way to an answer, or calls that a source adds on its own, count with the answer's usage.
 //!
 //! What says nothing of its tokens counts as what was set aside: an answer without usage, an answer that cannot be read, and
 //! whatever was sent and never answered. Failures at which providers charge nothing (rejected, too long, unavailable, no

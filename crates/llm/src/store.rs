@@ -676,7 +676,11 @@ impl Shared {
         let connection = &mut state.connection;
         let is_new = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
         let found = connection.query_row(is_new, [], |row| row.get(0));
-        if !self.check::<bool>(found, "opening the store")? {
+        if self.check(found, "opening the store")? {
+            // A call is a few kB: of smaller pages, each would leave half unused.
+            let size = connection.pragma_update(None, "page_size", 16384);
+            self.check(size, "preparing the store")?;
+        } else {
             self.check_format(connection)?;
         }
         let mut run = || {
