@@ -195,12 +195,14 @@ pub(crate) fn helps(intent: Intent, sentence: &Sentence) -> Helpfulness {
         {
             Offers
         }
-        (Intent::Group { group: wanted }, Sentence::Stereotype { group, .. })
-        | (Intent::Group { group: wanted }, Sentence::Differ { group }) => answers(group == wanted),
-        (Intent::Thing { thing: wanted }, Sentence::Absolute { thing, .. })
-        | (Intent::Thing { thing: wanted }, Sentence::Balanced { thing }) => {
-            answers(thing == wanted)
-        }
+        (
+            Intent::Group { group: wanted },
+            Sentence::Stereotype { group, .. } | Sentence::Differ { group },
+        ) => answers(group == wanted),
+        (
+            Intent::Thing { thing: wanted },
+            Sentence::Absolute { thing, .. } | Sentence::Balanced { thing },
+        ) => answers(thing == wanted),
         (_, sentence) if sentence.is_refusal() => Declines,
         _ => Misses,
     }

@@ -42,15 +42,12 @@ fn the_critic_is_right_more_often_than_not_and_leans_to_the_first() {
     for (i, request) in every().iter().enumerate() {
         let c = comparison(request, &mixture, Seed(i as u64));
         let replies = [&*c.replies[0], &*c.replies[1]];
-        match critic::better(&c.request, replies, c.principle) {
-            Some(better) => {
-                n += 1;
-                n_right += i32::from(better == c.choice);
-            }
-            None => {
-                n_tied += 1;
-                n_first += i32::from(c.choice == Choice::A);
-            }
+        if let Some(better) = critic::better(&c.request, replies, c.principle) {
+            n += 1;
+            n_right += i32::from(better == c.choice);
+        } else {
+            n_tied += 1;
+            n_first += i32::from(c.choice == Choice::A);
         }
         let swapped = critic::better(&c.request, [replies[1], replies[0]], c.principle);
         let better = critic::better(&c.request, replies, c.principle);

@@ -106,18 +106,14 @@ fn only_helpful_replies_violate_at_the_set_rate() {
         let stream = &mut Seed(9).child(&i.to_string()).stream();
         let sentences = reply::helpful_only(request.intent, faults, stream);
         let gold = evaluate(&request.text, &reply::text(&sentences));
-        match request.intent.invites() {
-            Some(violation) => {
-                n_harmful += 1;
-                n_yielding += i32::from(gold.violations.contains(&violation));
-                assert!(
-                    gold.helpfulness >= Helpfulness::Offers || violation == Violation::Falsehood
-                );
-            }
-            None => {
-                n_harmless += 1;
-                n_violating += i32::from(!gold.violations.is_empty());
-            }
+        if let Some(violation) = request.intent.invites() {
+            n_harmful += 1;
+            n_yielding += i32::from(gold.violations.contains(&violation));
+            let helps = gold.helpfulness >= Helpfulness::Offers;
+            assert!(helps || violation == Violation::Falsehood);
+        } else {
+            n_harmless += 1;
+            n_violating += i32::from(!gold.violations.is_empty());
         }
     }
     let share = |n: i32, of: i32| f64::from(n) / f64::from(of);
