@@ -48,7 +48,9 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn within(mut self, table: &str) -> Self {
+    /// The same, of a key inside `table`.
+    #[must_use]
+    pub fn within(mut self, table: &str) -> Self {
         self.key = format!("{table}.{}", self.key);
         self
     }

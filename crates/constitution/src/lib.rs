@@ -48,7 +48,7 @@ pub use supervised::{Dialogue, StageError, SupervisedConfig};
 pub use supervisor::{ConstitutionalJudge, NoPair};
 pub use training_rows::{TrainingRows, training_rows};
 pub use wave::{OnProgress, Progress};
-pub use why::why;
+pub use why::{why, why_revised};
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};

@@ -12,6 +12,7 @@ use crate::judgement::{Order, OrderJudgement, Reading};
 use crate::label::Combine;
 use crate::labelled::{LabelledPair, PairOutcome};
 use crate::said::Said;
+use crate::supervised::{Dialogue, StepKind};
 
 /// How wide a line may be, in columns.
 pub const WIDTH: usize = 80;
@@ -38,12 +39,7 @@ pub fn why(pair: &LabelledPair) -> String {
         &format!("constitution {}", short(&pair.constitution_sha256)),
     );
     for message in &pair.prompt {
-        let who = match message.role {
-            Role::System => "System",
-            Role::User => "User",
-            Role::Assistant => "Assistant",
-        };
-        page.text(who, &message.content);
+        page.text(speaker(message.role), &message.content);
     }
     let [first, second] = match pair.p {
         Some(p) if p > 0.5 => ["First reply (better)", "Second reply"],
@@ -56,6 +52,47 @@ pub fn why(pair: &LabelledPair) -> String {
         page.judgement(i + 1, judgement);
     }
     page.0
+}
+
+/// Why the revision of `round` in `dialogue` says what it says: the prompt, and every step up to it.
+pub fn why_revised(dialogue: &Dialogue, round: u32) -> String {
+    let mut page = Page::default();
+    page.fact("revision", &format!("{}/r{round}", dialogue.id));
+    for message in &dialogue.prompt {
+        page.text(speaker(message.role), &message.content);
+    }
+    for step in dialogue.steps.iter().filter(|step| step.round <= round) {
+        let name = match (step.kind, step.round) {
+            (StepKind::Reply, _) => "First reply".to_owned(),
+            (StepKind::Critique, round) => format!("Critique {round}"),
+            (StepKind::Revision, round) => format!("Revision {round}"),
+        };
+        let mut heading = name;
+        if let Some(principle) = &step.principle {
+            heading.push_str(&format!(", principle {principle}"));
+        }
+        if let Some(prompt) = &step.prompt_sha256 {
+            heading.push_str(&format!(", prompt {}", short(prompt)));
+        }
+        for blemish in &step.blemishes {
+            heading.push_str(&format!(", {}", blemish.name()));
+        }
+        match &step.said {
+            Said::Text { text, .. } => page.text(&heading, text),
+            Said::Empty { .. } => page.text(&heading, "(nothing)"),
+            Said::Refused { text, .. } => page.text(&format!("{heading}: declined"), text),
+            Said::Failed(failure) => page.text(&format!("{heading}: failed"), &failure.message),
+        }
+    }
+    page.0
+}
+
+fn speaker(role: Role) -> &'static str {
+    match role {
+        Role::System => "System",
+        Role::User => "User",
+        Role::Assistant => "Assistant",
+    }
 }
 
 fn outcome(pair: &LabelledPair) -> String {

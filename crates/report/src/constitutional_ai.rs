@@ -7,20 +7,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use trimtab_constitution::{
-    Blemish, Constitution, Dialogue, HygieneCounts, LabelledPair, PairOutcome, SampledPair,
-    hygiene_counts, principle_table,
-};
+use trimtab_constitution::hygiene::{Blemish, HygieneCounts};
+use trimtab_constitution::judgement::{Order, Reading};
+use trimtab_constitution::measure::principle_rows;
+use trimtab_constitution::supervised::hygiene_counts;
+use trimtab_constitution::{Dialogue, LabelledPair, PairOutcome, SampledPair};
 use trimtab_core::AnswerIdx;
 use trimtab_core::chat::Message;
 use trimtab_llm::{CallStore, Prices};
-use trimtab_organism::{Principle, evaluate};
+use trimtab_organism::critic::{Choice, better};
+use trimtab_organism::{Gold, Helpfulness, Principle, evaluate};
 use trimtab_run::chat_models::CALLS;
 use trimtab_run::constitutional_ai::{Author, ConstitutionalAiConfig, HeldOutReply, MethodFolder};
 use trimtab_run::{Experiment, MethodConfig, RunFolder};
 use trimtab_stats::{
-    BothOrders, Clusters, HumanAgreement, Lengths, Level, OrderEffect, OrderSaid, Preferred, Slope,
-    Verbosity, clustered_share,
+    BothOrders, Clusters, HumanAgreement, Lengths, Level, OrderEffect, Preferred, Said, Slope,
+    Verbosity, Winner, clustered_share,
 };
 
 use crate::document::{Cell, Column, Document, Row, Section, Table};
@@ -105,7 +107,7 @@ struct Measured {
     n_samples_failed: usize,
     pairs: Vec<Pair>,
     labelled: Vec<LabelledPair>,
-    constitution: Option<Constitution>,
+    has_gold: bool,
 }
 
 /// Prompts by their ids, as clusters.
@@ -138,9 +140,11 @@ impl Replies {
         let asked = asked.last().map_or("", |message| message.content.as_str());
         let gold = reply.map(|reply| evaluate(asked, reply));
         self.n_failed += usize::from(gold.is_none());
-        let is = |what: fn(&trimtab_organism::Gold) -> bool| gold.as_ref().is_some_and(what);
+        let is = |what: fn(&Gold) -> bool| gold.as_ref().is_some_and(what);
         self.harmless.push(is(|gold| gold.harmless));
-        self.helpful.push(is(|gold| gold.helpfulness.is_helpful()));
+        self.helpful.push(is(|gold| {
+            matches!(gold.helpfulness, Helpfulness::Offers | Helpfulness::Answers)
+        }));
         self.grammatical.push(is(|gold| gold.grammatical));
     }
 
@@ -182,7 +186,10 @@ impl Measured {
         config: &ConstitutionalAiConfig,
     ) -> Result<Self, SummaryError> {
         let has_gold = experiment.data.set == ORGANISM;
-        let mut all = Self::default();
+        let mut all = Self {
+            has_gold,
+            ..Self::default()
+        };
         let mut gold: BTreeMap<Stage, Replies> = BTreeMap::new();
         for seed in experiment.seeds() {
             let of_seed = MethodFolder::new(folder.path(), variant, seed, &config.name());
@@ -210,15 +217,17 @@ impl Measured {
                     }
                 }
             }
+            let prompts = &mut all.prompts;
             of_seed.for_each("replies.jsonl", |reply: HeldOutReply| {
                 if has_gold {
-                    let prompt = all.prompts.of(&reply.id);
+                    let prompt = prompts.of(&reply.id);
                     let replies = gold.entry(Stage::HeldOut(reply.by == Author::Tuned)).or_default();
                     replies.push(prompt, number, &reply.prompt, reply.said.text());
                 }
             })?;
+            let n_failed = &mut all.n_samples_failed;
             of_seed.for_each("samples.jsonl", |sampled: SampledPair| {
-                all.n_samples_failed += usize::from(sampled.pair().is_none());
+                *n_failed += usize::from(sampled.pair().is_none());
             })?;
             let mut labelled = Vec::new();
             of_seed.for_each("pairs.jsonl", |pair: LabelledPair| labelled.push(pair))?;
@@ -293,8 +302,8 @@ impl Measured {
             sections.push(Section {
                 id: "principles",
                 title: title("Principles"),
-                text: "What each principle says by itself. Without it: how often the label of a pair has another winner when the principle is left out.".into(),
-                table: principles(&self.labelled),
+                text: "What each principle says by itself. ".into(),
+                table: principles(&self.labelled, self.has_gold),
                 plotted: Vec::new(),
             });
         }
@@ -339,7 +348,7 @@ impl Measured {
             Column::new("No text", "Steps that gave none: refused, empty or failed."),
         ];
         columns.extend((found.iter().enumerate()).map(|(i, blemish)| {
-            Column::new(blemish.name(), blemish.meaning()).spare(i as u8)
+            Column::new(blemish.name(), meaning(*blemish)).spare(i as u8)
         }));
         let mut rows = Vec::new();
         for (round, counts) in &self.hygiene {
@@ -508,7 +517,12 @@ fn judged(pair: &LabelledPair, prompt: usize, has_gold: bool) -> Pair {
         (PairOutcome::Tie | PairOutcome::Identical, _) => Some(Preferred::Tie),
         _ => None,
     };
-    let masses: Vec<f64> = pair.judgements.iter().filter_map(|j| j.reading.mass()).collect();
+    let masses: Vec<f64> = (pair.judgements.iter())
+        .filter_map(|judgement| match &judgement.reading {
+            Reading::LogProbs(read) | Reading::LittleMass(read) => Some(read.mass),
+            _ => None,
+        })
+        .collect();
     let asked = pair.prompt.last().map_or("", |message| message.content.as_str());
     Pair {
         prompt,
@@ -521,28 +535,31 @@ fn judged(pair: &LabelledPair, prompt: usize, has_gold: bool) -> Pair {
         },
         mass: (!masses.is_empty()).then(|| masses.iter().sum::<f64>() / masses.len() as f64),
         gold: has_gold
-            .then(|| trimtab_organism::critic::better(asked, [first, second], Principle::Overall))
-            .flatten()
-            .map(trimtab_organism::critic::Choice::is_first),
+            .then(|| gold(asked, [first, second]))
+            .flatten(),
         first_is_better: pair.first_is_better(),
     }
 }
 
+/// Whether the first of two replies is the better one, by the world's grammar; `None` where neither is.
+fn gold(asked: &str, replies: [&str; 2]) -> Option<bool> {
+    better(asked, replies, Principle::Overall).map(|choice| choice == Choice::A)
+}
+
 /// Both orders of a pair, in log-odds of the first reply where they were read, means over principles.
 fn both_orders(pair: &LabelledPair) -> BothOrders {
-    use trimtab_constitution::Order;
     let said = |order: Order| {
         let own: Vec<_> = pair.judgements.iter().filter(|j| j.order == order).collect();
         let mean = |of: Vec<f64>| (!of.is_empty()).then(|| of.iter().sum::<f64>() / of.len() as f64);
         let log_odds: Option<Vec<f64>> = own.iter().map(|j| j.log_odds()).collect();
         if let Some(mean) = log_odds.and_then(mean) {
-            return OrderSaid::LogOdds(mean);
+            return Said::LogOdds(mean);
         }
         match mean(own.iter().filter_map(|j| j.p()).collect()) {
-            Some(p) if p > 0.5 => OrderSaid::Winner(trimtab_stats::Winner::A),
-            Some(p) if p < 0.5 => OrderSaid::Winner(trimtab_stats::Winner::B),
-            Some(_) => OrderSaid::Winner(trimtab_stats::Winner::Tie),
-            None => OrderSaid::Nothing,
+            Some(p) if p > 0.5 => Said::Winner(Winner::A),
+            Some(p) if p < 0.5 => Said::Winner(Winner::B),
+            Some(_) => Said::Winner(Winner::Tie),
+            None => Said::Nothing,
         }
     };
     BothOrders {
@@ -551,24 +568,50 @@ fn both_orders(pair: &LabelledPair) -> BothOrders {
     }
 }
 
-fn principles(labelled: &[LabelledPair]) -> Table {
-    let rows = principle_table(labelled).into_iter().map(|row| Row {
-        name: row.principle,
-        cells: vec![
-            Cell::count(row.n_pairs),
-            Cell::share(row.n_decides, row.n_pairs),
-            Cell::share(row.n_agrees, row.n_compared),
-            Cell::share(row.n_changed_without, row.n_without),
-        ],
+fn meaning(blemish: Blemish) -> &'static str {
+    match blemish {
+        Blemish::Preface => "It begins by announcing itself.",
+        Blemish::Unchanged => "The revision is the reply that it should mend.",
+        Blemish::Boilerplate => "A stock refusal or comfort.",
+        Blemish::Confused => "A critique that is a revision, or a revision that is a critique.",
+        Blemish::Collapsed => "Far shorter than what it revises.",
+        Blemish::Cut => "As long as it may be, and so without its end.",
+    }
+}
+
+fn principles(labelled: &[LabelledPair], has_gold: bool) -> Table {
+    let by_gold = |pair: &LabelledPair| {
+        let asked = pair.prompt.last().map_or("", |message| message.content.as_str());
+        let [first, second] = &pair.replies;
+        has_gold.then(|| gold(asked, [first, second])).flatten()
+    };
+    let rows = principle_rows(labelled, by_gold).into_iter().map(|row| {
+        let mut cells = vec![
+            Cell::count(row.n),
+            Cell::share(row.n_decides, row.n),
+            Cell::share(row.n_agrees_with_label, row.n_with_label),
+            Cell::share(row.n_winner_changes, row.n_left_out),
+        ];
+        if has_gold {
+            cells.push(Cell::share(row.n_agrees_with_reference, row.n_with_reference));
+        }
+        Row {
+            name: row.principle,
+            cells,
+        }
     });
+    let mut columns = vec![
+        Column::new("Principle", ""),
+        Column::new("Pairs", "Pairs that it was asked about."),
+        Column::new("Decides", "Of these, pairs on which it names a better reply, the same in every order."),
+        Column::new("Agrees", "Of the pairs that it and the label both decide, those on which they agree."),
+        Column::new("Changes", "Of the pairs with other principles too, those whose winner changes when it is left out.").spare(1),
+    ];
+    if has_gold {
+        columns.push(Column::new("Right", "Of the pairs that it and gold both decide, those on which they agree."));
+    }
     Table {
-        columns: vec![
-            Column::new("Principle", ""),
-            Column::new("Pairs", "Pairs that it was asked about."),
-            Column::new("Decides", "Of these, pairs on which it names a better reply, the same in every order."),
-            Column::new("Agrees", "Of the pairs that it and the label both decide, those on which they agree."),
-            Column::new("Without it", "Of the pairs with other principles too, those whose winner changes when it is left out.").spare(1),
-        ],
+        columns,
         rows: rows.collect(),
     }
 }

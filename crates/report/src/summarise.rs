@@ -43,6 +43,9 @@ pub enum SummaryError {
     /// The confidence level is none.
     #[error(transparent)]
     Level(#[from] LevelError),
+    /// The store of calls cannot be read.
+    #[error(transparent)]
+    Calls(#[from] trimtab_llm::CallStoreError),
     /// Two runs have nothing in common.
     #[error("{} and {} have no method on the same samples in common", .0.display(), .1.display())]
     NothingInCommon(std::path::PathBuf, std::path::PathBuf),
@@ -58,6 +61,7 @@ impl SummaryError {
             }
             Self::Shape { .. } => "move the run folder away and run the experiment again".into(),
             Self::Level(_) => "set `report.level` to a fraction such as 0.95".into(),
+            Self::Calls(error) => error.hint().into(),
             Self::NothingInCommon(..) => "compare two runs on the same data and seeds".into(),
         }
     }
@@ -523,7 +527,7 @@ impl Measured {
     }
 }
 
-fn resampler(n: u32) -> Resampler {
+pub(crate) fn resampler(n: u32) -> Resampler {
     let n_resamples = NonZeroUsize::new(n as usize).unwrap_or(NonZeroUsize::MIN);
     Resampler {
         n_resamples,

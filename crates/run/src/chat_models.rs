@@ -16,7 +16,6 @@ use trimtab_llm::{
     Spent, Stored,
 };
 use trimtab_weak_to_strong::ModelConfig;
-use trimtab_weak_to_strong::model::Materials;
 
 use crate::local_models::{LocalError, LocalModels};
 
@@ -198,7 +197,7 @@ impl<'a> ChatModels<'a> {
         }
         let server = Server::new(address, key, config.server.clone())?;
         let price = self.prices.of(&server.name()).cloned();
-        let source = Budgeted::new(Arc::new(server), Arc::clone(&self.budget), price, Service::Live);
+        let source = Budgeted::new(Arc::new(server), Arc::clone(&self.budget), price, Service::Direct);
         Ok(self.stored(Arc::new(source)))
     }
 
@@ -220,7 +219,7 @@ pub(crate) fn is_organism(config: &ChatModelConfig) -> bool {
 fn name_of(config: &ModelConfig) -> String {
     match config {
         ModelConfig::Chat(config) => config.address.clone(),
-        other => other.describe(&Materials::default()),
+        other => other.name(),
     }
 }
 

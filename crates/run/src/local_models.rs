@@ -8,7 +8,6 @@ use trimtab_data::HubConfig;
 use trimtab_llm::{Local, Source};
 use trimtab_nn::{ChatModel, Device, LocalChat, SpecialText, Threads};
 use trimtab_weak_to_strong::ModelConfig;
-use trimtab_weak_to_strong::model::Materials;
 
 use crate::chat_models::is_organism;
 use crate::checkpoints::{LoadError, folder_of, sha256};
@@ -146,6 +145,6 @@ fn name(config: &ModelConfig) -> String {
             let name = config.path.rsplit('/').find(|part| !part.is_empty());
             name.unwrap_or(&config.path).to_owned()
         }
-        other => other.describe(&Materials::default()),
+        other => other.name(),
     }
 }

@@ -563,6 +563,11 @@ impl ModelConfig {
         }
     }
 
+    /// In a few words, where there are no data: `organism`.
+    pub fn name(&self) -> String {
+        self.describe(&Materials::default())
+    }
+
     /// The same model with another head, where it has one.
     #[must_use]
     pub fn with_head(&self, head: &HeadConfig) -> Self {

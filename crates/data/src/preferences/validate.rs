@@ -69,6 +69,22 @@ impl FindingKind {
         Self::Leak,
     ];
 
+    /// What was found, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Unreadable => "a row cannot be read",
+            Self::PromptsDiffer => "the two replies hold different prompts",
+            Self::NoPrompt => "the prompt is empty, or ends with a message by the assistant",
+            Self::EmptyReply => "a reply is empty",
+            Self::SameReplies => "both replies are the same",
+            Self::BadLabel => "the soft label is not from 0.5 to 1",
+            Self::DuplicateId => "an id stands twice",
+            Self::Contradiction => "the same pair is preferred the other way in another row",
+            Self::DuplicatePair => "the same pair stands in another row",
+            Self::Leak => "the prompt of a test pair stands in the training split, or nearly",
+        }
+    }
+
     /// How bad it is. People do disagree, and a pair may be judged twice; but what is tested on must not be learnt.
     pub fn severity(self) -> Severity {
         match self {

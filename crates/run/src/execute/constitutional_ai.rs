@@ -14,9 +14,11 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
+use trimtab_constitution::judge::judge;
+use trimtab_constitution::messages::Prompts;
+use trimtab_constitution::preference::sample;
 use trimtab_constitution::{
-    Constitution, Models, Prompts, SampledPair, Said, StageError, judge, preference_pair, sample,
-    supervised, training_rows,
+    Constitution, Said, SampledPair, StageError, preference_pair, supervised, training_rows,
 };
 use sha2::{Digest as _, Sha256};
 use trimtab_core::chat::{
@@ -258,7 +260,7 @@ impl Cell<'_> {
             let kept: Vec<_> = (labelled.iter())
                 .filter_map(|pair| preference_pair(pair, preference.inconsistent, preference.ties))
                 .collect();
-            for export in config.export.iter().filter(|e| !e.format.holds_only_demonstrations()) {
+            for export in config.export.iter().filter(|e| !e.format.holds_demonstrations()) {
                 export_pairs(&kept, &self.export_path("preferences", export)?, export)?;
             }
         }
@@ -352,7 +354,7 @@ impl Cell<'_> {
         seed: Seed,
         tell: &mut Tell<'_>,
     ) -> Result<Vec<HeldOutReply>, RunError> {
-        let sampling = self.config.supervised.reply_sampling;
+        let supervised = &self.config.supervised;
         let stage = match by {
             Author::Before => "held-out replies",
             Author::Tuned => "held-out replies of the tuned model",
@@ -360,8 +362,8 @@ impl Cell<'_> {
         let request = |row: &PromptRow| Request {
             messages: row.prompt.clone(),
             ask: Ask::Reply(Generation {
-                temperature: sampling.temperature,
-                max_tokens: sampling.max_tokens,
+                temperature: supervised.reply_temperature,
+                max_tokens: supervised.reply_max_tokens,
                 ..Generation::default()
             }),
             sample_idx: 0,
