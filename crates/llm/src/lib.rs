@@ -12,11 +12,13 @@
 
 mod answer;
 mod anthropic;
+mod call;
 mod completion;
 mod events;
 mod exchange;
 mod openai;
 mod option_scores;
+mod request_body;
 mod shown;
 mod traffic;
 mod trouble;
