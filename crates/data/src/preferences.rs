@@ -16,6 +16,9 @@
 //! need some such rule, and this one can be taken back; a conversation whose words could be taken for its marks is
 //! refused in the standard form. A string without those marks is read as one message by the user.
 //!
+//! Of the implicit forms know that TRL's DPO takes for the prompt whatever both texts begin with, the first words of two
+//! replies that begin alike too; its reward models do not. The explicit forms have no such doubt.
+//!
 //! Rows keep their `id`, by which can be asked where they come from. What a trainer does not know of it leaves alone.
 //! Files are written beside their place and put there once they are whole.
 //!

@@ -147,13 +147,13 @@ mod tests {
         fn names_do_not_matter_and_it_is_symmetric(
             items in prop::collection::vec((0..3usize, 0..3usize), 1..60),
         ) {
-            let of = |f: &dyn Fn(&(usize, usize)) -> (usize, usize)| {
+            let of = |named: fn((usize, usize)) -> (usize, usize)| {
                 let (judge, human): (Vec<_>, Vec<_>) =
-                    items.iter().map(f).map(|(j, h)| (Some(j), h)).unzip();
+                    items.iter().map(|item| named(*item)).map(|(j, h)| (Some(j), h)).unzip();
                 compare(&judge, &human).unwrap().kappa
             };
-            let plain = of(&|item| *item);
-            for other in [of(&|&(j, h)| (h, j)), of(&|&(j, h)| (2 - j, 2 - h))] {
+            let plain = of(|item| item);
+            for other in [of(|(j, h)| (h, j)), of(|(j, h)| (2 - j, 2 - h))] {
                 prop_assert_eq!(plain.is_some(), other.is_some());
                 if let (Some(plain), Some(other)) = (plain, other) {
                     prop_assert!((plain.estimate - other.estimate).abs() < 1e-9);
