@@ -46,7 +46,7 @@ pub mod tokens_per_minute;
 
 pub use address::{AddressError, KeyVariable, ModelAddress, Provider};
 pub use batch::{BatchApi, BatchConfig, Batched};
-pub use budget::{Budget, BudgetConfig, BudgetError, Budgeted, Spent};
+pub use budget::{Budget, BudgetConfig, BudgetError, Budgeted, Spent, spent};
 pub use chat_model_config::ChatModelConfig;
 pub use explain::{Miss, explain};
 pub use forecast::{CostForecast, Forecast, ForecastTable};

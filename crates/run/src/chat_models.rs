@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::chat::ChatModel;
 use trimtab_llm::{
-    AddressError, Budget, BudgetConfig, Budgeted, CallStore, CallStoreError, ChatModelConfig, Mode,
+    AddressError, Budget, BudgetConfig, BudgetError, Budgeted, CallStore, CallStoreError, ChatModelConfig, KeyVariable, Mode,
     ModelAddress, PriceError, PriceFile, Prices, Secret, Server, ServerError, Service, Source,
     Spent, Stored,
 };
@@ -56,6 +56,9 @@ pub enum ChatError {
     /// How the server is called makes no sense.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// Its calls cannot be held to the budget.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// It is no model that chats.
     #[error("{0} cannot be talked to")]
     NoChat(String),
@@ -95,6 +98,7 @@ impl ChatError {
             Self::Address(error) => error.hint().into(),
             Self::NoKey { variable, .. } => format!("export {variable}, and run the same command again"),
             Self::Server(error) => return error.hint(),
+            Self::Budget(error) => error.hint(),
             Self::NoChat(_) => {
                 "bind the role to a server (openai:NAME@URL, anthropic:NAME), a checkpoint with a chat template, or `organism`".into()
             }
@@ -189,7 +193,7 @@ impl<'a> ChatModels<'a> {
         let variable = address.key_variable();
         let key = (self.keys)(variable.name());
         // What is stored needs no key.
-        if key.is_none() && variable.is_needed() && self.mode != Mode::Replay {
+        if key.is_none() && matches!(variable, KeyVariable::Needed(_)) && self.mode != Mode::Replay {
             return Err(ChatError::NoKey {
                 model: config.address.clone(),
                 variable: variable.name(),
@@ -197,7 +201,8 @@ impl<'a> ChatModels<'a> {
         }
         let server = Server::new(address, key, config.server.clone())?;
         let price = self.prices.of(&server.name()).cloned();
-        let source = Budgeted::new(Arc::new(server), Arc::clone(&self.budget), price, Service::Direct);
+        let budget = Arc::clone(&self.budget);
+        let source = Budgeted::new(Arc::new(server), budget, price, Service::Direct)?;
         Ok(self.stored(Arc::new(source)))
     }
 
