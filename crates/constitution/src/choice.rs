@@ -151,7 +151,9 @@ mod tests {
             });
             assert_eq!(choice(reply), swapped, "{reply:?}");
         }
-        reads("A because it is kind", None);
+        for article in ["A because it is kind", "A better reply", "I prefer A reply"] {
+            reads(article, None);
+        }
     }
 
     #[test]

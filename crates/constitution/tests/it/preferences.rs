@@ -138,6 +138,45 @@ fn one_order_is_drawn_where_that_is_asked() {
 }
 
 #[test]
+fn drawn_orders_of_different_principles_are_no_contradiction() {
+    let config = JudgeConfig {
+        orders: Orders::Random,
+        principles: JudgedUnder::All,
+        ..JudgeConfig::default()
+    };
+    let labelled = label_of(&config, &Scripted(biased(0.2, 3.0)), pair("good", "bad"));
+    let orders = |order| {
+        labelled
+            .judgements
+            .iter()
+            .filter(|j| j.order == order)
+            .count()
+    };
+    assert_eq!(orders(Order::Given) + orders(Order::Swapped), 8);
+    assert!(
+        orders(Order::Given) > 0 && orders(Order::Swapped) > 0,
+        "drawn for each principle"
+    );
+    assert_eq!(
+        (labelled.flips(), labelled.outcome),
+        (None, PairOutcome::Decided)
+    );
+}
+
+#[test]
+fn a_principle_that_contradicts_itself_does_not_decide() {
+    for (b, n_decides) in [(1.45, 0), (0.1, 1)] {
+        let labelled = label_of(
+            &JudgeConfig::default(),
+            &Scripted(biased(0.25, b)),
+            pair("good", "bad"),
+        );
+        let rows = measure::principle_rows(&[labelled], |_| None);
+        assert_eq!((rows[0].n_read, rows[0].n_decides), (1, n_decides));
+    }
+}
+
+#[test]
 fn principles_are_combined() {
     let config = JudgeConfig {
         principles: JudgedUnder::All,
@@ -380,6 +419,21 @@ fn a_judge_that_does_not_answer_is_not_one_half() {
             assert_eq!(read.log_probs[1], AtMost(LEAST_LOG_PROB));
         }
     }
+}
+
+#[test]
+fn two_bounds_are_no_answer_whatever_mass_is_asked_for() {
+    let config = JudgeConfig {
+        least_mass: 0.0,
+        ..JudgeConfig::default()
+    };
+    let bounds = [OptionLogProb::AtMost(-9.0); 2];
+    let model = Scripted(move |_: &Request| scored(bounds, Estimator::TopLogProbs));
+    let labelled = label_of(&config, &model, pair("good", "bad"));
+    assert_eq!(
+        (labelled.outcome, labelled.p),
+        (PairOutcome::Unparsed, None)
+    );
 }
 
 #[test]
