@@ -276,7 +276,7 @@ impl Reader<'_> {
             return Err(PreferenceError::UnknownColumns {
                 file: self.file.to_owned(),
                 place,
-                found: row.keys().cloned().collect(),
+                found: names(row),
             });
         };
         let form = match row.get(telling) {
@@ -381,7 +381,7 @@ impl Row<'_> {
         match self.row.get(column) {
             None => Err(RowFault::MissingColumn {
                 column,
-                found: self.row.keys().cloned().collect(),
+                found: names(self.row),
             }),
             Some(Value::String(text)) => Ok(Talk::Text(text)),
             Some(Value::Array(list)) => {
@@ -501,6 +501,12 @@ impl Row<'_> {
     }
 }
 
+/// The columns of a row for a message: the first dozen, each cut short, nothing in them that a terminal obeys.
+fn names(row: &Map<String, Value>) -> Vec<String> {
+    let short = |name: &String| name.chars().take(40).flat_map(char::escape_debug).collect();
+    row.keys().take(12).map(short).collect()
+}
+
 fn wrong(column: &str, expected: &'static str) -> RowFault {
     RowFault::WrongType {
         column: column.to_owned(),
@@ -520,7 +526,7 @@ fn message(column: &'static str, value: &Value) -> Result<Message, RowFault> {
         other => {
             return Err(RowFault::UnknownRole {
                 column: column.into(),
-                role: other.chars().take(40).collect(),
+                role: other.chars().take(40).collect(), // shown escaped
             });
         }
     };

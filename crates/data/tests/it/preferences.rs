@@ -219,6 +219,7 @@ fn what_is_wrong_is_said() {
         "{\"chosen\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"tool\", \"content\": \"b\"}], \"rejected\": []}",
     );
     check("[1, 2]");
+    check("{\"a\\u001b[31m\": 1}");
     check("\n");
     let user_a = "{\"role\": \"user\", \"content\": \"a\"}";
     let reply = "{\"role\": \"assistant\", \"content\": \"r\"}";
