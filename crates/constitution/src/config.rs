@@ -1,39 +1,8 @@
-//! The `[constitution]` table: what both stages of the method do.
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+//! What both stages' settings have in common: sampling, and what a wrong value is said to be.
 
 use trimtab_core::Seed;
 
-use crate::preference::PreferenceConfig;
 use crate::said::CallSettings;
-use crate::supervised::SupervisedConfig;
-
-/// What both stages do.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ConstitutionConfig {
-    /// The constitution's file, relative to the experiment file. Default: the eight principles of
-    /// `constitutions/default.toml`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub constitution: Option<String>,
-    /// Critique and revision.
-    pub supervised: SupervisedConfig,
-    /// Preferences.
-    pub preference: PreferenceConfig,
-}
-
-impl ConstitutionConfig {
-    /// Checks what types cannot.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] names the key.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        (self.supervised.check()).map_err(|error| error.within("supervised"))?;
-        (self.preference.check()).map_err(|error| error.within("preference"))
-    }
-}
 
 /// A value that makes no sense.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -37,7 +37,7 @@ pub mod training_rows;
 mod wave;
 pub mod why;
 
-pub use config::{ConfigError, ConstitutionConfig};
+pub use config::ConfigError;
 pub use file::{Constitution, ConstitutionError, ConstitutionFile};
 pub use judge::{JudgeConfig, ReplyPair};
 pub use labelled::{LabelledPair, PairOutcome};

@@ -616,8 +616,9 @@ fn configurations_are_checked_and_documented() {
         })
         .collect();
     insta::assert_snapshot!(said.join("\n"));
-    let resolved = toml::to_string(&trimtab_constitution::ConstitutionConfig::default()).unwrap();
-    insta::assert_snapshot!("defaults", resolved);
+    let supervised = toml::to_string(&SupervisedConfig::default()).unwrap();
+    let preference = toml::to_string(&PreferenceConfig::default()).unwrap();
+    insta::assert_snapshot!("defaults", format!("{supervised}\n{preference}"));
 }
 
 proptest! {
