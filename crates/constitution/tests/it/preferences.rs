@@ -11,7 +11,7 @@ use trimtab_constitution::label::{Combine, sigmoid};
 use trimtab_constitution::measure;
 use trimtab_constitution::preference::{Keep, Models, Ties, run, sample};
 use trimtab_core::chat::PromptRow;
-use trimtab_constitution::supervised::Examples;
+use trimtab_constitution::supervised::{Examples, SupervisedConfig};
 use trimtab_constitution::{
     Constitution, JudgeConfig, LabelledPair, PairOutcome, PreferenceConfig, ReplyPair,
     preference_pair,
