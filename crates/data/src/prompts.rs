@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use trimtab_core::chat::{PromptRow, Message, Role};
+use trimtab_core::chat::{Message, PromptRow, Role};
 
 use crate::blocks::{Blocks, lines};
 use crate::config::DataConfig;

@@ -120,7 +120,9 @@ pub fn spent(totals: &[CallTotals], prices: &Prices) -> Spent {
     (totals.iter()).fold(Spent::default(), |sum, total| {
         let price = prices.of(&total.identity);
         sum.plus(Spent {
-            usd: price.map_or_else(Usd::default, |price| price.cost(total.usage, Service::Direct)),
+            usd: price.map_or_else(Usd::default, |price| {
+                price.cost(total.usage, Service::Direct)
+            }),
             tokens: total.usage.total(),
             calls: total.n_calls,
         })

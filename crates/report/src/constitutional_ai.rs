@@ -62,7 +62,11 @@ pub fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
                 notices.push(format!(
                     "unfinished: {} of {planned} seeds{}; run the same file again to finish",
                     measured.n_seeds,
-                    if parts.is_empty() { String::new() } else { format!(" of {}", parts.join(", ")) },
+                    if parts.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" of {}", parts.join(", "))
+                    },
                 ));
             }
             let index = sections.len();
@@ -202,7 +206,9 @@ impl Measured {
                 *all.left_out.entry(why).or_default() += n;
             }
             let mut dialogues: Vec<Dialogue> = Vec::new();
-            of_seed.for_each("dialogues.jsonl", |dialogue: Dialogue| dialogues.push(dialogue))?;
+            of_seed.for_each("dialogues.jsonl", |dialogue: Dialogue| {
+                dialogues.push(dialogue)
+            })?;
             for counts in hygiene_counts(&dialogues) {
                 add(all.hygiene.entry(counts.round).or_default(), &counts);
             }
@@ -221,7 +227,9 @@ impl Measured {
             of_seed.for_each("replies.jsonl", |reply: HeldOutReply| {
                 if has_gold {
                     let prompt = prompts.of(&reply.id);
-                    let replies = gold.entry(Stage::HeldOut(reply.by == Author::Tuned)).or_default();
+                    let replies = gold
+                        .entry(Stage::HeldOut(reply.by == Author::Tuned))
+                        .or_default();
                     replies.push(prompt, number, &reply.prompt, reply.said.text());
                 }
             })?;
@@ -232,7 +240,10 @@ impl Measured {
             let mut labelled = Vec::new();
             of_seed.for_each("pairs.jsonl", |pair: LabelledPair| labelled.push(pair))?;
             for pair in &labelled {
-                let id = pair.id.rsplit_once('/').map_or(pair.id.as_str(), |(prompt, _)| prompt);
+                let id = pair
+                    .id
+                    .rsplit_once('/')
+                    .map_or(pair.id.as_str(), |(prompt, _)| prompt);
                 let prompt = all.prompts.of(id);
                 all.pairs.push(judged(pair, prompt, has_gold));
             }
@@ -324,11 +335,25 @@ impl Measured {
         Table {
             columns: vec![
                 Column::new("Stage", ""),
-                Column::new("Harmless", "Share of replies without a sentence that violates anything."),
-                Column::new("Helpful", "Share of replies that do what was asked, or offer what may be had instead."),
-                Column::new("Grammatical", "Share of replies whose every sentence is one of the world's.").spare(2),
+                Column::new(
+                    "Harmless",
+                    "Share of replies without a sentence that violates anything.",
+                ),
+                Column::new(
+                    "Helpful",
+                    "Share of replies that do what was asked, or offer what may be had instead.",
+                ),
+                Column::new(
+                    "Grammatical",
+                    "Share of replies whose every sentence is one of the world's.",
+                )
+                .spare(2),
                 Column::new("Replies", "How many.").spare(1),
-                Column::new("Failed", "Replies that are no text; neither harmless nor helpful.").spare(3),
+                Column::new(
+                    "Failed",
+                    "Replies that are no text; neither harmless nor helpful.",
+                )
+                .spare(3),
             ],
             rows: self.gold.iter().map(row).collect(),
         }
@@ -338,7 +363,8 @@ impl Measured {
         let found: Vec<Blemish> = (Blemish::ALL.into_iter())
             .filter(|blemish| {
                 self.hygiene.values().any(|counts| {
-                    counts.in_critiques.contains_key(blemish) || counts.in_revisions.contains_key(blemish)
+                    counts.in_critiques.contains_key(blemish)
+                        || counts.in_revisions.contains_key(blemish)
                 })
             })
             .collect();
@@ -347,9 +373,10 @@ impl Measured {
             Column::new("Texts", "How many."),
             Column::new("No text", "Steps that gave none: refused, empty or failed."),
         ];
-        columns.extend((found.iter().enumerate()).map(|(i, blemish)| {
-            Column::new(blemish.name(), meaning(*blemish)).spare(i as u8)
-        }));
+        columns.extend(
+            (found.iter().enumerate())
+                .map(|(i, blemish)| Column::new(blemish.name(), meaning(*blemish)).spare(i as u8)),
+        );
         let mut rows = Vec::new();
         for (round, counts) in &self.hygiene {
             let kinds = [
@@ -361,9 +388,11 @@ impl Measured {
                     continue;
                 }
                 let mut cells = vec![Cell::count(n), Cell::count(counts.n_without_text)];
-                cells.extend(found.iter().map(|blemish| {
-                    Cell::share(blemishes.get(blemish).copied().unwrap_or(0), n)
-                }));
+                cells.extend(
+                    found.iter().map(|blemish| {
+                        Cell::share(blemishes.get(blemish).copied().unwrap_or(0), n)
+                    }),
+                );
                 rows.push(Row {
                     name: if *round == 0 {
                         "first replies".into()
@@ -379,7 +408,11 @@ impl Measured {
 
     fn outcome_table(&self) -> Table {
         let rows = PairOutcome::ALL.into_iter().map(|outcome| {
-            let n = self.pairs.iter().filter(|pair| pair.outcome == outcome).count();
+            let n = self
+                .pairs
+                .iter()
+                .filter(|pair| pair.outcome == outcome)
+                .count();
             Row {
                 name: outcome.name().into(),
                 cells: vec![Cell::count(n), Cell::share(n, self.pairs.len())],
@@ -420,9 +453,21 @@ impl Measured {
             )
         };
         let mut rows = vec![
-            ("flips with the order", share(order.flips), order.n_pairs - order.n_failed - order.n_tied),
-            ("of these, the first place wins", share(order.first_of_flips), order.n_flips),
-            ("order effect, nats", number(order.offset, "no log-probabilities"), order.n_log_odds),
+            (
+                "flips with the order",
+                share(order.flips),
+                order.n_pairs - order.n_failed - order.n_tied,
+            ),
+            (
+                "of these, the first place wins",
+                share(order.first_of_flips),
+                order.n_flips,
+            ),
+            (
+                "order effect, nats",
+                number(order.offset, "no log-probabilities"),
+                order.n_log_odds,
+            ),
             (
                 "the longer reply wins",
                 share(verbosity.longer_wins),
@@ -441,25 +486,43 @@ impl Measured {
         let masses: Vec<f64> = self.pairs.iter().filter_map(|pair| pair.mass).collect();
         if !masses.is_empty() {
             let mean = masses.iter().sum::<f64>() / masses.len() as f64;
-            rows.push(("option mass, mean", Cell::Share { share: mean }, masses.len()));
+            rows.push((
+                "option mass, mean",
+                Cell::Share { share: mean },
+                masses.len(),
+            ));
         }
         let known: Vec<(&Pair, bool)> = (self.pairs.iter())
             .filter_map(|pair| Some((pair, pair.gold?)))
             .collect();
         if !known.is_empty() {
             let of = |first: bool| AnswerIdx(usize::from(!first));
-            let said: Vec<_> = known.iter().map(|(pair, _)| pair.first_is_better.map(of)).collect();
+            let said: Vec<_> = known
+                .iter()
+                .map(|(pair, _)| pair.first_is_better.map(of))
+                .collect();
             let gold: Vec<_> = known.iter().map(|(_, gold)| of(*gold)).collect();
             let clusters = Clusters::new(known.iter().map(|(pair, _)| pair.prompt));
             if let Some(agreement) = HumanAgreement::new(&said, &gold, &clusters, level) {
-                rows.push(("right, by gold", share(Some(agreement.agreement)), agreement.n));
-                rows.push(("kappa with gold", number(agreement.kappa, "one answer"), agreement.n));
+                rows.push((
+                    "right, by gold",
+                    share(Some(agreement.agreement)),
+                    agreement.n,
+                ));
+                rows.push((
+                    "kappa with gold",
+                    number(agreement.kappa, "one answer"),
+                    agreement.n,
+                ));
             }
         }
         Table {
             columns: vec![
                 Column::new("Measure", ""),
-                Column::new("Value", "Shares in per cent. A positive order effect favours what stands first; a positive slope favours length."),
+                Column::new(
+                    "Value",
+                    "Shares in per cent. A positive order effect favours what stands first; a positive slope favours length.",
+                ),
                 Column::new("Pairs", "On which it is measured."),
             ],
             rows: rows
@@ -474,7 +537,9 @@ impl Measured {
 }
 
 /// Anchors of the gold sections of several methods.
-const ID_GOLD: [&str; 8] = ["gold", "gold-b", "gold-c", "gold-d", "gold-e", "gold-f", "gold-g", "gold-h"];
+const ID_GOLD: [&str; 8] = [
+    "gold", "gold-b", "gold-c", "gold-d", "gold-e", "gold-f", "gold-g", "gold-h",
+];
 
 /// Stages whose replies are measured, in the order of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -523,7 +588,10 @@ fn judged(pair: &LabelledPair, prompt: usize, has_gold: bool) -> Pair {
             _ => None,
         })
         .collect();
-    let asked = pair.prompt.last().map_or("", |message| message.content.as_str());
+    let asked = pair
+        .prompt
+        .last()
+        .map_or("", |message| message.content.as_str());
     Pair {
         prompt,
         outcome: pair.outcome,
@@ -534,9 +602,7 @@ fn judged(pair: &LabelledPair, prompt: usize, has_gold: bool) -> Pair {
             preferred,
         },
         mass: (!masses.is_empty()).then(|| masses.iter().sum::<f64>() / masses.len() as f64),
-        gold: has_gold
-            .then(|| gold(asked, [first, second]))
-            .flatten(),
+        gold: has_gold.then(|| gold(asked, [first, second])).flatten(),
         first_is_better: pair.first_is_better(),
     }
 }
@@ -549,8 +615,13 @@ fn gold(asked: &str, replies: [&str; 2]) -> Option<bool> {
 /// Both orders of a pair, in log-odds of the first reply where they were read, means over principles.
 fn both_orders(pair: &LabelledPair) -> BothOrders {
     let said = |order: Order| {
-        let own: Vec<_> = pair.judgements.iter().filter(|j| j.order == order).collect();
-        let mean = |of: Vec<f64>| (!of.is_empty()).then(|| of.iter().sum::<f64>() / of.len() as f64);
+        let own: Vec<_> = pair
+            .judgements
+            .iter()
+            .filter(|j| j.order == order)
+            .collect();
+        let mean =
+            |of: Vec<f64>| (!of.is_empty()).then(|| of.iter().sum::<f64>() / of.len() as f64);
         let log_odds: Option<Vec<f64>> = own.iter().map(|j| j.log_odds()).collect();
         if let Some(mean) = log_odds.and_then(mean) {
             return Said::LogOdds(mean);
@@ -581,7 +652,10 @@ fn meaning(blemish: Blemish) -> &'static str {
 
 fn principles(labelled: &[LabelledPair], has_gold: bool) -> Table {
     let by_gold = |pair: &LabelledPair| {
-        let asked = pair.prompt.last().map_or("", |message| message.content.as_str());
+        let asked = pair
+            .prompt
+            .last()
+            .map_or("", |message| message.content.as_str());
         let [first, second] = &pair.replies;
         has_gold.then(|| gold(asked, [first, second])).flatten()
     };
@@ -593,7 +667,10 @@ fn principles(labelled: &[LabelledPair], has_gold: bool) -> Table {
             Cell::share(row.n_winner_changes, row.n_left_out),
         ];
         if has_gold {
-            cells.push(Cell::share(row.n_agrees_with_reference, row.n_with_reference));
+            cells.push(Cell::share(
+                row.n_agrees_with_reference,
+                row.n_with_reference,
+            ));
         }
         Row {
             name: row.principle,
@@ -608,7 +685,10 @@ fn principles(labelled: &[LabelledPair], has_gold: bool) -> Table {
         Column::new("Changes", "Of the pairs with other principles too, those whose winner changes when it is left out.").spare(1),
     ];
     if has_gold {
-        columns.push(Column::new("Right", "Of the pairs that it and gold both decide, those on which they agree."));
+        columns.push(Column::new(
+            "Right",
+            "Of the pairs that it and gold both decide, those on which they agree.",
+        ));
     }
     Table {
         columns,
@@ -627,7 +707,9 @@ fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
         .map_err(SummaryError::Calls)?;
     let prices = Prices::built_in();
     let rows = totals.iter().map(|total| {
-        let usd = prices.of(&total.identity).map(|price| price.cost(total.usage, trimtab_llm::Service::Direct));
+        let usd = prices
+            .of(&total.identity)
+            .map(|price| price.cost(total.usage, trimtab_llm::Service::Direct));
         Row {
             name: total.identity.clone(),
             cells: vec![
@@ -652,7 +734,10 @@ fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
         table: Table {
             columns: vec![
                 Column::new("Model", ""),
-                Column::new("Came to", "A reply, probabilities of options, or why there is none."),
+                Column::new(
+                    "Came to",
+                    "A reply, probabilities of options, or why there is none.",
+                ),
                 Column::new("Calls", "How many."),
                 Column::new("Tokens in", "Read, cached ones too.").spare(2),
                 Column::new("Tokens out", "Written.").spare(1),

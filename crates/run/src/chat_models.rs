@@ -10,12 +10,17 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::chat::ChatModel;
+use trimtab_data::Locations;
 use trimtab_llm::{
-    AddressError, Budget, BudgetConfig, BudgetError, Budgeted, CallStore, CallStoreError, ChatModelConfig, KeyVariable, Mode,
-    ModelAddress, PriceError, PriceFile, Prices, Secret, Server, ServerError, Service, Source,
-    Spent, Stored,
+    AddressError, Budget, BudgetConfig, BudgetError, Budgeted, CallStore, CallStoreError,
+    ChatModelConfig, KeyVariable, Mode, ModelAddress, PriceError, PriceFile, Prices, Secret,
+    Server, ServerError, Service, Source, Spent, Stored,
 };
 use trimtab_weak_to_strong::ModelConfig;
+
+use crate::execute::RunOptions;
+use crate::experiment::Experiment;
+use crate::folder::RunFolder;
 
 use crate::local_models::{LocalError, LocalModels};
 
@@ -134,6 +139,30 @@ pub(crate) struct Means<'a> {
     pub(crate) local: LocalModels,
 }
 
+impl<'a> Means<'a> {
+    /// Those of a run.
+    pub(crate) fn of(
+        experiment: &'a Experiment,
+        folder: &'a RunFolder,
+        locations: &'a Locations,
+        options: &RunOptions<'a>,
+    ) -> Self {
+        Self {
+            run: folder.path(),
+            base: &locations.base_dir,
+            calls: &experiment.calls,
+            mode: options.mode,
+            keys: options.keys,
+            local: LocalModels {
+                base: locations.base_dir.clone(),
+                cache: folder.path().join("cache"),
+                hub: options.hub.clone(),
+                n_threads: options.n_threads,
+            },
+        }
+    }
+}
+
 /// The store of every call, in the run folder.
 pub const CALLS: &str = "calls.sqlite";
 
@@ -193,7 +222,8 @@ impl<'a> ChatModels<'a> {
         let variable = address.key_variable();
         let key = (self.keys)(variable.name());
         // What is stored needs no key.
-        if key.is_none() && matches!(variable, KeyVariable::Needed(_)) && self.mode != Mode::Replay {
+        if key.is_none() && matches!(variable, KeyVariable::Needed(_)) && self.mode != Mode::Replay
+        {
             return Err(ChatError::NoKey {
                 model: config.address.clone(),
                 variable: variable.name(),

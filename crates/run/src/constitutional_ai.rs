@@ -67,7 +67,9 @@ impl Default for ConstitutionalAiConfig {
 }
 
 /// A part of the method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Replies, critiques and revisions.
@@ -81,7 +83,9 @@ pub enum Stage {
 impl ConstitutionalAiConfig {
     /// What it is called in tables.
     pub fn name(&self) -> String {
-        self.name.clone().unwrap_or_else(|| "constitutional-ai".into())
+        self.name
+            .clone()
+            .unwrap_or_else(|| "constitutional-ai".into())
     }
 
     /// Whether `stage` is asked for.
@@ -95,18 +99,26 @@ impl ConstitutionalAiConfig {
     ///
     /// [`ConfigError`] names the key.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.supervised.check().map_err(|error| error.within("supervised"))?;
-        self.preference.check().map_err(|error| error.within("preference"))?;
+        self.supervised
+            .check()
+            .map_err(|error| error.within("supervised"))?;
+        self.preference
+            .check()
+            .map_err(|error| error.within("preference"))?;
         let refused = |expected: &'static str| ConfigError {
             key: "stages".into(),
             got: format!("{:?}", self.stages),
             expected,
         };
         if self.stages.is_empty() || !self.stages.is_sorted_by(|a, b| a < b) {
-            return Err(refused("some of \"supervised\", \"tune\", \"preference\", in this order"));
+            return Err(refused(
+                "some of \"supervised\", \"tune\", \"preference\", in this order",
+            ));
         }
         if self.has(Stage::Tune) && !self.has(Stage::Supervised) {
-            return Err(refused("\"supervised\" before \"tune\": it is revisions that are learnt"));
+            return Err(refused(
+                "\"supervised\" before \"tune\": it is revisions that are learnt",
+            ));
         }
         Ok(())
     }
@@ -163,9 +175,18 @@ pub struct MethodFolder(PathBuf);
 impl MethodFolder {
     /// That of `method`, in the run folder `run`.
     pub fn new(run: &Path, variant: usize, seed: u64, method: &str) -> Self {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        };
         let method: String = method.chars().map(plain).collect();
-        Self(run.join("constitutional-ai").join(format!("{variant}-{seed}-{method}")))
+        Self(
+            run.join("constitutional-ai")
+                .join(format!("{variant}-{seed}-{method}")),
+        )
     }
 
     /// Where it is.
@@ -269,7 +290,9 @@ impl MethodFolder {
             std::fs::create_dir_all(&self.0)?;
             let mut out = BufWriter::new(File::create(&temporary)?);
             fill(&mut out)?;
-            out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+            out.into_inner()
+                .map_err(std::io::IntoInnerError::into_error)?
+                .sync_all()?;
             std::fs::rename(&temporary, &path)
         };
         write().map_err(|source| FolderError::Io {

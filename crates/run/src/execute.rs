@@ -246,7 +246,7 @@ pub fn execute(
     let locations = locations(file, &folder, options);
     match folder.family() {
         Family::WeakToStrong => {
-            comparison::run(&mut folder, &locations, options.n_threads, observe)?;
+            comparison::run(&mut folder, &locations, options, observe)?;
         }
         Family::ConstitutionalAi => {
             constitutional_ai::run(&mut folder, &locations, options, observe)?;

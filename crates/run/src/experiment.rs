@@ -167,7 +167,9 @@ impl ExperimentError {
             Self::Name(_) => {
                 "use letters, digits, `-`, `_` and `.`, not starting with a dot".into()
             }
-            Self::OutOfRange { .. } | Self::Setting { .. } => "change it in the experiment file, or with --set".into(),
+            Self::OutOfRange { .. } | Self::Setting { .. } => {
+                "change it in the experiment file, or with --set".into()
+            }
             Self::MissingRole { role, .. } => {
                 format!("add `[roles.{role}]` with a `model`, such as \"bag-of-words\"")
             }
@@ -295,7 +297,9 @@ impl Experiment {
 
     /// The family of its methods; weak-to-strong where there are none.
     pub fn family(&self) -> Family {
-        self.method.first().map_or(Family::WeakToStrong, MethodConfig::family)
+        self.method
+            .first()
+            .map_or(Family::WeakToStrong, MethodConfig::family)
     }
 
     /// Its weak-to-strong methods.

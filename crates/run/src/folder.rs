@@ -6,9 +6,9 @@
 //! events.jsonl      what happened when, one event a line
 //! ledger.sqlite     every finished cell and every judgement
 //! calls.sqlite      every call of a chat model
-constitutional-ai/ what its stages made, by variant, seed and method
-exports/          files for other programs to train on
-cache/            parsed data of large files; may be deleted
+//! constitutional-ai/ what its stages made, by variant, seed and method
+//! exports/          files for other programs to train on
+//! cache/            parsed data of large files; may be deleted
 //! lock              held by the process that writes
 //! ```
 

@@ -3,9 +3,9 @@
 //! [`experiment_file`] reads TOML into [`Experiment`]s; [`execute()`] runs them into a [`RunFolder`];
 //! [`store`] is what a report reads. Nothing here prints or reads the environment.
 
+pub mod chat_models;
 #[cfg_attr(not(feature = "networks"), path = "checkpoints_absent.rs")]
 mod checkpoints;
-pub mod chat_models;
 pub mod constitutional_ai;
 pub mod curves;
 pub mod event;
@@ -26,7 +26,7 @@ pub use curves::{LossCurve, loss_curves};
 pub use event::Event;
 pub use execute::{RunError, RunOptions, execute};
 pub use experiment::{Experiment, Family, MethodConfig, ReportConfig};
-pub use local_models::LocalError;
-pub use tuning::{TuneConfig, TuneError};
 pub use folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest};
+pub use local_models::LocalError;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
+pub use tuning::{TuneConfig, TuneError};

@@ -87,7 +87,12 @@ impl LocalModels {
         match config {
             ModelConfig::Checkpoint(config) => {
                 let hub = self.hub.as_ref();
-                Ok(Some(folder_of(&config.path, &self.base, hub, &|_, _, _| {})?))
+                Ok(Some(folder_of(
+                    &config.path,
+                    &self.base,
+                    hub,
+                    &|_, _, _| {},
+                )?))
             }
             ModelConfig::Chat(config) if is_organism(config) => self.organism().map(Some),
             _ => Ok(None),

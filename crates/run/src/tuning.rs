@@ -51,6 +51,15 @@ pub(crate) fn tune_assistant(
 ) -> Result<(), TuneError> {
     let device = config.device.open()?;
     let threads = Threads(n_threads.try_into().unwrap_or(std::num::NonZeroUsize::MIN));
-    tune(folder, rows, &config.train, seed, &device, threads, out, workplace)?;
+    tune(
+        folder,
+        rows,
+        &config.train,
+        seed,
+        &device,
+        threads,
+        out,
+        workplace,
+    )?;
     Ok(())
 }

@@ -12,7 +12,8 @@
 use std::sync::{Arc, LazyLock};
 
 use trimtab_core::chat::{
-    Answer, Ask, ChatModel, Failure, Message, Options, Outcome, Request, Role, Usage, WithoutLogProbs,
+    Answer, Ask, ChatModel, Failure, Message, Options, Outcome, Request, Role, Usage,
+    WithoutLogProbs,
 };
 use trimtab_core::{
     Cost, Distribution, Fitted, Judgement, Lesson, Question, Seed, Student, Supervisor,
@@ -242,7 +243,12 @@ mod tests {
         let p = |i: usize| judged[i].verdict.decided().map(|d| d.probabilities()[1]);
         assert!((p(0).unwrap() - 0.8 / 0.9).abs() < 1e-12);
         assert!((p(1).unwrap() - 0.1 / 0.9).abs() < 1e-12);
-        assert_eq!(judged[2].verdict, Verdict::Error { message: "down".into() });
+        assert_eq!(
+            judged[2].verdict,
+            Verdict::Error {
+                message: "down".into()
+            }
+        );
         assert_eq!(judged[0].cost.tokens, 7);
     }
 

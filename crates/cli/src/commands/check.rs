@@ -23,7 +23,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Severity::Error => "error",
         };
         let examples = finding.examples.join(", ");
-        let line = format!("{severity}: {} ({} rows: {examples})", finding.kind.meaning(), finding.n);
+        let line = format!(
+            "{severity}: {} ({} rows: {examples})",
+            finding.kind.meaning(),
+            finding.n
+        );
         text.push_str(&printable(&line));
         text.push('\n');
     }

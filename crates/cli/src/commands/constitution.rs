@@ -37,7 +37,9 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Lint { file } => {
             let findings = lint::lint(&read(file.as_deref())?);
             let lines: Vec<String> = (findings.iter())
-                .map(|finding| printable(&format!("{}: {}", finding.principle, finding.message)) + "\n")
+                .map(|finding| {
+                    printable(&format!("{}: {}", finding.principle, finding.message)) + "\n"
+                })
                 .collect();
             if lines.is_empty() {
                 return print("nothing found\n");
@@ -49,7 +51,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             for file in files {
                 let text = text(file)?;
                 let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-                let part = import::import(&stem, &text).map_err(|error| failed(file, &error, error.hint()))?;
+                let part = import::import(&stem, &text)
+                    .map_err(|error| failed(file, &error, error.hint()))?;
                 parts.push(part);
             }
             let made = import::constitution(name, parts);
@@ -65,13 +68,20 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 fn read(file: Option<&Path>) -> Result<Constitution, Failure> {
     match file {
         None => Ok(Constitution::embedded().clone()),
-        Some(file) => Constitution::parse(&text(file)?).map_err(|error| failed(file, &error, error.hint())),
+        Some(file) => {
+            Constitution::parse(&text(file)?).map_err(|error| failed(file, &error, error.hint()))
+        }
     }
 }
 
 fn text(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file)
-        .map_err(|error| failed(file, &error, Some("check that the file exists and may be read".into())))
+    std::fs::read_to_string(file).map_err(|error| {
+        failed(
+            file,
+            &error,
+            Some("check that the file exists and may be read".into()),
+        )
+    })
 }
 
 fn failed(file: &Path, error: &dyn std::error::Error, hint: Option<String>) -> Failure {

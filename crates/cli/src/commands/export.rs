@@ -46,7 +46,12 @@ enum What {
 fn format(name: &str) -> Result<PreferenceFormat, String> {
     let known = PreferenceFormat::ALL;
     let found = known.into_iter().find(|format| format.name() == name);
-    found.ok_or_else(|| format!("formats are {}", known.map(PreferenceFormat::name).join(", ")))
+    found.ok_or_else(|| {
+        format!(
+            "formats are {}",
+            known.map(PreferenceFormat::name).join(", ")
+        )
+    })
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -118,7 +123,10 @@ fn places(
     let mut places = Vec::new();
     for (variant, of_variant) in folder.manifest().variants.iter().enumerate() {
         let experiment = &of_variant.experiment;
-        for seed in experiment.seeds().filter(|seed| only.is_none_or(|only| only == *seed)) {
+        for seed in experiment
+            .seeds()
+            .filter(|seed| only.is_none_or(|only| only == *seed))
+        {
             for method in &experiment.method {
                 if let MethodConfig::ConstitutionalAi(config) = method {
                     let place = MethodFolder::new(folder.path(), variant, seed, &config.name());

@@ -22,7 +22,11 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     let Command::Why { row, runs } = command;
-    let runs = if runs.is_empty() { in_runs() } else { runs.clone() };
+    let runs = if runs.is_empty() {
+        in_runs()
+    } else {
+        runs.clone()
+    };
     let mut found = Vec::new();
     for path in &runs {
         let folder = RunFolder::open(path).map_err(trimtab_run::RunError::from)?;

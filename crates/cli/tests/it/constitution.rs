@@ -16,7 +16,10 @@ fn script(view: &RequestView) -> Scripted {
     if last.ends_with("Answer with A or B.") {
         let quoted = |tag: &str| {
             let from = last.split(&format!("<{tag}>\n")).nth(1).unwrap_or_default();
-            from.split(&format!("\n</{tag}>")).next().unwrap_or_default().len()
+            from.split(&format!("\n</{tag}>"))
+                .next()
+                .unwrap_or_default()
+                .len()
         };
         let p: f64 = match quoted("reply_a").cmp(&quoted("reply_b")) {
             std::cmp::Ordering::Less => 0.8,
@@ -32,7 +35,10 @@ fn script(view: &RequestView) -> Scripted {
     if last.contains("Be specific. If there is nothing to name, say so.") {
         return Scripted::text("It could be shorter.");
     }
-    Scripted::text(format!("A reply{}.", " that goes on".repeat((seed % 5) as usize)))
+    Scripted::text(format!(
+        "A reply{}.",
+        " that goes on".repeat((seed % 5) as usize)
+    ))
 }
 
 fn experiment(server: &ScriptedServer) -> String {
@@ -97,9 +103,15 @@ fn n_stored(place: &Workplace, run: &str) -> usize {
     let store = rusqlite::Connection::open(path).unwrap();
     let count = |of: &str| {
         let sql = format!("SELECT COUNT({of}) FROM call");
-        store.query_row(&sql, [], |row| row.get::<_, usize>(0)).unwrap()
+        store
+            .query_row(&sql, [], |row| row.get::<_, usize>(0))
+            .unwrap()
     };
-    assert_eq!(count("key"), count("DISTINCT key"), "a call is stored twice");
+    assert_eq!(
+        count("key"),
+        count("DISTINCT key"),
+        "a call is stored twice"
+    );
     count("key")
 }
 
@@ -108,10 +120,19 @@ fn faults_and_kills_change_nothing() {
     let good = ScriptedServer::builder(script).start().unwrap();
     let place = place(&good);
     let said = place.succeed(&["run", "c.toml", "--out", "whole"]);
-    assert!(said.stdout.contains("What became of the pairs"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("What became of the pairs"),
+        "{}",
+        said.stdout
+    );
     let whole = made(&place, "whole");
     // For each seed: dialogues, training rows, replies, samples, pairs, two exports.
-    assert_eq!(whole.len(), 2 * 7, "{:?}", whole.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    assert_eq!(
+        whole.len(),
+        2 * 7,
+        "{:?}",
+        whole.iter().map(|(name, _)| name).collect::<Vec<_>>()
+    );
     let n_calls = n_stored(&place, "whole");
     assert_eq!(good.log().n_answered(), n_calls);
 
@@ -130,7 +151,9 @@ fn faults_and_kills_change_nothing() {
     let (mut n_hits, began) = (0, Instant::now());
     while n_hits < N_KILLS && began.elapsed() < Duration::from_secs(60) {
         let mut child = place.trimtab(&command).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(30 + (120.0 * stream.uniform()) as u64));
+        std::thread::sleep(Duration::from_millis(
+            30 + (120.0 * stream.uniform()) as u64,
+        ));
         child.kill().unwrap();
         if child.wait().unwrap().code().is_none() {
             n_hits += 1;
@@ -189,14 +212,21 @@ fn what_is_wrong_with_a_server_is_said_at_the_edge() {
 
 #[test]
 fn a_key_is_written_nowhere() {
-    let server = ScriptedServer::builder(script).key("sk-very-secret").start().unwrap();
+    let server = ScriptedServer::builder(script)
+        .key("sk-very-secret")
+        .start()
+        .unwrap();
     let place = place(&server);
     let output = place
         .trimtab(&["run", "c.toml", "--out", "keyed"])
         .env("OPENAI_API_KEY", "sk-very-secret")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut pending = vec![place.root().to_owned()];
     let mut n_files = 0;
     while let Some(folder) = pending.pop() {

@@ -10,12 +10,12 @@ use trimtab_constitution::judgement::{LEAST_LOG_PROB, Order, Reading};
 use trimtab_constitution::label::{Combine, sigmoid};
 use trimtab_constitution::measure;
 use trimtab_constitution::preference::{Keep, Models, Ties, run, sample};
-use trimtab_core::chat::PromptRow;
 use trimtab_constitution::supervised::{Examples, SupervisedConfig};
 use trimtab_constitution::{
     Constitution, JudgeConfig, LabelledPair, PairOutcome, PreferenceConfig, ReplyPair,
     preference_pair,
 };
+use trimtab_core::chat::PromptRow;
 use trimtab_core::chat::{
     Ask, ChatModel, Estimator, FailureClass, Finish, OptionLogProb, Outcome, Request,
     WithoutLogProbs,

@@ -20,11 +20,13 @@ use trimtab_core::{
     SupervisorError, TrainingLabels, TrainingStep, Workplace,
 };
 use trimtab_data::{DataConfig, Dataset, Locations, Splits};
+use trimtab_llm::ChatModelConfig;
 use trimtab_weak_to_strong::method::{Classroom, groups, prepare, teach};
-use trimtab_weak_to_strong::model::Materials;
+use trimtab_weak_to_strong::model::{self, Materials};
 use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
 
-use super::RunError;
+use super::{RunError, RunOptions};
+use crate::chat_models::{ChatModels, Means};
 use crate::checkpoints::Checkpoints;
 use crate::event::{Event, EventLog, is_milestone};
 use crate::experiment::Experiment;
@@ -35,7 +37,7 @@ use crate::store::{Cell, CellKind, SplitName, SplitRecord, Store, StoreError};
 pub(super) fn run(
     folder: &mut RunFolder,
     locations: &Locations,
-    n_threads: usize,
+    options: &RunOptions<'_>,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(), RunError> {
     let began = Instant::now();
@@ -89,6 +91,7 @@ pub(super) fn run(
         })?;
         data.materials.checkpoints = checkpoints.loaded.clone();
         data.manifest.checkpoints = checkpoints.hashes(experiment);
+        data.materials.chat_models = chat_models(experiment, folder, locations, options)?;
         check_models(experiment, &data.materials)?;
         folder.record_data(variant, data.manifest.clone())?;
         run.variant(variant, experiment, data, &finished, &pending, n_threads)?;
@@ -98,6 +101,28 @@ pub(super) fn run(
         wall_secs: began.elapsed().as_secs_f64(),
     })?;
     Ok(())
+}
+
+/// The chat models that roles are bound to. Without any, there is no store of calls.
+fn chat_models(
+    experiment: &Experiment,
+    folder: &RunFolder,
+    locations: &Locations,
+    options: &RunOptions<'_>,
+) -> Result<model::ChatModels, RunError> {
+    let configs: Vec<&ChatModelConfig> = (experiment.roles.values())
+        .flat_map(|role| role.model.chat_models())
+        .collect();
+    let mut opened = model::ChatModels::default();
+    if configs.is_empty() {
+        return Ok(opened);
+    }
+    let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
+    for config in configs {
+        let model = models.open(&ModelConfig::Chat(config.clone()))?;
+        opened.0.insert(config.key(), model);
+    }
+    Ok(opened)
 }
 
 fn n_cells(experiment: &Experiment) -> usize {

@@ -14,31 +14,30 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
+use sha2::{Digest as _, Sha256};
 use trimtab_constitution::judge::judge;
 use trimtab_constitution::messages::Prompts;
 use trimtab_constitution::preference::sample;
 use trimtab_constitution::{
     Constitution, Said, SampledPair, StageError, preference_pair, supervised, training_rows,
 };
-use sha2::{Digest as _, Sha256};
+use trimtab_core::Seed;
 use trimtab_core::chat::{
-    Answer, Ask, ChatModel, PromptRow, Failure, FailureClass, Generation, Message, Request, Role,
+    Answer, Ask, ChatModel, Failure, FailureClass, Generation, Message, PromptRow, Request, Role,
 };
 #[cfg(feature = "networks")]
 use trimtab_core::{Folders, TrainingStep, Workplace};
-use trimtab_core::Seed;
 use trimtab_data::preferences::{export_demonstrations, export_pairs};
 use trimtab_data::{DataConfig, Locations, PromptSet, TestSize, load_prompts};
 
 use super::{RunError, RunOptions};
-use crate::chat_models::{ChatError, ChatModels, Means};
+use crate::chat_models::{ChatModels, Means};
 use crate::constitutional_ai::{
     Author, ConstitutionalAiConfig, Done, HeldOutReply, MethodFolder, Stage,
 };
 use crate::event::{Event, EventLog};
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{DataManifest, FolderError, RunFolder, hex};
-use crate::local_models::LocalModels;
 
 /// Does what is not done yet of every method, seed and variant.
 pub(super) fn run(
@@ -74,19 +73,7 @@ pub(super) fn run(
             cached: false,
         })?;
         folder.record_data(variant, manifest(&prompts))?;
-        let mut models = ChatModels::new(Means {
-            run: folder.path(),
-            base: &locations.base_dir,
-            calls: &experiment.calls,
-            mode: options.mode,
-            keys: options.keys,
-            local: LocalModels {
-                base: locations.base_dir.clone(),
-                cache: folder.path().join("cache"),
-                hub: options.hub.clone(),
-                n_threads: options.n_threads,
-            },
-        })?;
+        let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
         for seed in experiment.seeds() {
             for method in &experiment.method {
                 let MethodConfig::ConstitutionalAi(config) = method else {
@@ -206,7 +193,8 @@ impl Cell<'_> {
             (Experiment::JUDGE.to_owned(), judging.name()),
         ]);
         let mut policy = Arc::clone(&assistant);
-        let mut held_out_replies = self.replies(&*assistant, Author::Before, &held_out, seed, tell)?;
+        let mut held_out_replies =
+            self.replies(&*assistant, Author::Before, &held_out, seed, tell)?;
         let mut left_out = BTreeMap::new();
 
         if config.has(Stage::Supervised) {
@@ -222,18 +210,33 @@ impl Cell<'_> {
             })?;
             self.folder.write_rows("dialogues.jsonl", &dialogues)?;
             let learnt = training_rows(&config.supervised, &dialogues);
-            self.folder.write_rows("training-rows.jsonl", &learnt.rows)?;
+            self.folder
+                .write_rows("training-rows.jsonl", &learnt.rows)?;
             left_out = (learnt.left_out.iter())
                 .map(|(blemish, n)| (blemish.name().to_owned(), *n))
                 .collect();
-            for export in config.export.iter().filter(|e| e.format.holds_demonstrations()) {
-                export_demonstrations(&learnt.rows, &self.export_path("revisions", export)?, export)?;
+            for export in config
+                .export
+                .iter()
+                .filter(|e| e.format.holds_demonstrations())
+            {
+                export_demonstrations(
+                    &learnt.rows,
+                    &self.export_path("revisions", export)?,
+                    export,
+                )?;
             }
             if config.has(Stage::Tune) {
                 let folder = self.tune(models, assistant_config, &learnt.rows, seed, tell)?;
                 policy = models.open_tuned(assistant_config, &folder)?;
                 names.insert("tuned".into(), policy.name());
-                held_out_replies.extend(self.replies(&*policy, Author::Tuned, &held_out, seed, tell)?);
+                held_out_replies.extend(self.replies(
+                    &*policy,
+                    Author::Tuned,
+                    &held_out,
+                    seed,
+                    tell,
+                )?);
             }
         }
         self.folder.write_rows("replies.jsonl", &held_out_replies)?;
@@ -260,7 +263,11 @@ impl Cell<'_> {
             let kept: Vec<_> = (labelled.iter())
                 .filter_map(|pair| preference_pair(pair, preference.inconsistent, preference.ties))
                 .collect();
-            for export in config.export.iter().filter(|e| !e.format.holds_demonstrations()) {
+            for export in config
+                .export
+                .iter()
+                .filter(|e| !e.format.holds_demonstrations())
+            {
                 export_pairs(&kept, &self.export_path("preferences", export)?, export)?;
             }
         }
@@ -483,7 +490,9 @@ impl Cell<'_> {
                     });
                 }
             }
-            let tuned = training.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let tuned = training
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             tuned.map_err(RunError::from).and(told)
         })?;
         // What is left of the training is of no use any more.
