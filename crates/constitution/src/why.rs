@@ -67,16 +67,17 @@ pub fn why_revised(dialogue: &Dialogue, round: u32) -> String {
             (StepKind::Critique, round) => format!("Critique {round}"),
             (StepKind::Revision, round) => format!("Revision {round}"),
         };
-        let mut heading = name;
-        if let Some(principle) = &step.principle {
-            heading.push_str(&format!(", principle {principle}"));
-        }
-        if let Some(prompt) = &step.prompt_sha256 {
-            heading.push_str(&format!(", prompt {}", short(prompt)));
-        }
-        for blemish in &step.blemishes {
-            heading.push_str(&format!(", {}", blemish.name()));
-        }
+        let principle = step.principle.iter().map(|id| format!("principle {id}"));
+        let prompt = (step.prompt_sha256.iter()).map(|hash| format!("prompt {}", short(hash)));
+        let blemishes = step
+            .blemishes
+            .iter()
+            .map(|blemish| blemish.name().to_owned());
+        let heading: Vec<String> = (std::iter::once(name).chain(principle))
+            .chain(prompt)
+            .chain(blemishes)
+            .collect();
+        let heading = heading.join(", ");
         match &step.said {
             Said::Text { text, .. } => page.text(&heading, text),
             Said::Empty { .. } => page.text(&heading, "(nothing)"),

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use trimtab_core::{AnswerIdx, Distribution, Seed};
 use trimtab_run::{
     Cell, CellKind, Experiment, FolderError, LossCurve, RunFolder, SplitName, Store,
-    VariantManifest, loss_curves,
+    VariantManifest, WeakToStrongConfig, loss_curves,
 };
 use trimtab_stats::{
     Accuracies, Agreement, Anatomy, Binning, Correctness, Interval, Items, Level, LevelError,

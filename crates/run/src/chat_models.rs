@@ -102,7 +102,7 @@ impl ChatError {
         Some(match self {
             Self::Address(error) => error.hint().into(),
             Self::NoKey { variable, .. } => format!("export {variable}, and run the same command again"),
-            Self::Server(error) => return error.hint(),
+            Self::Server(error) => error.hint(),
             Self::Budget(error) => error.hint(),
             Self::NoChat(_) => {
                 "bind the role to a server (openai:NAME@URL, anthropic:NAME), a checkpoint with a chat template, or `organism`".into()

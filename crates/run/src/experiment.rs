@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_data::DataConfig;
-use trimtab_weak_to_strong::{ModelConfig, WeakToStrongConfig};
+use trimtab_weak_to_strong::ModelConfig;
+pub use trimtab_weak_to_strong::WeakToStrongConfig;
 
 use crate::chat_models::CallsConfig;
 use crate::constitutional_ai::ConstitutionalAiConfig;
@@ -56,7 +57,7 @@ pub struct Role {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum MethodConfig {
     /// A student learns from a weaker supervisor's labels.
-    WeakToStrong(WeakToStrongConfig),
+    WeakToStrong(Box<WeakToStrongConfig>),
     /// A model criticises and revises its replies under a constitution, learns the revisions, and judges pairs.
     ConstitutionalAi(Box<ConstitutionalAiConfig>),
 }
@@ -305,7 +306,7 @@ impl Experiment {
     /// Its weak-to-strong methods.
     pub fn weak_to_strong(&self) -> impl Iterator<Item = &WeakToStrongConfig> {
         self.method.iter().filter_map(|method| match method {
-            MethodConfig::WeakToStrong(config) => Some(config),
+            MethodConfig::WeakToStrong(config) => Some(&**config),
             MethodConfig::ConstitutionalAi(_) => None,
         })
     }

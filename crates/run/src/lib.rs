@@ -25,7 +25,7 @@ pub use constitutional_ai::{ConstitutionalAiConfig, MethodFolder, Stage};
 pub use curves::{LossCurve, loss_curves};
 pub use event::Event;
 pub use execute::{RunError, RunOptions, execute};
-pub use experiment::{Experiment, Family, MethodConfig, ReportConfig};
+pub use experiment::{Experiment, Family, MethodConfig, ReportConfig, WeakToStrongConfig};
 pub use folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest};
 pub use local_models::LocalError;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};

@@ -94,7 +94,14 @@ pub(super) fn run(
         data.materials.chat_models = chat_models(experiment, folder, locations, options)?;
         check_models(experiment, &data.materials)?;
         folder.record_data(variant, data.manifest.clone())?;
-        run.variant(variant, experiment, data, &finished, &pending, n_threads)?;
+        run.variant(
+            variant,
+            experiment,
+            data,
+            &finished,
+            &pending,
+            options.n_threads,
+        )?;
     }
     run.forget_trainings()?;
     run.tell(&Event::Finished {

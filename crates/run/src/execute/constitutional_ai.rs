@@ -19,7 +19,8 @@ use trimtab_constitution::judge::judge;
 use trimtab_constitution::messages::Prompts;
 use trimtab_constitution::preference::sample;
 use trimtab_constitution::{
-    Constitution, Said, SampledPair, StageError, preference_pair, supervised, training_rows,
+    Constitution, Said, SampledPair, StageError, TrainingRows, preference_pair, supervised,
+    training_rows,
 };
 use trimtab_core::Seed;
 use trimtab_core::chat::{
@@ -125,7 +126,7 @@ fn prompts(config: &DataConfig, locations: &Locations) -> Result<PromptSet, RunE
 }
 
 /// The set of requests of the organism's world.
-pub const ORGANISM: &str = "builtin:organism";
+const ORGANISM: &str = "builtin:organism";
 /// How many of them there are, unless `limit` says so.
 const N_ORGANISM: usize = 400;
 
@@ -193,83 +194,23 @@ impl Cell<'_> {
             (Experiment::JUDGE.to_owned(), judging.name()),
         ]);
         let mut policy = Arc::clone(&assistant);
-        let mut held_out_replies =
-            self.replies(&*assistant, Author::Before, &held_out, seed, tell)?;
+        let mut replies = self.replies(&*assistant, Author::Before, &held_out, seed, tell)?;
         let mut left_out = BTreeMap::new();
-
         if config.has(Stage::Supervised) {
-            let dialogues = self.heard(tell, |on_progress| {
-                supervised::run(
-                    &config.supervised,
-                    self.constitution,
-                    &*assistant,
-                    &worked_on,
-                    seed.child("supervised"),
-                    on_progress,
-                )
-            })?;
-            self.folder.write_rows("dialogues.jsonl", &dialogues)?;
-            let learnt = training_rows(&config.supervised, &dialogues);
-            self.folder
-                .write_rows("training-rows.jsonl", &learnt.rows)?;
+            let learnt = self.revise(&*assistant, &worked_on, seed, tell)?;
             left_out = (learnt.left_out.iter())
                 .map(|(blemish, n)| (blemish.name().to_owned(), *n))
                 .collect();
-            for export in config
-                .export
-                .iter()
-                .filter(|e| e.format.holds_demonstrations())
-            {
-                export_demonstrations(
-                    &learnt.rows,
-                    &self.export_path("revisions", export)?,
-                    export,
-                )?;
-            }
             if config.has(Stage::Tune) {
                 let folder = self.tune(models, assistant_config, &learnt.rows, seed, tell)?;
                 policy = models.open_tuned(assistant_config, &folder)?;
                 names.insert("tuned".into(), policy.name());
-                held_out_replies.extend(self.replies(
-                    &*policy,
-                    Author::Tuned,
-                    &held_out,
-                    seed,
-                    tell,
-                )?);
+                replies.extend(self.replies(&*policy, Author::Tuned, &held_out, seed, tell)?);
             }
         }
-        self.folder.write_rows("replies.jsonl", &held_out_replies)?;
-
+        self.folder.write_rows("replies.jsonl", &replies)?;
         if config.has(Stage::Preference) {
-            let preference = &config.preference;
-            let pairs_seed = seed.child("preference");
-            let sampled = self.heard(tell, |on_progress| {
-                sample(preference, &*policy, &worked_on, pairs_seed, on_progress)
-            })?;
-            let pairs: Vec<_> = sampled.iter().filter_map(SampledPair::pair).collect();
-            let labelled = self.heard(tell, |on_progress| {
-                judge(
-                    &preference.judge,
-                    self.constitution,
-                    &*judging,
-                    &pairs,
-                    pairs_seed.child("judge"),
-                    on_progress,
-                )
-            })?;
-            self.folder.write_rows("samples.jsonl", &sampled)?;
-            self.folder.write_rows("pairs.jsonl", &labelled)?;
-            let kept: Vec<_> = (labelled.iter())
-                .filter_map(|pair| preference_pair(pair, preference.inconsistent, preference.ties))
-                .collect();
-            for export in config
-                .export
-                .iter()
-                .filter(|e| !e.format.holds_demonstrations())
-            {
-                export_pairs(&kept, &self.export_path("preferences", export)?, export)?;
-            }
+            self.compare([&*policy, &*judging], &worked_on, seed, tell)?;
         }
         models.flush()?;
         let wall_secs = began.elapsed().as_secs_f64();
@@ -280,6 +221,83 @@ impl Cell<'_> {
             ..self.done_as_asked()
         })?;
         self.finished(wall_secs, tell)
+    }
+
+    /// Replies, critiques and revisions, and the rows that are to be learnt.
+    fn revise(
+        &self,
+        assistant: &dyn ChatModel,
+        prompts: &[PromptRow],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<TrainingRows, RunError> {
+        let config = self.config;
+        let dialogues = self.heard(tell, |on_progress| {
+            supervised::run(
+                &config.supervised,
+                self.constitution,
+                assistant,
+                prompts,
+                seed.child("supervised"),
+                on_progress,
+            )
+        })?;
+        self.folder.write_rows("dialogues.jsonl", &dialogues)?;
+        let learnt = training_rows(&config.supervised, &dialogues);
+        self.folder
+            .write_rows("training-rows.jsonl", &learnt.rows)?;
+        for export in config
+            .export
+            .iter()
+            .filter(|e| e.format.holds_demonstrations())
+        {
+            export_demonstrations(
+                &learnt.rows,
+                &self.export_path("revisions", export)?,
+                export,
+            )?;
+        }
+        Ok(learnt)
+    }
+
+    /// Pairs of replies of the policy, compared by the judge.
+    fn compare(
+        &self,
+        [policy, judging]: [&dyn ChatModel; 2],
+        prompts: &[PromptRow],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), RunError> {
+        let preference = &self.config.preference;
+        let seed = seed.child("preference");
+        let sampled = self.heard(tell, |on_progress| {
+            sample(preference, policy, prompts, seed, on_progress)
+        })?;
+        self.folder.write_rows("samples.jsonl", &sampled)?;
+        let pairs: Vec<_> = sampled.iter().filter_map(SampledPair::pair).collect();
+        let labelled = self.heard(tell, |on_progress| {
+            judge(
+                &preference.judge,
+                self.constitution,
+                judging,
+                &pairs,
+                seed.child("judge"),
+                on_progress,
+            )
+        })?;
+        self.folder.write_rows("pairs.jsonl", &labelled)?;
+        let kept: Vec<_> = (labelled.iter())
+            .filter_map(|pair| preference_pair(pair, preference.inconsistent, preference.ties))
+            .collect();
+        for export in self
+            .config
+            .export
+            .iter()
+            .filter(|e| !e.format.holds_demonstrations())
+        {
+            export_pairs(&kept, &self.export_path("preferences", export)?, export)?;
+        }
+        Ok(())
     }
 
     /// What a finished folder says, as far as it follows from what was asked.
@@ -323,7 +341,7 @@ impl Cell<'_> {
     fn split(&self, seed: Seed) -> (Vec<PromptRow>, Vec<PromptRow>) {
         let mut rows = self.prompts.rows.clone();
         seed.child("split").stream().shuffle(&mut rows);
-        let test = self.experiment.data.test.unwrap_or_else(TestSize::default);
+        let test = self.experiment.data.test.unwrap_or_default();
         let n_held_out = test.of(rows.len()).min(rows.len().saturating_sub(1));
         let worked_on = rows.split_off(n_held_out);
         (worked_on, rows)
