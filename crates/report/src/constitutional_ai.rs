@@ -428,55 +428,62 @@ impl Measured {
         }
     }
 
+    /// How often the judge is right, where gold knows.
+    fn agreement_with_gold(&self, level: Level) -> Vec<(&'static str, Cell, usize)> {
+        let known: Vec<(&Pair, bool)> = (self.pairs.iter())
+            .filter_map(|pair| Some((pair, pair.gold?)))
+            .collect();
+        let of = |first: bool| AnswerIdx(usize::from(!first));
+        let said: Vec<_> = (known.iter())
+            .map(|(pair, _)| pair.first_is_better.map(of))
+            .collect();
+        let gold: Vec<_> = known.iter().map(|(_, gold)| of(*gold)).collect();
+        let clusters = Clusters::new(known.iter().map(|(pair, _)| pair.prompt));
+        let Some(agreement) = HumanAgreement::new(&said, &gold, &clusters, level) else {
+            return Vec::new();
+        };
+        let kappa = Cell::number_within(agreement.kappa, "one answer");
+        vec![
+            (
+                "right, by gold",
+                Cell::share_within(Some(agreement.agreement)),
+                agreement.n,
+            ),
+            ("kappa with gold", kappa, agreement.n),
+        ]
+    }
+
     fn judge_table(&self, level: Level) -> Table {
         let prompts = Clusters::new(self.pairs.iter().map(|pair| pair.prompt));
         let orders: Vec<BothOrders> = self.pairs.iter().map(|pair| pair.orders).collect();
         let order = OrderEffect::new(&orders, &prompts, &crate::summarise::resampler(2000), level);
         let lengths: Vec<Lengths> = self.pairs.iter().map(|pair| pair.lengths).collect();
         let verbosity = Verbosity::new(&lengths, &prompts, level);
-        let share = |interval: Option<trimtab_stats::Interval>| {
-            interval.map_or_else(
-                || Cell::absent("none"),
-                |interval| Cell::ShareWithin {
-                    interval,
-                    by_seed: Vec::new(),
-                },
-            )
-        };
-        let number = |interval: Option<trimtab_stats::Interval>, why: &str| {
-            interval.map_or_else(
-                || Cell::absent(why),
-                |interval| Cell::NumberWithin {
-                    interval,
-                    decimals: 2,
-                },
-            )
-        };
         let mut rows = vec![
             (
                 "flips with the order",
-                share(order.flips),
+                Cell::share_within(order.flips),
                 order.n_pairs - order.n_failed - order.n_tied,
             ),
             (
                 "of these, the first place wins",
-                share(order.first_of_flips),
+                Cell::share_within(order.first_of_flips),
                 order.n_flips,
             ),
             (
                 "order effect, nats",
-                number(order.offset, "no log-probabilities"),
+                Cell::number_within(order.offset, "no log-probabilities"),
                 order.n_log_odds,
             ),
             (
                 "the longer reply wins",
-                share(verbosity.longer_wins),
+                Cell::share_within(verbosity.longer_wins),
                 verbosity.n_pairs - verbosity.n_failed - verbosity.n_tied - verbosity.n_equal,
             ),
             (
                 "verbosity slope, logits per factor e",
                 match verbosity.slope {
-                    Slope::Fitted { slope, .. } => number(Some(slope), ""),
+                    Slope::Fitted { slope, .. } => Cell::number_within(Some(slope), ""),
                     Slope::Separated => Cell::absent("separated"),
                     Slope::TooLittle => Cell::absent("too little"),
                 },
@@ -492,30 +499,7 @@ impl Measured {
                 masses.len(),
             ));
         }
-        let known: Vec<(&Pair, bool)> = (self.pairs.iter())
-            .filter_map(|pair| Some((pair, pair.gold?)))
-            .collect();
-        if !known.is_empty() {
-            let of = |first: bool| AnswerIdx(usize::from(!first));
-            let said: Vec<_> = known
-                .iter()
-                .map(|(pair, _)| pair.first_is_better.map(of))
-                .collect();
-            let gold: Vec<_> = known.iter().map(|(_, gold)| of(*gold)).collect();
-            let clusters = Clusters::new(known.iter().map(|(pair, _)| pair.prompt));
-            if let Some(agreement) = HumanAgreement::new(&said, &gold, &clusters, level) {
-                rows.push((
-                    "right, by gold",
-                    share(Some(agreement.agreement)),
-                    agreement.n,
-                ));
-                rows.push((
-                    "kappa with gold",
-                    number(agreement.kappa, "one answer"),
-                    agreement.n,
-                ));
-            }
-        }
+        rows.extend(self.agreement_with_gold(level));
         Table {
             columns: vec![
                 Column::new("Measure", ""),

@@ -166,6 +166,28 @@ impl Cell {
         Self::Share { share }
     }
 
+    /// A share with its interval, if there is one.
+    pub fn share_within(interval: Option<Interval>) -> Self {
+        interval.map_or_else(
+            || Self::absent("none"),
+            |interval| Self::ShareWithin {
+                interval,
+                by_seed: Vec::new(),
+            },
+        )
+    }
+
+    /// A number with its interval, in two decimals, or why there is none.
+    pub fn number_within(interval: Option<Interval>, why: &str) -> Self {
+        interval.map_or_else(
+            || Self::absent(why),
+            |interval| Self::NumberWithin {
+                interval,
+                decimals: 2,
+            },
+        )
+    }
+
     /// Nothing, for a reason.
     pub fn absent(why: &str) -> Self {
         Self::Absent { why: why.into() }

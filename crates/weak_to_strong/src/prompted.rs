@@ -182,7 +182,7 @@ mod tests {
         Question {
             id: SampleId::new(id),
             text: text.into(),
-            answers: Arc::new(answers),
+            answers,
             candidates: None,
         }
     }

@@ -32,10 +32,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         text.push('\n');
     }
     let lengths = validation.lengths;
-    text.push_str(&format!(
+    let lengths = format!(
         "the chosen reply is longer in {}, the rejected one in {}, neither in {}\n",
         lengths.chosen_longer, lengths.rejected_longer, lengths.equal
-    ));
+    );
+    text.push_str(&lengths);
     print(&text)?;
     if validation.is_sound() {
         return Ok(());

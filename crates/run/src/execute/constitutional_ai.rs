@@ -29,7 +29,7 @@ use trimtab_core::chat::{
 #[cfg(feature = "networks")]
 use trimtab_core::{Folders, TrainingStep, Workplace};
 use trimtab_data::preferences::{export_demonstrations, export_pairs};
-use trimtab_data::{DataConfig, Locations, PromptSet, TestSize, load_prompts};
+use trimtab_data::{DataConfig, Locations, PromptSet, load_prompts};
 
 use super::{RunError, RunOptions};
 use crate::chat_models::{ChatModels, Means};
