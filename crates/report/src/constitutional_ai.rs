@@ -207,7 +207,7 @@ impl Measured {
             }
             let mut dialogues: Vec<Dialogue> = Vec::new();
             of_seed.for_each("dialogues.jsonl", |dialogue: Dialogue| {
-                dialogues.push(dialogue)
+                dialogues.push(dialogue);
             })?;
             for counts in hygiene_counts(&dialogues) {
                 add(all.hygiene.entry(counts.round).or_default(), &counts);
