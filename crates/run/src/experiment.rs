@@ -384,6 +384,53 @@ mod tests {
         assert_eq!(experiment.supervisors(), ["weak"]);
     }
 
+    const CONSTITUTION: &str = r#"
+        name = "c"
+        [data]
+        set = "prompts.jsonl"
+        [roles]
+        assistant.model = "openai:x@http://localhost:8000/v1"
+        [[method]]
+        kind = "constitutional-ai"
+    "#;
+
+    #[test]
+    fn constitutional_ai_needs_an_assistant_and_no_weak_role() {
+        let experiment = parse(CONSTITUTION);
+        assert_eq!(experiment.check(), Ok(()));
+        assert_eq!(experiment.family(), Family::ConstitutionalAi);
+        let mut none = experiment.clone();
+        none.roles.clear();
+        assert!(matches!(
+            none.check().unwrap_err(),
+            ExperimentError::MissingRole { role, .. } if role == "assistant"
+        ));
+        let mut both = experiment;
+        both.method.extend(parse(SMALL).method);
+        assert!(matches!(
+            both.check().unwrap_err(),
+            ExperimentError::TwoFamilies { at: 1, .. }
+        ));
+    }
+
+    #[test]
+    fn settings_of_a_method_are_checked_with_their_keys() {
+        let key = |line: &str| {
+            let experiment = parse(&format!("{CONSTITUTION}\n{line}"));
+            experiment.check().unwrap_err().key()
+        };
+        assert_eq!(
+            key("supervised.n-rounds = 0"),
+            "method.0.supervised.n-rounds"
+        );
+        assert_eq!(key("preference.n-pairs = 0"), "method.0.preference.n-pairs");
+        assert_eq!(key("stages = [\"tune\"]"), "method.0.stages");
+        assert_eq!(
+            key("stages = [\"preference\", \"supervised\"]"),
+            "method.0.stages"
+        );
+    }
+
     #[test]
     fn names_roles_and_ranges_are_checked() {
         let check = |change: &dyn Fn(&mut Experiment)| {
