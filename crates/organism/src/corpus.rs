@@ -62,8 +62,10 @@ pub struct Mixture {
     pub faults: Faults,
     /// Of lessons, those that begin with the first reply.
     pub initial: f64,
-    /// Of principles, those that are drawn among the ones that forbid something in the reply, where there are any.
+    /// Of a lesson's principles, those that are drawn among the ones that forbid something in the reply, where there are any.
     pub fitting: f64,
+    /// The same of comparisons: between replies that do not differ there is little to learn.
+    pub telling: f64,
 }
 
 impl Default for Mixture {
@@ -72,6 +74,7 @@ impl Default for Mixture {
             faults: Faults::default(),
             initial: 0.6,
             fitting: 0.5,
+            telling: 0.85,
         }
     }
 }
@@ -141,7 +144,7 @@ pub fn comparison(request: &Request, mixture: &Mixture, seed: Seed) -> Compariso
     };
     let replies = [draw(), draw()];
     let [a, b] = [&replies[0][..], &replies[1][..]];
-    let principle = draw_principle(&[a, b], mixture.fitting, stream);
+    let principle = draw_principle(&[a, b], mixture.telling, stream);
     let p = critic::prefers_first(request.intent, [a, b], principle);
     let choice = if stream.next_f64() < p {
         Choice::A

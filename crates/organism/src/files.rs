@@ -26,3 +26,17 @@ pub const FILES: [(&str, &[u8]); 4] = [
 pub fn files() -> &'static [(&'static str, &'static [u8])] {
     &FILES
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_there_and_small() {
+        let size: usize = files().iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!((500_000..8_000_000).contains(&size), "{size}");
+        for (name, bytes) in files().iter().filter(|(name, _)| name.ends_with(".json")) {
+            assert!(bytes.starts_with(b"{") && bytes.len() > 100, "{name}");
+        }
+    }
+}

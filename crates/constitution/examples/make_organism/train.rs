@@ -31,7 +31,7 @@ use crate::{Settings, tokenizer};
 /// The longest conversation, in tokens.
 const CONTEXT: usize = 512;
 /// Of judgements, one in so many comes after reasons.
-const WITH_REASONS: usize = 8;
+const WITH_REASONS: usize = 3;
 /// Of lessons, one in so many has no critique.
 const WITHOUT_CRITIQUE: usize = 16;
 
