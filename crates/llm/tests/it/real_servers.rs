@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use trimtab_core::Seed;
@@ -25,7 +27,12 @@ struct Real {
     model: &'static str,
     /// Further fields that it wants.
     extra_body: &'static [(&'static str, &'static str)],
+    /// Where it is asked one thing at a time, by one test at a time.
+    alone: Option<MutexGuard<'static, ()>>,
 }
+
+/// A seed is one for the whole of transformers' process: of two calls at once, each draws from where the other is.
+static TRANSFORMERS: Mutex<()> = Mutex::new(());
 
 /// Whatever the temperature, transformers takes the likeliest token, unless the checkpoint's settings say that it samples;
 /// those of this one do not.
@@ -45,6 +52,7 @@ impl Real {
             url,
             model,
             extra_body: &[],
+            alone: None,
         }
     }
 
@@ -55,11 +63,16 @@ impl Real {
     fn transformers() -> Self {
         Self {
             extra_body: &[("generation_config", SAMPLES)],
+            alone: Some(TRANSFORMERS.lock().unwrap_or_else(PoisonError::into_inner)),
             ..Self::at("TRIMTAB_TRANSFORMERS_URL", "transformers", "hf")
         }
     }
 
     fn named(&self, model: &str, mut config: ServerConfig) -> Server {
+        if self.alone.is_some() {
+            config.start_concurrency = NonZeroUsize::MIN;
+            config.max_concurrency = NonZeroUsize::MIN;
+        }
         for &(field, value) in self.extra_body {
             config.extra_body.insert(field.into(), value.into());
         }
@@ -103,7 +116,7 @@ struct Expected {
 }
 
 fn expected() -> Expected {
-    serde_json::from_str(include_str!("fixtures/tiny_chat.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/tiny_chat.json")).unwrap()
 }
 
 fn request(ask: Ask) -> Request {
@@ -196,9 +209,24 @@ fn twelve_replies(server: &Server) -> Vec<(String, Finish, Usage)> {
         .collect()
 }
 
+fn a_stream_is_the_whole_in_pieces(real: &Real) {
+    let pieces = twelve_replies(&real.streamed());
+    let whole = twelve_replies(&real.whole());
+    let mut n_equal = 0;
+    for (pieces, whole) in pieces.iter().zip(&whole) {
+        // Both servers keep back what may become a character, and at the end of a stream forget it.
+        let rest = whole.0.strip_prefix(&pieces.0).expect("a beginning");
+        assert!(rest.is_empty() || rest.starts_with('\u{fffd}'), "{rest}");
+        assert_eq!((&pieces.1, pieces.2), (&whole.1, whole.2));
+        n_equal += usize::from(rest.is_empty());
+    }
+    assert!(n_equal > whole.len() / 2, "{n_equal}");
+}
+
 fn a_wrong_path_is_an_error(real: &Real) {
     let wrong = Real {
         url: format!("{}/nowhere", real.url),
+        alone: None,
         ..*real
     };
     let (error, hint) = error_of(&wrong.whole());
@@ -233,20 +261,7 @@ fn llama_cpp_replies_end_before_a_stop_string() {
 #[test]
 #[ignore = "needs a server: scripts/servers/llama_cpp.sh"]
 fn llama_cpp_streams_the_whole_in_pieces() {
-    let real = Real::llama_cpp();
-    let (pieces, whole) = (
-        twelve_replies(&real.streamed()),
-        twelve_replies(&real.whole()),
-    );
-    let mut n_equal = 0;
-    for (pieces, whole) in pieces.iter().zip(&whole) {
-        // It keeps back what may become a character, and at the end of a stream forgets it.
-        let rest = whole.0.strip_prefix(&pieces.0).expect("a beginning");
-        assert!(rest.is_empty() || rest.starts_with('\u{fffd}'), "{rest}");
-        assert_eq!((&pieces.1, pieces.2), (&whole.1, whole.2));
-        n_equal += usize::from(rest.is_empty());
-    }
-    assert!(n_equal > whole.len() / 2, "{n_equal}");
+    a_stream_is_the_whole_in_pieces(&Real::llama_cpp());
 }
 
 #[test]
@@ -271,6 +286,7 @@ fn llama_cpp_options_have_the_log_probabilities_of_the_forward_pass() {
             };
             largest = largest.max((found - log_prob).abs());
         }
+        println!("largest difference of log-probabilities: {largest:e}");
         assert!(largest < TOLERANCE, "{largest}");
         let mass: f64 = expected.top5[1..].iter().map(|top| top.2.exp()).sum();
         assert!((scores.mass() - mass).abs() < TOLERANCE);
@@ -355,11 +371,7 @@ fn transformers_replies_end_before_a_stop_string() {
 #[test]
 #[ignore = "needs a server: scripts/servers/transformers.sh"]
 fn transformers_streams_the_whole_in_pieces() {
-    let real = Real::transformers();
-    assert_eq!(
-        twelve_replies(&real.streamed()),
-        twelve_replies(&real.whole())
-    );
+    a_stream_is_the_whole_in_pieces(&Real::transformers());
 }
 
 #[test]
