@@ -106,17 +106,13 @@ async fn reply(
     let called = call(parts, asking, request, &wanted).await?;
     Ok(match spent.call(called) {
         Ok(received) => {
-            let Completion {
-                text,
-                finish,
-                usage,
-                tokens,
-            } = spent.add(received);
+            let mut completion = spent.add(received);
+            completion.end_before(&generation.stop);
             Ok(Answer::Reply(Reply {
-                text,
-                finish,
-                usage,
-                tokens: tokens.unwrap_or_default(),
+                text: completion.text,
+                finish: completion.finish,
+                usage: completion.usage,
+                tokens: completion.tokens.unwrap_or_default(),
             }))
         }
         Err(Ended::Failed(failure)) => Err(failure),

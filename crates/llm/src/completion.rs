@@ -14,6 +14,22 @@ pub(crate) struct Completion {
     pub(crate) tokens: Option<Vec<Token>>,
 }
 
+impl Completion {
+    /// Takes off the first stop string and what follows it: transformers ends with the token that completes a stop string,
+    /// and leaves it in. Tokens stay as they were written.
+    pub(crate) fn end_before(&mut self, stop: &[String]) {
+        let found = (stop.iter())
+            .filter(|stop| !stop.is_empty())
+            .filter_map(|stop| self.text.find(stop.as_str()));
+        if let Some(at) = found.min()
+            && self.finish != Finish::Refused
+        {
+            self.text.truncate(at);
+            self.finish = Finish::Stop;
+        }
+    }
+}
+
 /// Why there is none in a body.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum NoCompletion {

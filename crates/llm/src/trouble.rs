@@ -93,7 +93,7 @@ pub(crate) fn of_response(status: u16, body: &str, hint: Option<Duration>) -> Tr
         401 | 403 => Trouble::Fatal(ServerError::WrongKey { message }),
         300..=399 => Trouble::Fatal(ServerError::Elsewhere { message }),
         404 | 405 => Trouble::NotFound(message),
-        400 | 422 if has(&["model_not_found"]) => Trouble::NotFound(message),
+        400 | 422 if has(&["model_not_found", "server is pinned to"]) => Trouble::NotFound(message),
         429 => again(AgainKind::Limited),
         408 | 409 | 425 | 500 | 502..=599 => again(AgainKind::Failed),
         413 => failed(FailureClass::TooLong),
@@ -230,6 +230,11 @@ mod tests {
             400,
             r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#,
             "fatal: ",
+        );
+        check(
+            400,
+            r#"{"detail":"Server is pinned to 'hf'; requested 'x'."}"#,
+            "not found: status 400: Server is pinned",
         );
         for status in [408, 409, 425, 500, 502, 503, 504, 529] {
             check(status, "<html>Bad gateway</html>", "again, Failed: status");

@@ -86,6 +86,28 @@ fn reasons_are_read() {
 }
 
 #[test]
+fn a_reply_ends_before_its_first_stop_string_even_where_the_server_leaves_it_in() {
+    let scripted = ScriptedServer::builder(|_| Scripted::text("one, two. three").finish("length"));
+    let scripted = scripted.start().unwrap();
+    for server in each_way(&scripted) {
+        let said = |stop: &[&str]| {
+            let generation = Generation {
+                stop: stop.iter().map(|&stop| stop.to_owned()).collect(),
+                ..Generation::default()
+            };
+            let answered = ask_one(&server, request("?", Ask::Reply(generation)));
+            let reply = reply_of(&answered.outcome);
+            (reply.text.clone(), reply.finish.clone())
+        };
+        assert_eq!(said(&[".", ", t"]), ("one".into(), Finish::Stop));
+        assert_eq!(
+            said(&["", "four"]),
+            ("one, two. three".into(), Finish::Length)
+        );
+    }
+}
+
+#[test]
 fn a_filter_that_comes_as_an_error_is_a_refusal() {
     let scripted =
         ScriptedServer::builder(|_| Scripted::openai_error(400, "content_filter", "not this"));
@@ -107,7 +129,8 @@ fn the_body_has_what_was_asked_and_what_the_config_adds_and_leaves_out() {
         temperature: 0.25,
         top_p: 0.5,
         max_tokens: 7,
-        stop: vec!["END".into()],
+        // Escaped in the body, and so no part of what is said.
+        stop: vec!["\n".into()],
         top_log_probs: 3,
     };
     let body = |server: &Server, sample_idx| -> Value {
@@ -122,7 +145,7 @@ fn the_body_has_what_was_asked_and_what_the_config_adds_and_leaves_out() {
         ("temperature", Value::from(0.25)),
         ("top_p", Value::from(0.5)),
         ("max_tokens", Value::from(7)),
-        ("stop", Value::from(vec!["END"])),
+        ("stop", Value::from(vec!["\n"])),
         ("logprobs", Value::from(true)),
         ("top_logprobs", Value::from(3)),
         ("stream", Value::Null),
@@ -146,7 +169,7 @@ fn the_body_has_what_was_asked_and_what_the_config_adds_and_leaves_out() {
     let theirs = body(&anthropic(&scripted, quick()), 0);
     assert_eq!(theirs["system"], "Answer.");
     assert_eq!(theirs["messages"].as_array().unwrap().len(), 1);
-    assert_eq!(theirs["stop_sequences"][0], "END");
+    assert_eq!(theirs["stop_sequences"][0], "\n");
     assert!(theirs["seed"].is_null());
 }
 
