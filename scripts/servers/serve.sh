@@ -19,7 +19,8 @@ arguments() {
 
 # checkpoint FILE: prints the path of a file or folder of the tiny chat checkpoint.
 checkpoint() {
-    local folder="${TRIMTAB_TINY_CHAT:-$here/../../../shared/models/tiny-random-chat}"
+    local folder="${TRIMTAB_TINY_CHAT:-}"
+    [[ -n "$folder" ]] || fail "TRIMTAB_TINY_CHAT must name the tiny chat checkpoint's folder"
     [[ -e "$folder/$1" ]] || fail "no $1 in $folder: TRIMTAB_TINY_CHAT names the tiny chat checkpoint's folder"
     (cd "$folder" && pwd)
 }

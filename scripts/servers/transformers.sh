@@ -6,7 +6,7 @@
 # COMMAND is run with TRIMTAB_TRANSFORMERS_URL set, and the server stopped after it. Without one, the server's base URL is
 # printed, and the server runs until it is interrupted. The model is called `hf`.
 #
-# TRIMTAB_TINY_CHAT names the checkpoint's folder; otherwise it is ../shared/models/tiny-random-chat.
+# TRIMTAB_TINY_CHAT names the folder of the tiny chat checkpoint (crates/llm/tests/golden/tiny_chat.json says what it computes).
 # TRIMTAB_TRANSFORMERS_PYTHON names an interpreter with transformers.requirements.txt; otherwise a virtual environment is
 # made, outside the repository.
 set -euo pipefail

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{Ask, FailureClass, ModelError, Outcome, Request, Usage, WithoutLogProbs};
 
 use crate::prices::{Price, Prices, Service, Usd};
-use crate::source::{Answered, Source};
+use crate::source::{Answered, Source, name_of};
 use crate::store::{CallTotals, usage_of};
 
 /// Tokens that a chat template puts around one message, at most.
@@ -118,7 +118,7 @@ impl BudgetError {
 /// What stored calls cost: those of models without a price cost no money here, and are refused by a budget of money.
 pub fn spent(totals: &[CallTotals], prices: &Prices) -> Spent {
     (totals.iter()).fold(Spent::default(), |sum, total| {
-        let price = prices.of(&total.identity);
+        let price = prices.of(&name_of(&total.identity));
         sum.plus(Spent {
             usd: price.map_or_else(Usd::default, |price| {
                 price.cost(total.usage, Service::Direct)

@@ -56,7 +56,7 @@ pub use secret::Secret;
 pub use server::Server;
 pub use server_config::{ServerConfig, Transfer};
 pub use server_error::ServerError;
-pub use source::{Answered, Local, Source};
+pub use source::{Answered, Local, Source, name_of};
 pub use store::{CallStore, CallStoreError};
 pub use stored::{Counts, Mode, Stored};
 pub use traffic::TrafficCounts;

@@ -38,6 +38,20 @@ pub trait Source: Send + Sync {
     ) -> Result<(), ModelError>;
 }
 
+/// The name of the source with this identity, as prices and reports have it: `openai:NAME`; a checkpoint's is the
+/// beginning of its hash.
+pub fn name_of(identity: &str) -> String {
+    if let Some(hash) = identity.strip_prefix("checkpoint ") {
+        return format!("checkpoint {}", hash.get(..12).unwrap_or(hash));
+    }
+    let served: Option<serde_json::Value> = serde_json::from_str(identity).ok();
+    let name = served.and_then(|served| {
+        let provider = served["provider"].as_str()?;
+        Some(format!("{provider}:{}", served["model"].as_str()?))
+    });
+    name.unwrap_or_else(|| identity.to_owned())
+}
+
 /// A chat model of this process as a source.
 pub struct Local<M> {
     model: M,
@@ -77,5 +91,21 @@ impl<M: ChatModel> Source for Local<M> {
                 },
             );
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_have_names() {
+        let served = r#"{"model":"gpt-4.1","provider":"openai"}"#;
+        assert_eq!(name_of(served), "openai:gpt-4.1");
+        assert_eq!(
+            name_of("checkpoint 0123456789abcdef"),
+            "checkpoint 0123456789ab"
+        );
+        assert_eq!(name_of("scripted"), "scripted");
     }
 }

@@ -14,7 +14,7 @@ use trimtab_constitution::supervised::hygiene_counts;
 use trimtab_constitution::{Dialogue, LabelledPair, PairOutcome, SampledPair};
 use trimtab_core::AnswerIdx;
 use trimtab_core::chat::Message;
-use trimtab_llm::{CallStore, Prices};
+use trimtab_llm::{CallStore, Prices, name_of};
 use trimtab_organism::critic::{Choice, better};
 use trimtab_organism::{Gold, Helpfulness, Principle, evaluate};
 use trimtab_run::chat_models::CALLS;
@@ -695,14 +695,14 @@ fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
             .of(&total.identity)
             .map(|price| price.cost(total.usage, trimtab_llm::Service::Direct));
         Row {
-            name: total.identity.clone(),
+            name: name_of(&total.identity),
             cells: vec![
                 Cell::words(total.kind.clone()),
                 Cell::count(total.n_calls as usize),
                 Cell::count(total.usage.input_tokens as usize),
                 Cell::count(total.usage.output_tokens as usize),
                 usd.map_or_else(
-                    || Cell::absent("no price"),
+                    || Cell::absent(""),
                     |usd| Cell::Number {
                         value: usd.0,
                         decimals: 2,
@@ -725,7 +725,11 @@ fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
                 Column::new("Calls", "How many."),
                 Column::new("Tokens in", "Read, cached ones too.").spare(2),
                 Column::new("Tokens out", "Written.").spare(1),
-                Column::new("USD", "By the built-in table of prices.").spare(3),
+                Column::new(
+                    "USD",
+                    "By the built-in table of prices; nothing where a model is in none.",
+                )
+                .spare(3),
             ],
             rows: rows.collect(),
         },

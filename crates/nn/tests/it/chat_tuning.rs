@@ -45,8 +45,8 @@ fn what_was_tuned_on_replies_gives_them() {
     let device = Device::Cpu.open().unwrap();
     let rows = [row("Is it day?", "yes"), row("Is it night?", "no no")];
     let options = TrainOptions {
-        epochs: 60,
-        learning_rate: 0.01,
+        epochs: 300,
+        learning_rate: 0.02,
         batch_size: 2,
         ..TrainOptions::default()
     };
@@ -65,7 +65,7 @@ fn what_was_tuned_on_replies_gives_them() {
         place,
     )
     .unwrap();
-    assert_eq!(tuned.training.n_steps, 60);
+    assert_eq!(tuned.training.n_steps, 300);
     assert!(tuned.training.loss < 0.1, "{tuned:?}");
     let chat = ChatModel::open(&out, &device).unwrap();
     let options = GenerationOptions {

@@ -117,10 +117,9 @@ fn cell(cell: &Cell, has_ends: bool) -> Markup {
 fn meanings(columns: &[Column]) -> Markup {
     html! {
         @if columns.iter().any(|column| !column.meaning.is_empty()) {
-            dl class="glossary" {
+            p class="setup" {
                 @for column in columns.iter().filter(|column| !column.meaning.is_empty()) {
-                    dt { (text::name(&column.name)) }
-                    dd { (text::sentence(&column.meaning)) }
+                    b { (text::name(&column.name)) } ": " (text::sentence(&column.meaning)) " "
                 }
             }
         }
