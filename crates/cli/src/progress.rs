@@ -99,7 +99,7 @@ impl Progress {
                 self.n_done += 1;
                 format!("seed {seed}, {name}")
             }
-            Event::Finished { .. } => "done".to_owned(),
+            Event::Finished { .. } | Event::Forecast { .. } => "done".to_owned(),
         };
         let text = printable(&text);
         match &mut self.shown {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use trimtab_core::chat::ChatModel;
 use trimtab_data::Locations;
 use trimtab_llm::{
     AddressError, Budget, BudgetConfig, BudgetError, Budgeted, CallStore, CallStoreError,
-    ChatModelConfig, KeyVariable, Mode, ModelAddress, PriceError, PriceFile, Prices, Secret,
-    Server, ServerError, Service, Source, Spent, Stored,
+    ChatModelConfig, Forecast, ForecastTable, KeyVariable, Mode, ModelAddress, Price, PriceError,
+    PriceFile, Prices, Secret, Server, ServerError, Service, Source, Spent, Stored,
 };
 use trimtab_weak_to_strong::ModelConfig;
 
@@ -26,6 +26,18 @@ use crate::local_models::{LocalError, LocalModels};
 
 /// Looks a key up in the environment, by the name of its variable.
 pub type Keys<'a> = dyn Fn(&str) -> Option<Secret> + Sync + 'a;
+
+/// What becomes of a call that is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Calling {
+    /// It is made.
+    #[default]
+    Make,
+    /// It is an error that says why the call is not there.
+    Replay,
+    /// It is counted, and answered with a placeholder: nothing is asked, and nothing is written.
+    Forecast,
+}
 
 /// What calls may cost, and what they do.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -123,9 +135,10 @@ pub(crate) struct ChatModels<'a> {
     store: Arc<CallStore>,
     budget: Arc<Budget>,
     prices: Prices,
-    mode: Mode,
+    calling: Calling,
     keys: &'a Keys<'a>,
     local: LocalModels,
+    forecasts: Mutex<Vec<Arc<Forecast>>>,
     opened: BTreeMap<String, Arc<dyn ChatModel>>,
 }
 
@@ -134,7 +147,7 @@ pub(crate) struct Means<'a> {
     pub(crate) run: &'a Path,
     pub(crate) base: &'a Path,
     pub(crate) calls: &'a CallsConfig,
-    pub(crate) mode: Mode,
+    pub(crate) calling: Calling,
     pub(crate) keys: &'a Keys<'a>,
     pub(crate) local: LocalModels,
 }
@@ -151,7 +164,7 @@ impl<'a> Means<'a> {
             run: folder.path(),
             base: &locations.base_dir,
             calls: &experiment.calls,
-            mode: options.mode,
+            calling: options.calling,
             keys: options.keys,
             local: LocalModels {
                 base: locations.base_dir.clone(),
@@ -175,7 +188,8 @@ impl<'a> ChatModels<'a> {
             store,
             budget: Arc::new(Budget::new(means.calls.budget, spent)),
             prices,
-            mode: means.mode,
+            calling: means.calling,
+            forecasts: Mutex::default(),
             keys: means.keys,
             local: means.local,
             opened: BTreeMap::new(),
@@ -193,7 +207,7 @@ impl<'a> ChatModels<'a> {
             _ => {
                 let source = self.local.open(config)?;
                 let source = source.ok_or_else(|| ChatError::NoChat(name_of(config)))?;
-                self.stored(source)
+                self.stored(source, None)?
             }
         };
         self.opened.insert(key, Arc::clone(&model));
@@ -208,7 +222,7 @@ impl<'a> ChatModels<'a> {
     ) -> Result<Arc<dyn ChatModel>, ChatError> {
         let source = self.local.open_tuned(like, folder)?;
         let source = source.ok_or_else(|| ChatError::NotLocal(name_of(like)))?;
-        Ok(self.stored(source))
+        self.stored(source, None)
     }
 
     /// Where the weights of a local model are.
@@ -222,7 +236,9 @@ impl<'a> ChatModels<'a> {
         let variable = address.key_variable();
         let key = (self.keys)(variable.name());
         // What is stored needs no key.
-        if key.is_none() && matches!(variable, KeyVariable::Needed(_)) && self.mode != Mode::Replay
+        if key.is_none()
+            && matches!(variable, KeyVariable::Needed(_))
+            && self.calling == Calling::Make
         {
             return Err(ChatError::NoKey {
                 model: config.address.clone(),
@@ -232,12 +248,43 @@ impl<'a> ChatModels<'a> {
         let server = Server::new(address, key, config.server.clone())?;
         let price = self.prices.of(&server.name()).cloned();
         let budget = Arc::clone(&self.budget);
+        if self.calling == Calling::Forecast {
+            return self.stored(Arc::new(server), price);
+        }
         let source = Budgeted::new(Arc::new(server), budget, price, Service::Direct)?;
-        Ok(self.stored(Arc::new(source)))
+        self.stored(Arc::new(source), None)
     }
 
-    fn stored(&self, source: Arc<dyn Source>) -> Arc<dyn ChatModel> {
-        Arc::new(Stored::new(source, Arc::clone(&self.store), self.mode))
+    fn stored(
+        &self,
+        source: Arc<dyn Source>,
+        price: Option<Price>,
+    ) -> Result<Arc<dyn ChatModel>, ChatError> {
+        let store = Arc::clone(&self.store);
+        let mode = match self.calling {
+            Calling::Make => Mode::ReadWrite,
+            Calling::Replay => Mode::Replay,
+            Calling::Forecast => {
+                let forecast = Forecast::new(source, Some(store), price, Service::Direct)?;
+                let forecast = Arc::new(forecast);
+                let mut all = self
+                    .forecasts
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                all.push(Arc::clone(&forecast));
+                return Ok(forecast);
+            }
+        };
+        Ok(Arc::new(Stored::new(source, store, mode)))
+    }
+
+    /// What the calls so far would cost, as a table.
+    pub(crate) fn forecast(&self) -> String {
+        let all = self
+            .forecasts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        ForecastTable(all.iter().map(|forecast| forecast.so_far()).collect()).to_string()
     }
 
     /// Sees to it that every answer is on the disk.

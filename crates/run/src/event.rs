@@ -73,6 +73,11 @@ pub enum Event {
         /// Calls of this stage in all.
         of: usize,
     },
+    /// What a run would ask, and what that would cost: a table for people.
+    Forecast {
+        /// The table.
+        table: String,
+    },
     /// A cell is in the ledger.
     CellFinished {
         /// The variant, from 0.
@@ -102,7 +107,7 @@ impl Event {
     /// steps are enough for a curve.
     pub(crate) fn is_logged(&self) -> bool {
         match self {
-            Self::Loading { .. } => false,
+            Self::Loading { .. } | Self::Forecast { .. } => false,
             Self::Step { step, n_steps, .. } => is_milestone(*step, *n_steps),
             Self::Calls { done, of, .. } => done == of,
             _ => true,

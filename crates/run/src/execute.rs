@@ -7,11 +7,10 @@ use trimtab_constitution::{ConstitutionError, StageError};
 use trimtab_core::{KeyError, SampleId};
 use trimtab_data::preferences::PreferenceError;
 use trimtab_data::{DataError, Locations, SplitError};
-use trimtab_llm::Mode;
 use trimtab_weak_to_strong::method::MethodError;
 use trimtab_weak_to_strong::model::ModelError;
 
-use crate::chat_models::{ChatError, Keys};
+use crate::chat_models::{Calling, ChatError, Keys};
 use crate::checkpoints::LoadError;
 use crate::event::Event;
 use crate::experiment::{Experiment, Family};
@@ -34,8 +33,8 @@ pub struct RunOptions<'a> {
     pub n_threads: usize,
     /// Where Hugging Face data are looked for, if anywhere.
     pub hub: Option<trimtab_data::HubConfig>,
-    /// Whether calls that are not stored are made.
-    pub mode: Mode,
+    /// What becomes of calls that are not stored.
+    pub calling: Calling,
     /// Where keys of servers are looked up.
     pub keys: &'a Keys<'a>,
 }
@@ -61,6 +60,9 @@ pub enum RunError {
     /// A role's model cannot be talked to.
     #[error(transparent)]
     Chat(#[from] ChatError),
+    /// Only calls can be foretold.
+    #[error("a dry run foretells calls, and weak-to-strong methods are none")]
+    NoForecast,
     /// The constitution is wrong.
     #[error("{}: {source}", path.display())]
     Constitution {
@@ -153,6 +155,7 @@ impl RunError {
             Self::Folder(error) => Some(error.hint()),
             Self::Checkpoint(error) => Some(error.hint()),
             Self::Chat(error) => error.hint(),
+            Self::NoForecast => Some("run it without --dry-run".into()),
             Self::Constitution { source, .. } => source.hint(),
             Self::Stage(error) => error.hint(),
             Self::Requests(error) => Some(error.hint().into()),
@@ -245,6 +248,9 @@ pub fn execute(
 
     let locations = locations(file, &folder, options);
     match folder.family() {
+        Family::WeakToStrong if options.calling == Calling::Forecast => {
+            return Err(RunError::NoForecast);
+        }
         Family::WeakToStrong => {
             comparison::run(&mut folder, &locations, options, observe)?;
         }

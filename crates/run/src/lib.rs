@@ -19,7 +19,7 @@ pub mod store;
 #[cfg_attr(not(feature = "networks"), path = "tuning_absent.rs")]
 mod tuning;
 
-pub use chat_models::{ChatError, Keys};
+pub use chat_models::{Calling, ChatError, Keys};
 pub use checkpoints::LoadError;
 pub use constitutional_ai::{ConstitutionalAiConfig, MethodFolder, Stage};
 pub use curves::{LossCurve, loss_curves};

@@ -4,9 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use trimtab_llm::Mode;
 use trimtab_report::Report;
-use trimtab_run::{RunOptions, execute};
+use trimtab_run::{Calling, Event, RunOptions, execute};
 
 use crate::environment::Environment;
 use crate::failure::{Failure, note, print};
@@ -26,8 +25,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     jobs: Option<NonZeroUsize>,
     /// Answer every call of a chat model from the run's store; one that is not there is an error
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     replay: bool,
+    /// Ask nothing: say how many calls there would be, and what they would cost
+    #[arg(long)]
+    dry_run: bool,
     /// No progress and no table: only errors, and the report's path
     #[arg(long, short)]
     quiet: bool,
@@ -45,19 +47,24 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         out: arguments.out,
         n_threads: arguments.jobs.map_or(n_processors, NonZeroUsize::get),
         hub: environment.hub(),
-        mode: if arguments.replay {
-            Mode::Replay
-        } else {
-            Mode::ReadWrite
+        calling: match (arguments.replay, arguments.dry_run) {
+            (true, _) => Calling::Replay,
+            (_, true) => Calling::Forecast,
+            _ => Calling::Make,
         },
         keys: &|variable| environment.key(variable),
     };
     let mut progress = Progress::new(arguments.quiet);
-    let result = execute(&arguments.file, &options, &mut |event| {
-        progress.observe(event);
+    let mut forecast = String::new();
+    let result = execute(&arguments.file, &options, &mut |event| match event {
+        Event::Forecast { table } => forecast.push_str(table),
+        event => progress.observe(event),
     });
     progress.finish();
     let folder = result?;
+    if arguments.dry_run {
+        return print(&forecast);
+    }
     let report = Report::of(&folder)?;
     folder
         .write("report.html", report.html().as_bytes())

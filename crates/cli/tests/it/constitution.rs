@@ -184,6 +184,99 @@ fn faults_and_kills_change_nothing() {
 }
 
 #[test]
+fn a_dry_run_asks_nothing_and_foretells_the_calls() {
+    let server = ScriptedServer::builder(script).start().unwrap();
+    let place = place(&server);
+    let said = place.succeed(&["run", "c.toml", "--quiet", "--out", "dry", "--dry-run"]);
+    assert_eq!(server.log().n_received(), 0);
+    assert!(said.stdout.contains("openai:scripted"), "{}", said.stdout);
+    place.succeed(&["run", "c.toml", "--quiet", "--out", "dry"]);
+    // What is stored needs no call.
+    let said = place.succeed(&["run", "c.toml", "--quiet", "--out", "dry", "--dry-run"]);
+    assert_eq!(server.log().n_answered(), n_stored(&place, "dry"));
+    assert!(said.stdout.contains("openai:scripted"), "{}", said.stdout);
+}
+
+#[test]
+fn a_row_says_why_it_is_as_it_is_and_can_be_exported() {
+    let server = ScriptedServer::builder(script).start().unwrap();
+    let place = place(&server);
+    place.succeed(&["run", "c.toml", "--quiet", "--out", "runs/c"]);
+    let exported = place
+        .read("runs/c/exports/0-0-constitutional-ai/preferences.trl-explicit.conversational.jsonl");
+    let row: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+    let id = row["id"].as_str().unwrap();
+    let why = place.succeed(&["label", "why", id]).stdout;
+    for wanted in [id, "judge", "openai:scripted", "principle", "log"] {
+        assert!(why.contains(wanted), "{wanted}: {why}");
+    }
+    assert!(why.lines().all(|line| line.chars().count() <= 80), "{why}");
+    let dialogue = id.split('/').next().unwrap();
+    let why = place
+        .succeed(&["label", "why", &format!("{dialogue}/r2")])
+        .stdout;
+    assert!(
+        why.contains("Critique 1") && why.contains("Revision 2"),
+        "{why}"
+    );
+    let none = place.run(&["label", "why", "nothing/p9"]);
+    assert_eq!(none.code, Some(1));
+
+    let export = [
+        "export",
+        "runs/c",
+        "--format",
+        "openrlhf",
+        "--out",
+        "pairs.jsonl",
+    ];
+    place.succeed(&export);
+    let checked = place.succeed(&["check", "pairs.jsonl"]).stdout;
+    assert!(checked.contains(" rows"), "{checked}");
+    let revisions = [
+        "export",
+        "runs/c",
+        "--format",
+        "trl-prompt-completion",
+        "--what",
+        "revisions",
+        "--out",
+        "sft.parquet",
+    ];
+    place.succeed(&revisions);
+    assert!(place.path("sft.parquet").metadata().unwrap().len() > 100);
+    let unknown = place.run(&["export", "runs/c", "--format", "x", "--out", "y"]);
+    assert!(
+        unknown.stderr.contains("trl-explicit"),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[test]
+fn constitutions_are_shown_linted_and_imported() {
+    let place = Workplace::new();
+    let shown = place.succeed(&["constitution", "show"]).stdout;
+    place.write(
+        "mine.toml",
+        shown.replace("version = 1", "version = 1\ncolour = 3"),
+    );
+    let said = place.run(&["constitution", "lint", "mine.toml"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("colour"), "{}", said.stderr);
+    place.write("mine.toml", &shown);
+    place.succeed(&["constitution", "lint", "mine.toml"]);
+    place.write(
+        "old.json",
+        r#"{"harmful0": {"prompt": ["\n\nCritiqueRequest: What is wrong here?\n\nCritique:"], "edit_request": "\n\nRevisionRequest: Mend it.\n\nRevision:"}}"#,
+    );
+    let imported = place
+        .succeed(&["constitution", "import", "old.json"])
+        .stdout;
+    assert!(imported.contains("What is wrong here?"), "{imported}");
+}
+
+#[test]
 fn what_is_wrong_with_a_server_is_said_at_the_edge() {
     let server = ScriptedServer::builder(script)
         .key("right")

@@ -17,7 +17,7 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 use trimtab_constitution::judge::judge;
 use trimtab_constitution::messages::Prompts;
-use trimtab_constitution::preference::sample;
+use trimtab_constitution::preference::{self, Models, sample};
 use trimtab_constitution::{
     Constitution, Said, SampledPair, StageError, TrainingRows, preference_pair, supervised,
     training_rows,
@@ -32,7 +32,7 @@ use trimtab_data::preferences::{export_demonstrations, export_pairs};
 use trimtab_data::{DataConfig, Locations, PromptSet, load_prompts};
 
 use super::{RunError, RunOptions};
-use crate::chat_models::{ChatModels, Means};
+use crate::chat_models::{Calling, ChatModels, Means};
 use crate::constitutional_ai::{
     Author, ConstitutionalAiConfig, Done, HeldOutReply, MethodFolder, Stage,
 };
@@ -92,8 +92,15 @@ pub(super) fn run(
                     prompts: &prompts,
                     n_threads: options.n_threads,
                 };
-                cell.compute(&mut models, &mut tell)?;
+                match options.calling {
+                    Calling::Make | Calling::Replay => cell.compute(&mut models, &mut tell)?,
+                    Calling::Forecast => cell.foretell(&mut models, &mut tell)?,
+                }
             }
+        }
+        if options.calling == Calling::Forecast {
+            let table = models.forecast();
+            tell(&Event::Forecast { table })?;
         }
     }
     tell(&Event::Finished {
@@ -296,6 +303,49 @@ impl Cell<'_> {
             .filter(|e| !e.format.holds_demonstrations())
         {
             export_pairs(&kept, &self.export_path("preferences", export)?, export)?;
+        }
+        Ok(())
+    }
+
+    /// Asks all that [`Cell::compute`] would, of models that answer with placeholders, and writes nothing. What a tuned
+    /// model would be asked, the assistant is.
+    fn foretell(&self, models: &mut ChatModels<'_>, tell: &mut Tell<'_>) -> Result<(), RunError> {
+        let config = self.config;
+        let roles = &self.experiment.roles;
+        let assistant_config = &roles[Experiment::ASSISTANT].model;
+        let judge_config = roles.get(Experiment::JUDGE).map(|role| &role.model);
+        let assistant = models.open(assistant_config)?;
+        let judging = models.open(judge_config.unwrap_or(assistant_config))?;
+        let seed = Seed(self.seed).child(&config.name());
+        let (worked_on, held_out) = self.split(seed);
+        self.replies(&*assistant, Author::Before, &held_out, seed, tell)?;
+        if config.has(Stage::Supervised) {
+            self.heard(tell, |on_progress| {
+                supervised::run(
+                    &config.supervised,
+                    self.constitution,
+                    &*assistant,
+                    &worked_on,
+                    seed.child("supervised"),
+                    on_progress,
+                )
+            })?;
+        }
+        if config.has(Stage::Preference) {
+            let models = Models {
+                policy: &*assistant,
+                judge: &*judging,
+            };
+            self.heard(tell, |on_progress| {
+                preference::run(
+                    &config.preference,
+                    self.constitution,
+                    models,
+                    &worked_on,
+                    seed.child("preference"),
+                    on_progress,
+                )
+            })?;
         }
         Ok(())
     }
