@@ -4,7 +4,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_core::{Seed, Workplace};
+use trimtab_core::{Seed, SftRow, Workplace};
 use trimtab_nn::chat_tuning::{ChatRow, TuneError as CauseError, tune};
 use trimtab_nn::{Device, DeviceError, Threads, TrainOptions};
 
@@ -43,17 +43,23 @@ impl TuneError {
 pub(crate) fn tune_assistant(
     config: &TuneConfig,
     folder: &Path,
-    rows: &[ChatRow],
+    rows: &[SftRow],
     seed: Seed,
     n_threads: usize,
     out: &Path,
     workplace: &Workplace<'_>,
 ) -> Result<(), TuneError> {
     let device = config.device.open()?;
+    let rows: Vec<ChatRow> = (rows.iter())
+        .map(|row| ChatRow {
+            messages: row.prompt.clone(),
+            reply: row.completion.clone(),
+        })
+        .collect();
     let threads = Threads(n_threads.try_into().unwrap_or(std::num::NonZeroUsize::MIN));
     tune(
         folder,
-        rows,
+        &rows,
         &config.train,
         seed,
         &device,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_core::{Seed, Workplace};
+use trimtab_core::{Seed, SftRow, Workplace};
 
 /// How an assistant learns, of which nothing is read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -27,4 +27,17 @@ impl TuneError {
             }
         }
     }
+}
+
+/// Refuses.
+pub(crate) fn tune_assistant(
+    _: &TuneConfig,
+    _: &Path,
+    _: &[SftRow],
+    _: Seed,
+    _: usize,
+    _: &Path,
+    _: &Workplace<'_>,
+) -> Result<(), TuneError> {
+    Err(TuneError::NoNetworks)
 }

@@ -1,5 +1,6 @@
 //! Constitutional AI against a scripted server: faults, kills and wrong settings, by the real program.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use trimtab_core::Seed;
@@ -339,4 +340,50 @@ fn a_key_is_written_nowhere() {
     for said in [&output.stdout, &output.stderr] {
         assert!(!String::from_utf8_lossy(said).contains("sk-very-secret"));
     }
+}
+
+#[test]
+fn the_organism_goes_through_every_stage_offline() {
+    let place = Workplace::new();
+    let example =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/constitutional-ai.toml");
+    place.write("o.toml", std::fs::read(example).unwrap());
+    let command = |out: &'static str| {
+        let mut command = vec!["run", "o.toml", "--out", out];
+        for set in [
+            "seeds=1",
+            "data.limit=24",
+            "data.test=8",
+            "method.0.tune.train.epochs=1",
+        ] {
+            command.extend(["--set", set]);
+        }
+        command
+    };
+    let said = place.run(&command("o"));
+    if said.stderr.contains("built without them") {
+        assert_eq!(said.code, Some(1));
+        assert!(
+            said.stderr.contains("--features networks"),
+            "{}",
+            said.stderr
+        );
+        say("SKIPPED: this trimtab was built without networks");
+        return;
+    }
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    for stage in [
+        "first replies",
+        "revision 3",
+        "held out, tuned",
+        "right, by gold",
+    ] {
+        assert!(said.stdout.contains(stage), "{stage}: {}", said.stdout);
+    }
+    // The same seed makes the same files, and what is done is not done again.
+    place.succeed(&command("again"));
+    assert_eq!(made(&place, "o"), made(&place, "again"));
+    let before = n_stored(&place, "o");
+    place.succeed(&command("o"));
+    assert_eq!(n_stored(&place, "o"), before);
 }

@@ -10,7 +10,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-#[cfg(feature = "networks")]
 use std::sync::mpsc;
 use std::time::Instant;
 
@@ -22,12 +21,10 @@ use trimtab_constitution::{
     Constitution, Said, SampledPair, StageError, TrainingRows, preference_pair, supervised,
     training_rows,
 };
-use trimtab_core::Seed;
 use trimtab_core::chat::{
     Answer, Ask, ChatModel, Failure, FailureClass, Generation, Message, PromptRow, Request, Role,
 };
-#[cfg(feature = "networks")]
-use trimtab_core::{Folders, TrainingStep, Workplace};
+use trimtab_core::{Folders, Seed, SftRow, TrainingStep, Workplace};
 use trimtab_data::preferences::{export_demonstrations, export_pairs};
 use trimtab_data::{DataConfig, Locations, PromptSet, load_prompts};
 
@@ -498,26 +495,18 @@ impl Cell<'_> {
         Ok(folder.join(export.file_name(stem)))
     }
 
-    #[cfg(feature = "networks")]
+    /// Tunes the assistant on `rows`; the folder of what it becomes.
     fn tune(
         &self,
         models: &ChatModels<'_>,
         assistant: &trimtab_weak_to_strong::ModelConfig,
-        rows: &[trimtab_core::SftRow],
+        rows: &[SftRow],
         seed: Seed,
         tell: &mut Tell<'_>,
     ) -> Result<std::path::PathBuf, RunError> {
-        use trimtab_nn::chat_tuning::ChatRow;
-
         let folder = models.folder_of(assistant)?;
         let cell = self.folder.path().file_name().unwrap_or_default();
         let out = self.run.join("models").join(cell).join("tuned");
-        let rows: Vec<ChatRow> = (rows.iter())
-            .map(|row| ChatRow {
-                messages: row.prompt.clone(),
-                reply: row.completion.clone(),
-            })
-            .collect();
         let folders = Folders {
             state: self.run.join("trainings").join(cell),
             models: self.run.join("models").join(cell),
@@ -535,7 +524,7 @@ impl Cell<'_> {
                     crate::tuning::tune_assistant(
                         &self.config.tune,
                         &folder,
-                        &rows,
+                        rows,
                         seed.child("tune"),
                         self.n_threads,
                         out,
@@ -566,18 +555,5 @@ impl Cell<'_> {
         // What is left of the training is of no use any more.
         drop(std::fs::remove_dir_all(&folders.state));
         Ok(out)
-    }
-
-    #[cfg(not(feature = "networks"))]
-    fn tune(
-        &self,
-        models: &ChatModels<'_>,
-        assistant: &trimtab_weak_to_strong::ModelConfig,
-        _: &[trimtab_core::SftRow],
-        _: Seed,
-        _: &mut Tell<'_>,
-    ) -> Result<std::path::PathBuf, RunError> {
-        models.folder_of(assistant)?;
-        Err(crate::tuning::TuneError::NoNetworks.into())
     }
 }
