@@ -132,7 +132,7 @@ impl RawTensor {
         Some(Self {
             dtype: Dtype::F16,
             shape: self.shape.clone(),
-            bytes: halves.flat_map(|x| x.to_le_bytes()).collect(),
+            bytes: halves.flat_map(f16::to_le_bytes).collect(),
         })
     }
 }
