@@ -1,6 +1,6 @@
 """Trains the same transformers here and in PyTorch, in turns, and prints ratios.
 
-    transformers.py TRAIN_LANGUAGE_MODEL [--rounds N] [--models A,B] [--threads 1,2] [--plain]
+    transformers.py TRAIN_LANGUAGE_MODEL [--rounds N] [--models A,B] [--threads 1,2] [--plain] [--device vulkan]
 
 called by transformers.sh. Models are GPT-2s with random weights, which go from PyTorch to us as a checkpoint
 in Hugging Face's layout; tokens are random too. Both sides minimise the cross-entropy of the next token, head tied, by
@@ -15,7 +15,10 @@ Memory is the most that was resident (VmHWM), whole processes; beside it, what w
 before its first step, since importing PyTorch alone takes some 800 MB (libtorch without Python and CUDA: 765 MB on A,
 265 MB on B, measured through tch 0.26).
 
-Losses of all sides must agree to 1e-4. Generation (batch 1 and 32) will stand below training: see GENERATION.
+With --device, both sides train on a graphics card: PyTorch through CUDA, we through what is named, plain operations
+only. Wall time is what counts there.
+
+Losses of all sides must agree to 1e-4 (1e-3 on a graphics card). Generation has a bench of its own: generation.py.
 """
 
 import argparse
@@ -54,11 +57,9 @@ class Model:
 MODELS = {
     "A": Model(layers=6, width=256, heads=8, vocab=8192, len=128, batch=16, steps=3),
     "B": Model(layers=4, width=128, heads=4, vocab=1024, len=64, batch=32, steps=12),
+    # For graphics cards: GPT-2's own size.
+    "C": Model(layers=12, width=768, heads=12, vocab=50257, len=512, batch=8, steps=6),
 }
-
-# What generation will be compared on: (model, batch, prompt, new tokens). Not measured yet.
-GENERATION = [("A", 1, 16, 112), ("A", 32, 16, 112)]
-
 
 class Gpt2(torch.nn.Module):
     """Parameters are called as in Hugging Face's checkpoints."""
@@ -138,12 +139,17 @@ def make(name, folder):
     tokens.tofile(folder / "tokens.u32")
 
 
-def torch_side(name, tokens, threads):
+def torch_side(name, tokens, threads, device):
     """The other side's process: as crates/nn/examples/train_language_model.rs."""
     torch.set_num_threads(threads)
     m = MODELS[name]
     model = Gpt2(m)
-    batches = torch.from_numpy(np.fromfile(tokens, "<u4").astype(np.int64)).view(N_BATCHES, m.batch, m.len)
+    if device != "cpu":
+        torch.backends.cuda.matmul.allow_tf32 = False
+        model.p = {key: torch.nn.Parameter(value.detach().to(device)) for key, value in model.p.items()}
+        for key, value in model.p.items():
+            model.register_parameter(key.replace(".", "_"), value)
+    batches = torch.from_numpy(np.fromfile(tokens, "<u4").astype(np.int64)).view(N_BATCHES, m.batch, m.len).to(device)
     groups = [
         {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": 0.01},
         {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0},
@@ -212,11 +218,13 @@ def compare(name, threads, arguments):
         folder = Path(folder)
         make(name, folder)
         ours = [arguments.train, folder, folder / "tokens.u32", m.batch, m.len]
+        theirs = "cpu" if arguments.device == "cpu" else "cuda"
         one = {key: str(threads) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        sides = {"torch": Side([sys.executable, __file__, "--torch-side", name, folder / "tokens.u32", threads], one)}
-        sides["fused"] = Side([*ours, "fused", threads])
-        if arguments.plain:
-            sides["plain"] = Side([*ours, "plain", threads])
+        sides = {"torch": Side([sys.executable, __file__, "--torch-side", name, folder / "tokens.u32", threads, theirs], one)}
+        if arguments.device == "cpu":
+            sides["fused"] = Side([*ours, "fused", threads])
+        if arguments.plain or arguments.device != "cpu":
+            sides["plain"] = Side([*ours, "plain", threads, arguments.device])
         took = {side: [] for side in sides}
         for side in sides.values():
             side.run(1)
@@ -233,11 +241,11 @@ def compare(name, threads, arguments):
             )
             if side != "torch":
                 for i, what in enumerate(["CPU", "wall"]):
-                    ratios = [theirs[i] / mine[i] for theirs, mine in zip(took["torch"], took[side])]
+                    ratios = [torchs[i] / mine[i] for torchs, mine in zip(took["torch"], took[side])]
                     line += f"  {what} x{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
                 line += f"  loss apart {apart:.1e}"
             print(line, flush=True)
-            if not apart < TOLERANCE:
+            if not apart < TOLERANCE * (1 if arguments.device == "cpu" else 10):
                 sys.exit(f"{side} and torch do not agree: {process.losses} {sides['torch'].losses}")
         for side in sides.values():
             side.close()
@@ -245,7 +253,7 @@ def compare(name, threads, arguments):
 
 def main():
     if sys.argv[1] == "--torch-side":
-        torch_side(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        torch_side(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
         return
     parser = argparse.ArgumentParser()
     parser.add_argument("train")
@@ -253,6 +261,7 @@ def main():
     parser.add_argument("--models", default="A,B")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--plain", action="store_true", help="the composition of burn's operations too")
+    parser.add_argument("--device", default="cpu", help="what we train on: cpu, vulkan, cuda, metal")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"PyTorch {torch.__version__}; {arguments.rounds} rounds in turns; load {load:.1f} on {os.cpu_count()} cores")

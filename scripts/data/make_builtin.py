@@ -5,7 +5,7 @@
     make_builtin.py SHARED --check        recomputes everything and compares it with what is there
     make_builtin.py --check               compares the check sums only (needs no SHARED)
 
-SHARED holds `data/` (`pang_lee_sentiment`, `chess_puzzles`, `hh_rlhf_harmless`) and
+SHARED holds `data/` (`pang_lee_sentiment`, `chess_puzzles`, `hh_rlhf_harmless`, `llmbar`, `pandalm_human`) and
 `models/all-MiniLM-L6-v2/`. Python 3.11 with numpy, tokenizers and safetensors; some five minutes on two
 cores. Chess puzzles and pairs of replies need none of the three: `--only NAME` makes or checks one set.
 
@@ -17,7 +17,8 @@ Sentences are ranked within their class and n/2 of each are kept, classes altern
 file is balanced in classes (to one sentence) and in the split (to three). A sentence repeats another if
 it has the same words. A puzzle repeats another if its pieces stand alike. A pair of replies repeats
 another if its prompt has the same words, so no prompt is in two splits; pairs with more than one turn,
-an empty reply or two equal ones are left out. For pairs the share of test pairs whose shorter reply (in
+an empty reply or two equal ones are left out. LLMBar and PandaLM ask several things of one prompt, so there
+prompts are ranked and split, and the pairs of one stay together, ranked within it. For pairs the share of test pairs whose shorter reply (in
 words) was preferred is computed, ties counting half; SOURCE.md must say it.
 
 The features of chess moves are computed by the program itself, from the file that this script writes:
@@ -61,6 +62,8 @@ FILES = {
     "subjectivity": ["subjectivity.jsonl.gz", f"{ENCODER}.f16"],
     "chess-puzzles": ["chess-puzzles.jsonl.gz", "chess-search.f16"],
     "hh-harmless": ["hh-harmless.jsonl.gz"],
+    "llmbar": ["llmbar.jsonl.gz"],
+    "pandalm": ["pandalm.jsonl.gz"],
 }
 
 
@@ -133,6 +136,48 @@ def choose_pairs(source: Path) -> list[dict]:
             seen.add(prompt)
             chosen.append(pair | {"split": split_of(len(chosen))})
     return chosen
+
+
+def split_by_prompt(pairs: list[dict]) -> list[dict]:
+    """Ranks prompts, and pairs within each; splits by prompt."""
+    by_prompt: dict[tuple[str, ...], list[dict]] = {}
+    for pair in pairs:
+        if pair["chosen"].strip() and pair["rejected"].strip() and pair["chosen"] != pair["rejected"]:
+            by_prompt.setdefault(words_of(pair["text"]), []).append(pair)
+    groups = [sorted(group, key=lambda pair: rank(pair["id"])) for group in by_prompt.values()]
+    groups.sort(key=lambda group: rank(group[0]["id"]))
+    return [pair | {"split": split_of(n)} for n, group in enumerate(groups) for pair in group]
+
+
+def choose_llmbar(source: Path) -> list[dict]:
+    """The pairs written for LLMBar; those that it takes over from other sets are left out."""
+    pairs = []
+    for row in read(source):
+        if row["subset"].startswith("LLMBar/"):
+            outputs = [row["output_1"], row["output_2"]]
+            chosen, rejected = outputs if row["label"] == 1 else outputs[::-1]
+            subset = row["subset"].removeprefix("LLMBar/").casefold()
+            pair = {"id": row["id"].removeprefix("LLMBar/").casefold(), "text": row["input"]}
+            pairs.append(pair | {"chosen": chosen, "rejected": rejected, "subset": subset})
+    return split_by_prompt(pairs)
+
+
+def choose_pandalm(source: Path) -> list[dict]:
+    """What most of three annotators prefer; where most say that it is a tie, or none has most, there is no pair."""
+    pairs = []
+    for row in read(source):
+        votes = [row[f"annotator{n}"] for n in (1, 2, 3)]
+        label = next((answer for answer in (1, 2) if votes.count(answer) >= 2), None)
+        if label is None:
+            continue
+        given = str(row["input"]).strip()
+        text = row["instruction"].strip() + (f"\n\n{given}" if given else "")
+        # A reply that is one word, True or False, is a boolean in the source.
+        replies = [str(row[side]).strip() for side in ("response1", "response2")]
+        chosen, rejected = replies if label == 1 else replies[::-1]
+        pair = {"id": f"pandalm-{row['idx']:03}", "text": text, "chosen": chosen, "rejected": rejected}
+        pairs.append(pair | {"annotators": votes.count(label)})
+    return split_by_prompt(pairs)
 
 
 def shorter_is_chosen(pairs: list[dict]) -> float:
@@ -271,6 +316,14 @@ def put_rows(name: str, rows: list[dict], licence: Path, args):
     print(f"{name}: {len(rows)} rows, {sum(row['split'] == 'test' for row in rows)} of them test")
 
 
+def put_baseline(name: str, pairs: list[dict], args):
+    """Prints what preferring the shorter reply comes to, or finds it in SOURCE.md."""
+    share = f"{shorter_is_chosen(pairs):.3f}".lstrip("0")
+    print(f"{name}: the shorter reply is the preferred one in {share} of the test pairs")
+    if args.check and share not in (args.out / name / "SOURCE.md").read_text():
+        sys.exit(f"{name}: SOURCE.md has another baseline")
+
+
 def put_features(name: str, features, args):
     """Writes the features, or compares them with what is there."""
     file = args.out / name / f"{ENCODER}.f16"
@@ -309,10 +362,15 @@ def main():
     if "hh-harmless" in wanted:
         pairs = choose_pairs(data / "hh_rlhf_harmless" / "harmless-single-turn.jsonl.gz")
         put_rows("hh-harmless", pairs, data / "hh_rlhf_harmless", args)
-        share = f"{shorter_is_chosen(pairs):.3f}".lstrip("0")
-        print(f"hh-harmless: the shorter reply is the preferred one in {share} of the test pairs")
-        if args.check and share not in (args.out / "hh-harmless" / "SOURCE.md").read_text():
-            sys.exit("hh-harmless: SOURCE.md has another baseline")
+        put_baseline("hh-harmless", pairs, args)
+    if "llmbar" in wanted:
+        pairs = choose_llmbar(data / "llmbar" / "llmbar.jsonl.gz")
+        put_rows("llmbar", pairs, data / "llmbar", args)
+        put_baseline("llmbar", pairs, args)
+    if "pandalm" in wanted:
+        pairs = choose_pandalm(data / "pandalm_human" / "testset-v1.jsonl.gz")
+        put_rows("pandalm", pairs, data / "pandalm_human", args)
+        put_baseline("pandalm", pairs, args)
     sentences = [row for row in SENTENCE_SETS if row[0] in wanted]
     if sentences:
         global np

@@ -1,5 +1,9 @@
 //! The subcommands, a file each.
 
+mod check;
+mod constitution;
+mod export;
+mod label;
 mod report;
 mod run;
 mod schema;
@@ -15,6 +19,16 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Re-make the report of a run, or compare two runs
     Report(report::Arguments),
+    /// Labels of preference pairs: why a row is as it is
+    #[command(subcommand)]
+    Label(label::Command),
+    /// Write what a run of constitutional AI made as a file for another program
+    Export(export::Arguments),
+    /// Look for what is wrong with a file of preference pairs before anything is trained on it
+    Check(check::Arguments),
+    /// Constitutions: the default one, a file's faults, files of other shapes
+    #[command(subcommand)]
+    Constitution(constitution::Command),
     /// Print the JSON schema of experiment files
     Schema,
 }
@@ -24,6 +38,10 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(arguments),
             Self::Report(arguments) => report::run(&arguments),
+            Self::Label(command) => label::run(&command),
+            Self::Export(arguments) => export::run(&arguments),
+            Self::Check(arguments) => check::run(&arguments),
+            Self::Constitution(command) => constitution::run(&command),
             Self::Schema => schema::run(),
         }
     }

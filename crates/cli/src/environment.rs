@@ -5,6 +5,7 @@
 //! | `HF_HUB_CACHE`, `HF_HOME`, `HOME` | where the Hugging Face cache is: the first that is set |
 //! | `HF_HUB_OFFLINE` | `1`: never ask the hub |
 //! | `HF_ENDPOINT` | another hub |
+//! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` | keys of servers; they are written nowhere |
 //! | `NO_COLOR`, `CLICOLOR_FORCE` | whether output is coloured, when the terminal does not say |
 //! | `COLUMNS` | the width of tables, when stdout is no terminal |
 
@@ -12,6 +13,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use trimtab_data::{HubConfig, Network};
+use trimtab_llm::Secret;
 
 /// What the environment says.
 pub(crate) struct Environment {
@@ -34,6 +36,15 @@ impl Environment {
             width,
             colour: choice != anstream::ColorChoice::Never,
         }
+    }
+
+    /// The key of a server, by the name of its variable.
+    #[expect(
+        clippy::unused_self,
+        reason = "everything read from the environment is asked of it"
+    )]
+    pub(crate) fn key(&self, name: &str) -> Option<Secret> {
+        variable(name).map(Secret::new)
     }
 
     /// The hub and its local cache; none where there is no home to keep one in.

@@ -16,8 +16,23 @@ pub(crate) enum Failure {
     Run(Box<RunError>),
     /// While summing up.
     Summary(Box<SummaryError>),
+    /// Anything else that the user can mend.
+    Other {
+        /// What happened.
+        error: Box<dyn Error>,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// Writing to stdout.
     Output(io::Error),
+}
+
+impl Failure {
+    /// What happened, and what to do about it.
+    pub(crate) fn other(error: impl Into<Box<dyn Error>>, hint: Option<String>) -> Self {
+        let error = error.into();
+        Self::Other { error, hint }
+    }
 }
 
 impl From<RunError> for Failure {
@@ -46,6 +61,7 @@ impl Failure {
                 RunError::File(error) => render(&handler, error),
                 other => Plain::new(other, other.hint().as_deref()).render(&handler),
             },
+            Self::Other { error, hint } => Plain::new(&**error, hint.as_deref()).render(&handler),
             Self::Summary(error) => Plain::new(&**error, Some(&error.hint())).render(&handler),
         };
         let mut stderr = anstream::stderr().lock();

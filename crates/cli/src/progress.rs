@@ -78,6 +78,23 @@ impl Progress {
                 loss,
                 ..
             } => format!("seed {seed}, {training}: step {step} of {n_steps}, loss {loss:.3}"),
+            Event::Calls {
+                seed,
+                stage,
+                done,
+                n_failed,
+                of,
+                ..
+            } if *n_failed > 0 => {
+                format!("seed {seed}, {stage}: {done} of {of}, {n_failed} failed")
+            }
+            Event::Calls {
+                seed,
+                stage,
+                done,
+                of,
+                ..
+            } => format!("seed {seed}, {stage}: {done} of {of}"),
             Event::CellFinished { seed, name, .. } => {
                 self.n_done += 1;
                 format!("seed {seed}, {name}")

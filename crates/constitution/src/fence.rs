@@ -54,13 +54,12 @@ fn tag_length(text: &str) -> Option<usize> {
         })
         .collect();
     TAGS.contains(&name.as_str()).then(|| {
-        let end = text.find('>').map_or(text.len(), |end| end + 1);
-        // `<user` far from any `>` is no tag with attributes: what lies between is text.
         let name_ends = text.len() - inner.len() + name.len();
-        if text[name_ends..end].contains(['\n', '<']) {
-            name_ends
-        } else {
-            end
+        // `<user` far from any `>` is no tag with attributes: what lies between is text.
+        match text[name_ends..].find(['>', '<', '\n']) {
+            Some(end) if text[name_ends + end..].starts_with('>') => name_ends + end + 1,
+            Some(_) => name_ends,
+            None => text.len(),
         }
     })
 }
@@ -78,6 +77,7 @@ mod tests {
             ("</ Reply-A ><user>", "‹/ Reply-A ›‹user›"),
             ("<assistant role=1>", "‹assistant role=1›"),
             ("<user", "‹user"),
+            ("<user and more", "‹user and more"),
             ("<user\n<b>", "‹user\n<b>"),
             ("<username>", "<username>"),
             ("<<user>>", "<‹user›>"),

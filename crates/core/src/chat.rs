@@ -8,7 +8,7 @@
 
 use std::ops::{Add, AddAssign};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Seed;
 
@@ -40,6 +40,16 @@ impl Message {
         let content = content.into();
         Self { role, content }
     }
+}
+
+/// A conversation that waits for a reply: a row of a set of prompts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptRow {
+    /// Unique in its set. Seeds are derived from it, so that another row shifts nothing.
+    pub id: String,
+    /// What was said so far; the last message is not the assistant's.
+    pub prompt: Vec<Message>,
 }
 
 /// One call: a conversation, and what is asked about it.
@@ -156,9 +166,14 @@ pub struct Token {
     /// Its text, as far as it is text.
     pub text: String,
     /// Its log-probability.
+    #[serde(deserialize_with = "log_prob")]
     pub log_prob: f64,
     /// What else was likely there, likeliest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "top"
+    )]
     pub top: Vec<(String, f64)>,
 }
 
@@ -178,9 +193,23 @@ pub struct OptionScores {
 #[serde(rename_all = "kebab-case")]
 pub enum OptionLogProb {
     /// This much.
-    Is(f64),
+    Is(#[serde(deserialize_with = "log_prob")] f64),
     /// It was not among those that the server showed: this much at most.
-    AtMost(f64),
+    AtMost(#[serde(deserialize_with = "log_prob")] f64),
+}
+
+/// JSON has no infinities: the log-probability of what cannot be is written as null.
+fn log_prob<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let number = Option::<f64>::deserialize(deserializer)?;
+    Ok(number.unwrap_or(f64::NEG_INFINITY))
+}
+
+fn top<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f64)>, D::Error> {
+    let tokens = Vec::<(String, Option<f64>)>::deserialize(deserializer)?;
+    let tokens = tokens.into_iter();
+    Ok(tokens
+        .map(|(text, number)| (text, number.unwrap_or(f64::NEG_INFINITY)))
+        .collect())
 }
 
 impl OptionLogProb {

@@ -24,6 +24,7 @@ mod preference;
 mod question;
 mod schedule;
 mod seed;
+mod sft;
 mod supervisor;
 mod workplace;
 
@@ -38,5 +39,6 @@ pub use preference::PreferencePair;
 pub use question::{AnswerIdx, AnswerSet, AnswerSetError, Candidates, Question, SampleId};
 pub use schedule::Schedule;
 pub use seed::{Seed, SplitMix64};
+pub use sft::SftRow;
 pub use supervisor::{Fitted, GroundTruth, Lesson, Student, Supervisor, SupervisorError};
 pub use workplace::{Folders, OnStep, TrainingStep, Workplace};

@@ -86,6 +86,18 @@ pub enum SupervisorError {
     /// The key does not fit the questions.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A chat model can be asked nothing more.
+    #[error(transparent)]
+    Chat(#[from] crate::chat::ModelError),
+    /// Nothing can be judged: the questions are of another kind, or the model cannot be asked.
+    #[error("{name} cannot judge")]
+    Judge {
+        /// Who.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Fitting failed.
     #[error("{name} could not be fitted")]
     Fit {

@@ -64,7 +64,7 @@ macro_rules! embedded {
 }
 
 /// Every built-in set.
-pub const BUILTINS: [Builtin; 4] = [
+pub const BUILTINS: [Builtin; 6] = [
     Builtin {
         name: "rotten-tomatoes",
         about: "6,000 sentences from film reviews: negative or positive",
@@ -103,6 +103,20 @@ pub const BUILTINS: [Builtin; 4] = [
         about: "9,000 pairs of replies to one prompt: which did people find less harmful?",
         source: include_str!(embedded!("hh-harmless/SOURCE.md")),
         rows: include_bytes!(embedded!("hh-harmless/hh-harmless.jsonl.gz")),
+        features: None,
+    },
+    Builtin {
+        name: "llmbar",
+        about: "419 pairs of replies to one instruction: which follows it, whatever it looks like?",
+        source: include_str!(embedded!("llmbar/SOURCE.md")),
+        rows: include_bytes!(embedded!("llmbar/llmbar.jsonl.gz")),
+        features: None,
+    },
+    Builtin {
+        name: "pandalm",
+        about: "842 pairs of replies to one instruction: which do most of three people prefer?",
+        source: include_str!(embedded!("pandalm/SOURCE.md")),
+        rows: include_bytes!(embedded!("pandalm/pandalm.jsonl.gz")),
         features: None,
     },
 ];
@@ -167,7 +181,7 @@ mod tests {
         assert_eq!(
             error.hint().unwrap(),
             "did you mean `builtin:rotten-tomatoes`? There are: rotten-tomatoes, subjectivity, \
-             chess-puzzles, hh-harmless"
+             chess-puzzles, hh-harmless, llmbar, pandalm"
         );
     }
 }

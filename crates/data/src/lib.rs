@@ -19,6 +19,8 @@
 //! - Features of large files are kept in a binary cache, so that a run that is resumed does not parse
 //!   gigabytes again ([`CacheUse`]); a run that is finished need not load them at all
 //!   ([`fingerprint`]).
+//! - [`load_prompts`] reads conversations that wait for a reply.
+//! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
 //!   scripts draw.
 //!
@@ -39,6 +41,8 @@ mod json_row;
 mod jsonl;
 mod numpy_rng;
 mod parquet_file;
+pub mod preferences;
+mod prompts;
 mod python_rng;
 mod rows;
 mod source;
@@ -53,6 +57,7 @@ pub use error::{DataError, Place};
 pub use hub::{HubConfig, Network};
 pub use hub_model::model_folder;
 pub use numpy_rng::NumpyRng;
+pub use prompts::{PromptSet, load_prompts};
 pub use python_rng::PythonRng;
 pub use rows::Part;
 pub use source::{Fingerprint, Locations, fingerprint};

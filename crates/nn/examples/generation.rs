@@ -1,6 +1,6 @@
 //! Writes greedy continuations and says what they took: our side of `bench/generation.sh`.
 //!
-//!     generation FOLDER
+//!     generation FOLDER [DEVICE]
 //!
 //! FOLDER is a checkpoint with a tokenizer. Each line of stdin is a task, answered with one line on stdout:
 //! `{"prompts": [[1, 2], …], "n_new": 128, "engine": "fast" or "reference"}` in,
@@ -31,7 +31,11 @@ struct Task {
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::args().nth(1).ok_or("usage: generation FOLDER")?;
     let folder = Path::new(&folder);
-    let model = Checkpoint::open(folder)?.load(&Device::Cpu.open()?)?;
+    let device: Device = match env::args().nth(2) {
+        None => Device::Cpu,
+        Some(name) => name.parse()?,
+    };
+    let model = Checkpoint::open(folder)?.load(&device.open()?)?;
     let fast = LanguageModel::new(&model)?.with_end_of_text([]);
     let reference = LanguageModel::reference(&model)?.with_end_of_text([]);
     let d = fast.definition();

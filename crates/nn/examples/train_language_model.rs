@@ -1,7 +1,7 @@
 //! Trains a checkpoint on the next token, as many steps at a time as it is told to: our side of `bench/transformers.sh`.
 //!
 //! ```text
-//! train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS
+//! train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS [DEVICE]
 //! ```
 //!
 //! `TOKENS` holds ids, u32 little-endian, cut into batches of `BATCH` rows of `LEN` one after the other and begun
@@ -25,10 +25,24 @@ const RATE: f64 = 1e-3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, tokens, n_rows, len, operations, threads] = &arguments[..] else {
+    let [
+        folder,
+        tokens,
+        n_rows,
+        len,
+        operations,
+        threads,
+        device @ ..,
+    ] = &arguments[..]
+    else {
         return Err(
-            "usage: train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS".into(),
+            "usage: train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS [DEVICE]"
+                .into(),
         );
+    };
+    let device: Device = match device {
+        [] => Device::Cpu,
+        [name, ..] => name.parse()?,
     };
     let (n_rows, len): (usize, usize) = (n_rows.parse()?, len.parse()?);
     let operations = match operations.as_str() {
@@ -45,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         TokenBatch::new(&rows, Padding::Right)
     });
     let batches = batches.collect::<Result<Vec<_>, _>>()?;
-    let model = Checkpoint::open(Path::new(folder))?.load(&Device::Cpu.open()?)?;
+    let model = Checkpoint::open(Path::new(folder))?.load(&device.open()?)?;
     let transformer = model
         .transformer
         .with_operations(operations, Threads(threads.parse()?));

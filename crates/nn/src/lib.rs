@@ -8,7 +8,7 @@
 //! - [`language_model`]: training on the next token; [`chat_tuning`]: training on the replies of conversations;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
 //! - [`generate`], [`score`]: a language model that writes ([`sampling`]), and one that says how likely texts are;
-//! - [`chat`], [`chat_template`]: messages into prompts, and replies;
+//! - [`chat`], [`chat_template`]: messages into prompts, and replies; [`local_chat`]: asked as any other chat model;
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
 //!   or all, which goes on where it was killed.
 //!
@@ -32,6 +32,7 @@ pub mod fused;
 pub mod generate;
 pub mod language_model;
 mod layout;
+pub mod local_chat;
 pub mod lora;
 mod memory;
 mod safetensors_file;
@@ -57,6 +58,7 @@ pub use generate::{
     Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Progress, Request,
 };
 pub use language_model::LanguageModelTrainer;
+pub use local_chat::LocalChat;
 pub use lora::{LinearMap, LoraOptions};
 pub use sampling::{Sampling, SamplingError};
 pub use save::{Precision, SaveError};

@@ -149,7 +149,7 @@ impl Rows<'_> {
 }
 
 /// The shortest digits that read back as the same number; empty where there is none.
-fn digits(x: f64) -> String {
+pub(crate) fn digits(x: f64) -> String {
     if x.is_finite() {
         x.to_string()
     } else {
@@ -157,7 +157,7 @@ fn digits(x: f64) -> String {
     }
 }
 
-fn name(raw: &str) -> String {
+pub(crate) fn name(raw: &str) -> String {
     let shown = text::name(raw);
     if shown.starts_with(['=', '+', '-', '@']) {
         format!("'{shown}")
@@ -166,10 +166,10 @@ fn name(raw: &str) -> String {
     }
 }
 
-struct Table(::csv::Writer<Vec<u8>>);
+pub(crate) struct Table(::csv::Writer<Vec<u8>>);
 
 impl Table {
-    fn new(header: &[&str]) -> Self {
+    pub(crate) fn new(header: &[&str]) -> Self {
         let writer = ::csv::WriterBuilder::new()
             .terminator(::csv::Terminator::CRLF)
             .from_writer(Vec::new());
@@ -178,13 +178,13 @@ impl Table {
         table
     }
 
-    fn row(&mut self, fields: &[&str]) {
+    pub(crate) fn row(&mut self, fields: &[&str]) {
         self.0
             .write_record(fields)
             .expect("rows are as long as the header, and memory takes them");
     }
 
-    fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         let bytes = self.0.into_inner().expect("memory takes every byte");
         String::from_utf8(bytes).expect("only text was written")
     }

@@ -73,7 +73,7 @@ const SECTIONS: [(&str, &str); 8] = [
     ("glossary", "Glossary"),
 ];
 
-fn page(title: &str, body: &Markup) -> String {
+pub(crate) fn page(title: &str, body: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -123,7 +123,7 @@ fn dagger(method: &MethodSummary) -> Markup {
 }
 
 /// Two cells: the estimate, and its interval in quieter type.
-fn interval_cells(estimate: &str, ends: &str) -> Markup {
+pub(crate) fn interval_cells(estimate: &str, ends: &str) -> Markup {
     html! {
         td class="estimate" { (estimate) }
         td class="ends" { (ends) }
@@ -142,7 +142,7 @@ fn accuracy_pair(accuracies: [f64; 2]) -> Markup {
 }
 
 /// A figure drawn for a page and, once or more, for a phone.
-fn figure(wide: &[svg::Picture], narrow: &[svg::Picture], caption: &Markup) -> Markup {
+pub(crate) fn figure(wide: &[svg::Picture], narrow: &[svg::Picture], caption: &Markup) -> Markup {
     html! {
         figure {
             figcaption { (caption) }

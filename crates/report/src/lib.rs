@@ -1,6 +1,8 @@
 //! Tables, plots and pages from a finished or unfinished run.
 
+pub mod constitutional_ai;
 pub mod csv;
+pub mod document;
 pub mod glossary;
 pub mod html;
 pub mod json;
@@ -14,7 +16,10 @@ pub mod terminal;
 mod example;
 mod number;
 mod ranking;
+mod report;
 mod text;
 
+pub use document::Document;
+pub use report::Report;
 pub use summarise::{SummaryError, compare, summarise};
 pub use summary::{Comparison, Summary};

@@ -101,15 +101,21 @@ pub fn render_comparison(comparison: &Comparison) -> String {
     page.0
 }
 
-struct Page(String);
+#[derive(Default)]
+pub(crate) struct Page(String);
 
 impl Page {
-    fn line(&mut self, line: &str) {
+    /// The whole text.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');
     }
 
-    fn row(&mut self, cells: &[String]) {
+    pub(crate) fn row(&mut self, cells: &[String]) {
         self.line(&format!("| {} |", cells.join(" | ")));
     }
 
@@ -271,12 +277,12 @@ fn link(metric: Metric, label: &str) -> String {
     format!("[{label}](#{})", metric.anchor())
 }
 
-fn name(raw: &str) -> String {
+pub(crate) fn name(raw: &str) -> String {
     escape(&text::name(raw))
 }
 
 /// Takes the meaning out of every character that has one in Markdown or HTML.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

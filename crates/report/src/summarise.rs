@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 
 use trimtab_core::{AnswerIdx, Distribution, Seed};
 use trimtab_run::{
-    Cell, CellKind, Experiment, FolderError, LossCurve, MethodConfig, RunFolder, SplitName, Store,
-    VariantManifest, loss_curves,
+    Cell, CellKind, Experiment, FolderError, LossCurve, RunFolder, SplitName, Store,
+    VariantManifest, WeakToStrongConfig, loss_curves,
 };
 use trimtab_stats::{
     Accuracies, Agreement, Anatomy, Binning, Correctness, Interval, Items, Level, LevelError,
@@ -43,6 +43,9 @@ pub enum SummaryError {
     /// The confidence level is none.
     #[error(transparent)]
     Level(#[from] LevelError),
+    /// The store of calls cannot be read.
+    #[error(transparent)]
+    Calls(#[from] trimtab_llm::CallStoreError),
     /// Two runs have nothing in common.
     #[error("{} and {} have no method on the same samples in common", .0.display(), .1.display())]
     NothingInCommon(std::path::PathBuf, std::path::PathBuf),
@@ -58,6 +61,7 @@ impl SummaryError {
             }
             Self::Shape { .. } => "move the run folder away and run the experiment again".into(),
             Self::Level(_) => "set `report.level` to a fraction such as 0.95".into(),
+            Self::Calls(error) => error.hint().into(),
             Self::NothingInCommon(..) => "compare two runs on the same data and seeds".into(),
         }
     }
@@ -422,8 +426,7 @@ impl Measured {
         let weak = self.find(CellKind::Supervisor, Experiment::WEAK);
         let ceiling = self.find(CellKind::Ceiling, Experiment::STRONG);
         let methods = experiment
-            .method
-            .iter()
+            .weak_to_strong()
             .map(|method| {
                 let at = self.find(CellKind::Method, &method.name());
                 self.method(method, [weak, at, ceiling], &replicates, level)
@@ -456,12 +459,11 @@ impl Measured {
 
     fn method(
         &self,
-        config: &MethodConfig,
+        config: &WeakToStrongConfig,
         [weak, at, ceiling]: [usize; 3],
         replicates: &[Replicates],
         level: Level,
     ) -> Result<MethodSummary, ShapeError> {
-        let MethodConfig::WeakToStrong(config) = config;
         // A student of ground truth is compared with the floor.
         let supervisor = if config.supervisor.is_ground_truth() {
             &self.models[weak]
@@ -525,7 +527,7 @@ impl Measured {
     }
 }
 
-fn resampler(n: u32) -> Resampler {
+pub(crate) fn resampler(n: u32) -> Resampler {
     let n_resamples = NonZeroUsize::new(n as usize).unwrap_or(NonZeroUsize::MIN);
     Resampler {
         n_resamples,

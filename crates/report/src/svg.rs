@@ -12,6 +12,7 @@ mod gauge;
 mod pgr;
 mod reliability;
 mod rows;
+mod shares;
 mod training;
 
 use maud::{Markup, PreEscaped, html};
@@ -24,6 +25,7 @@ pub use gauge::gauge;
 pub use pgr::pgr;
 pub(crate) use reliability::axis_start;
 pub use reliability::reliability;
+pub use shares::shares;
 pub use training::training;
 
 /// The palette and the marks, shared by the page and standalone pictures.

@@ -2,7 +2,7 @@
 //!
 //! Nothing is told by colour alone; names from data can neither move the cursor nor break a table.
 
-mod table;
+pub(crate) mod table;
 
 use anstyle::{AnsiColor, Style};
 
@@ -59,32 +59,32 @@ pub fn render_comparison(comparison: &Comparison, width: usize, colour: bool) ->
         let table = Table {
             columns: vec![
                 Column {
-                    header: "method",
+                    header: "method".into(),
                     align: Align::Left,
                     spare: None,
                 },
                 Column {
-                    header: "first",
+                    header: "first".into(),
                     align: Align::Right,
                     spare: Some(1),
                 },
                 Column {
-                    header: "second",
+                    header: "second".into(),
                     align: Align::Right,
                     spare: Some(2),
                 },
                 Column {
-                    header: "second − first,\npoints",
+                    header: "second − first,\npoints".into(),
                     align: Align::Right,
                     spare: None,
                 },
                 Column {
-                    header: "p",
+                    header: "p".into(),
                     align: Align::Right,
                     spare: None,
                 },
                 Column {
-                    header: "pairs",
+                    header: "pairs".into(),
                     align: Align::Right,
                     spare: Some(3),
                 },
@@ -258,37 +258,37 @@ fn variant_table(variant: &VariantSummary, level: f64, width: usize) -> Table {
     };
     let mut columns = vec![
         Column {
-            header: "",
+            header: "".into(),
             align: Align::Left,
             spare: None,
         },
         Column {
-            header: "accuracy",
+            header: "accuracy".into(),
             align: Align::Right,
             spare: None,
         },
         Column {
-            header: pgr_header,
+            header: pgr_header.into(),
             align: Align::Right,
             spare: None,
         },
         Column {
-            header: "AUROC",
+            header: "AUROC".into(),
             align: Align::Right,
             spare: Some(3),
         },
         Column {
-            header: "ECE",
+            header: "ECE".into(),
             align: Align::Right,
             spare: Some(4),
         },
         Column {
-            header: "errors\nimit.",
+            header: "errors\nimit.".into(),
             align: Align::Right,
             spare: Some(1),
         },
         Column {
-            header: "CPU\ns",
+            header: "CPU\ns".into(),
             align: Align::Right,
             spare: Some(2),
         },
@@ -314,7 +314,7 @@ fn variant_table(variant: &VariantSummary, level: f64, width: usize) -> Table {
         columns.insert(
             2,
             Column {
-                header: "floor–ceiling",
+                header: "floor–ceiling".into(),
                 align: Align::Left,
                 spare: Some(5),
             },

@@ -90,16 +90,8 @@ impl Checkpoints {
                 continue;
             }
             let path = &config.path;
-            let folder = if path.starts_with("hf:") {
-                let hub = hub.ok_or_else(|| LoadError::NoHub(path.clone()))?;
-                model_folder(path, hub, &|done, total| on_progress(path, done, total))?
-            } else {
-                base.join(path)
-            };
             let device = config.device.open()?;
-            if !folder.is_dir() {
-                return Err(LoadError::NoFolder(folder));
-            }
+            let folder = folder_of(path, base, hub, on_progress)?;
             let checkpoint = Checkpoint::open(&folder)?;
             let definition = &checkpoint.config().definition;
             let (vocab_size, max_tokens) = (definition.vocab_size, definition.max_positions);
@@ -132,8 +124,28 @@ impl Checkpoints {
     }
 }
 
+/// Where the files of the checkpoint called `path` are: `hf:owner/name`, or a directory relative to `base`.
+pub(crate) fn folder_of(
+    path: &str,
+    base: &Path,
+    hub: Option<&HubConfig>,
+    on_progress: &dyn Fn(&str, u64, u64),
+) -> Result<PathBuf, LoadError> {
+    let folder = if path.starts_with("hf:") {
+        let hub = hub.ok_or_else(|| LoadError::NoHub(path.to_owned()))?;
+        model_folder(path, hub, &|done, total| on_progress(path, done, total))?
+    } else {
+        base.join(path)
+    };
+    if folder.is_dir() {
+        Ok(folder)
+    } else {
+        Err(LoadError::NoFolder(folder))
+    }
+}
+
 /// SHA-256 over names and contents of the files that make a model what it is.
-fn sha256(folder: &Path) -> Result<String, LoadError> {
+pub(crate) fn sha256(folder: &Path) -> Result<String, LoadError> {
     let read = |path: &Path, source| LoadError::Read {
         path: path.to_owned(),
         source,

@@ -58,6 +58,21 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         gradient_norm: Option<f64>,
     },
+    /// A chat model has answered one call more.
+    Calls {
+        /// The variant, from 0.
+        variant: usize,
+        /// The seed.
+        seed: u64,
+        /// What is asked: `reply`, `critique 2`.
+        stage: String,
+        /// Calls that have come to something.
+        done: usize,
+        /// Of these, failures.
+        n_failed: usize,
+        /// Calls of this stage in all.
+        of: usize,
+    },
     /// A cell is in the ledger.
     CellFinished {
         /// The variant, from 0.
@@ -89,6 +104,7 @@ impl Event {
         match self {
             Self::Loading { .. } => false,
             Self::Step { step, n_steps, .. } => is_milestone(*step, *n_steps),
+            Self::Calls { done, of, .. } => done == of,
             _ => true,
         }
     }

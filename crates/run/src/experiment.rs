@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_data::DataConfig;
-use trimtab_weak_to_strong::{ModelConfig, WeakToStrongConfig};
+use trimtab_weak_to_strong::ModelConfig;
+pub use trimtab_weak_to_strong::WeakToStrongConfig;
 
+use crate::chat_models::CallsConfig;
+use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
 
 /// One experiment: data, the models that roles are bound to, and the methods to compare.
@@ -23,11 +26,15 @@ pub struct Experiment {
     pub first_seed: u64,
     /// The questions.
     pub data: DataConfig,
-    /// Models, by role. `weak` supervises unless a method says otherwise, and is the floor; `strong`
-    /// is student and ceiling.
+    /// Models, by role. In weak-to-strong methods `weak` supervises unless a method says otherwise, and is the
+    /// floor; `strong` is student and ceiling. In constitutional AI `assistant` replies and revises, and `judge`
+    /// compares (by default, the assistant does).
     pub roles: BTreeMap<String, Role>,
-    /// What is compared.
+    /// What is compared. All methods of one experiment are of one family.
     pub method: Vec<MethodConfig>,
+    /// Calls of chat models: what they may cost.
+    #[serde(default, skip_serializing_if = "CallsConfig::is_default")]
+    pub calls: CallsConfig,
     /// How it is measured.
     #[serde(default)]
     pub report: ReportConfig,
@@ -50,7 +57,18 @@ pub struct Role {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum MethodConfig {
     /// A student learns from a weaker supervisor's labels.
-    WeakToStrong(WeakToStrongConfig),
+    WeakToStrong(Box<WeakToStrongConfig>),
+    /// A model criticises and revises its replies under a constitution, learns the revisions, and judges pairs.
+    ConstitutionalAi(Box<ConstitutionalAiConfig>),
+}
+
+/// Methods that are run and reported together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Weak supervisors, students and ceilings, compared.
+    WeakToStrong,
+    /// Prompts in, revisions and preferences out.
+    ConstitutionalAi,
 }
 
 /// How results are measured.
@@ -107,6 +125,26 @@ pub enum ExperimentError {
     /// There is nothing to compare.
     #[error("there is no [[method]]")]
     NoMethod,
+    /// Methods of two families.
+    #[error("method `{first}` and method `{other}` cannot be in one experiment")]
+    TwoFamilies {
+        /// The first method.
+        first: String,
+        /// One of another family.
+        other: String,
+        /// Which method that is, from 0.
+        at: usize,
+    },
+    /// A setting of a method makes no sense.
+    #[error("`{key}` is {got}, expected {expected}")]
+    Setting {
+        /// The setting.
+        key: String,
+        /// What it is.
+        got: String,
+        /// What it may be.
+        expected: &'static str,
+    },
 }
 
 impl ExperimentError {
@@ -116,7 +154,10 @@ impl ExperimentError {
             Self::Name(_) => "name".into(),
             Self::OutOfRange { field, .. } => (*field).into(),
             Self::MissingRole { .. } => "roles".into(),
-            Self::SameName { again, .. } => format!("method.{again}"),
+            Self::SameName { again: at, .. } | Self::TwoFamilies { at, .. } => {
+                format!("method.{at}")
+            }
+            Self::Setting { key, .. } => key.clone(),
             Self::NoMethod => "method".into(),
         }
     }
@@ -127,10 +168,13 @@ impl ExperimentError {
             Self::Name(_) => {
                 "use letters, digits, `-`, `_` and `.`, not starting with a dot".into()
             }
-            Self::OutOfRange { .. } => "change it in the experiment file, or with --set".into(),
+            Self::OutOfRange { .. } | Self::Setting { .. } => {
+                "change it in the experiment file, or with --set".into()
+            }
             Self::MissingRole { role, .. } => {
                 format!("add `[roles.{role}]` with a `model`, such as \"bag-of-words\"")
             }
+            Self::TwoFamilies { .. } => "give them an experiment file each".into(),
             Self::SameName { .. } => "give one of them a `name`".into(),
             Self::NoMethod => "add one: `[[method]]` with `kind = \"weak-to-strong\"`".into(),
         }
@@ -152,6 +196,10 @@ impl Experiment {
     pub const WEAK: &'static str = "weak";
     /// The role that is the ceiling when taught ground truth.
     pub const STRONG: &'static str = "strong";
+    /// The role that replies, criticises and revises.
+    pub const ASSISTANT: &'static str = "assistant";
+    /// The role that compares.
+    pub const JUDGE: &'static str = "judge";
 
     /// Checks what types cannot say.
     ///
@@ -180,12 +228,33 @@ impl Experiment {
         if self.method.is_empty() {
             return Err(ExperimentError::NoMethod);
         }
-        self.check_role(Self::WEAK, "the floor")?;
-        self.check_role(Self::STRONG, "the ceiling")?;
+        let family = self.family();
+        if family == Family::WeakToStrong {
+            self.check_role(Self::WEAK, "the floor")?;
+            self.check_role(Self::STRONG, "the ceiling")?;
+        }
         for (i, method) in self.method.iter().enumerate() {
-            let MethodConfig::WeakToStrong(config) = method;
-            for role in config.roles() {
-                self.check_role(role, &format!("method `{}`", method.name()))?;
+            if method.family() != family {
+                return Err(ExperimentError::TwoFamilies {
+                    first: self.method[0].name(),
+                    other: method.name(),
+                    at: i,
+                });
+            }
+            match method {
+                MethodConfig::WeakToStrong(config) => {
+                    for role in config.roles() {
+                        self.check_role(role, &format!("method `{}`", method.name()))?;
+                    }
+                }
+                MethodConfig::ConstitutionalAi(config) => {
+                    self.check_role(Self::ASSISTANT, &format!("method `{}`", method.name()))?;
+                    config.check().map_err(|error| ExperimentError::Setting {
+                        key: format!("method.{i}.{}", error.key),
+                        got: error.got,
+                        expected: error.expected,
+                    })?;
+                }
             }
             if self.method[..i]
                 .iter()
@@ -218,13 +287,28 @@ impl Experiment {
     /// The roles that supervise: `weak` first, then those that methods name.
     pub fn supervisors(&self) -> Vec<&str> {
         let mut roles = vec![Self::WEAK];
-        for MethodConfig::WeakToStrong(config) in &self.method {
+        for config in self.weak_to_strong() {
             let role = config.supervisor.0.as_str();
             if !config.supervisor.is_ground_truth() && !roles.contains(&role) {
                 roles.push(role);
             }
         }
         roles
+    }
+
+    /// The family of its methods; weak-to-strong where there are none.
+    pub fn family(&self) -> Family {
+        self.method
+            .first()
+            .map_or(Family::WeakToStrong, MethodConfig::family)
+    }
+
+    /// Its weak-to-strong methods.
+    pub fn weak_to_strong(&self) -> impl Iterator<Item = &WeakToStrongConfig> {
+        self.method.iter().filter_map(|method| match method {
+            MethodConfig::WeakToStrong(config) => Some(&**config),
+            MethodConfig::ConstitutionalAi(_) => None,
+        })
     }
 
     /// The models that roles are bound to.
@@ -239,8 +323,18 @@ impl Experiment {
 impl MethodConfig {
     /// What it is called in tables.
     pub fn name(&self) -> String {
-        let Self::WeakToStrong(config) = self;
-        config.name()
+        match self {
+            Self::WeakToStrong(config) => config.name(),
+            Self::ConstitutionalAi(config) => config.name(),
+        }
+    }
+
+    /// Which family it is of.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::WeakToStrong(_) => Family::WeakToStrong,
+            Self::ConstitutionalAi(_) => Family::ConstitutionalAi,
+        }
     }
 }
 
@@ -288,6 +382,53 @@ mod tests {
         assert_eq!(experiment.check(), Ok(()));
         assert_eq!(experiment.seeds().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
         assert_eq!(experiment.supervisors(), ["weak"]);
+    }
+
+    const CONSTITUTION: &str = r#"
+        name = "c"
+        [data]
+        set = "prompts.jsonl"
+        [roles]
+        assistant.model = "openai:x@http://localhost:8000/v1"
+        [[method]]
+        kind = "constitutional-ai"
+    "#;
+
+    #[test]
+    fn constitutional_ai_needs_an_assistant_and_no_weak_role() {
+        let experiment = parse(CONSTITUTION);
+        assert_eq!(experiment.check(), Ok(()));
+        assert_eq!(experiment.family(), Family::ConstitutionalAi);
+        let mut none = experiment.clone();
+        none.roles.clear();
+        assert!(matches!(
+            none.check().unwrap_err(),
+            ExperimentError::MissingRole { role, .. } if role == "assistant"
+        ));
+        let mut both = experiment;
+        both.method.extend(parse(SMALL).method);
+        assert!(matches!(
+            both.check().unwrap_err(),
+            ExperimentError::TwoFamilies { at: 1, .. }
+        ));
+    }
+
+    #[test]
+    fn settings_of_a_method_are_checked_with_their_keys() {
+        let key = |line: &str| {
+            let experiment = parse(&format!("{CONSTITUTION}\n{line}"));
+            experiment.check().unwrap_err().key()
+        };
+        assert_eq!(
+            key("supervised.n-rounds = 0"),
+            "method.0.supervised.n-rounds"
+        );
+        assert_eq!(key("preference.n-pairs = 0"), "method.0.preference.n-pairs");
+        assert_eq!(key("stages = [\"tune\"]"), "method.0.stages");
+        assert_eq!(
+            key("stages = [\"preference\", \"supervised\"]"),
+            "method.0.stages"
+        );
     }
 
     #[test]

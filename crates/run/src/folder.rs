@@ -5,6 +5,9 @@
 //! resolved-1.toml   each variant as one plain experiment file
 //! events.jsonl      what happened when, one event a line
 //! ledger.sqlite     every finished cell and every judgement
+//! calls.sqlite      every call of a chat model
+//! constitutional-ai/ what its stages made, by variant, seed and method
+//! exports/          files for other programs to train on
 //! cache/            parsed data of large files; may be deleted
 //! lock              held by the process that writes
 //! ```
@@ -17,7 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Family};
 use crate::store::{Store, StoreError};
 
 /// The ledger's file; SQLite puts two more beside it, whose names begin with this.
@@ -235,6 +238,12 @@ impl RunFolder {
     /// What was asked.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The family of its methods.
+    pub fn family(&self) -> Family {
+        let first = self.manifest.variants.first();
+        first.map_or(Family::WeakToStrong, |variant| variant.experiment.family())
     }
 
     /// Opens the ledger for writing.

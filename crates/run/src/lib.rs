@@ -3,20 +3,30 @@
 //! [`experiment_file`] reads TOML into [`Experiment`]s; [`execute()`] runs them into a [`RunFolder`];
 //! [`store`] is what a report reads. Nothing here prints or reads the environment.
 
+pub mod chat_models;
 #[cfg_attr(not(feature = "networks"), path = "checkpoints_absent.rs")]
 mod checkpoints;
+pub mod constitutional_ai;
 pub mod curves;
 pub mod event;
 pub mod execute;
 pub mod experiment;
 pub mod experiment_file;
 pub mod folder;
+#[cfg_attr(not(feature = "networks"), path = "local_models_absent.rs")]
+mod local_models;
 pub mod store;
+#[cfg_attr(not(feature = "networks"), path = "tuning_absent.rs")]
+mod tuning;
 
+pub use chat_models::{ChatError, Keys};
 pub use checkpoints::LoadError;
+pub use constitutional_ai::{ConstitutionalAiConfig, MethodFolder, Stage};
 pub use curves::{LossCurve, loss_curves};
 pub use event::Event;
 pub use execute::{RunError, RunOptions, execute};
-pub use experiment::{Experiment, MethodConfig, ReportConfig};
+pub use experiment::{Experiment, Family, MethodConfig, ReportConfig, WeakToStrongConfig};
 pub use folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest};
+pub use local_models::LocalError;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
+pub use tuning::{TuneConfig, TuneError};

@@ -35,7 +35,7 @@ use std::num::NonZeroUsize;
 
 use trimtab_core::{Seed, SplitMix64};
 
-use crate::{Correctness, Interval, Items, Level, ShapeError};
+use crate::{Clusters, Correctness, Interval, Items, Level, ShapeError};
 
 /// How to resample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,37 @@ impl Resampler {
                 values,
             })
             .collect())
+    }
+}
+
+impl Resampler {
+    /// The mean of `values`, with clusters of items drawn whole: Σ of what was drawn over how many that is. `None` where
+    /// there is no item.
+    ///
+    /// # Panics
+    ///
+    /// When there are not as many values as `clusters` has items: a bug in the caller.
+    pub fn clustered_mean(&self, values: &[f64], clusters: &Clusters) -> Option<Replicates> {
+        assert_eq!(values.len(), clusters.n_items(), "items and their clusters");
+        if values.is_empty() {
+            return None;
+        }
+        let sums = clusters.sums(values.iter().copied());
+        let sizes = clusters.sums(values.iter().map(|_| 1.0));
+        let mut random = self.seed.stream();
+        let mut replicate = |_| {
+            let (mut sum, mut size) = (0.0, 0.0);
+            for _ in 0..sums.len() {
+                let cluster = random.below(sums.len());
+                sum += sums[cluster];
+                size += sizes[cluster];
+            }
+            sum / size
+        };
+        Some(Replicates {
+            estimate: values.iter().sum::<f64>() / values.len() as f64,
+            values: (0..self.n_resamples.get()).map(&mut replicate).collect(),
+        })
     }
 }
 
@@ -323,6 +354,32 @@ mod tests {
         let [even, low, high] = [0.7, 0.5, 0.9].map(|chance| rows(chance, 1, 400, 4).remove(0));
         let same = [even.clone(), even.clone(), even.clone(), even];
         assert!(width(&[low.clone(), high.clone(), low, high]) > 2.0 * width(&same));
+    }
+
+    #[test]
+    fn a_clustered_mean_has_the_spread_of_its_clusters() {
+        let mut random = Seed(5).stream();
+        let of_prompt: Vec<f64> = (0..200).map(|_| random.next_normal()).collect();
+        let values: Vec<f64> = of_prompt.iter().flat_map(|value| [*value; 4]).collect();
+        let spread = |clusters: &Clusters| {
+            let replicates = resampler(2000, 6)
+                .clustered_mean(&values, clusters)
+                .unwrap();
+            let interval = replicates.interval(Level::default());
+            (interval.high - interval.low) / (2.0 * 1.96)
+        };
+        let clustered = spread(&Clusters::new((0..800).map(|i| i / 4)));
+        let naive = spread(&Clusters::singletons(800));
+        assert!(
+            (clustered / 200.0_f64.sqrt().recip() - 1.0).abs() < 0.15,
+            "{clustered}"
+        );
+        assert!(
+            (clustered / naive / 2.0 - 1.0).abs() < 0.15,
+            "{clustered} {naive}"
+        );
+        let none = Clusters::singletons(0);
+        assert_eq!(resampler(10, 0).clustered_mean(&[], &none), None);
     }
 
     #[test]

@@ -73,14 +73,20 @@ pub fn wilson(n_right: usize, n: usize, level: Level) -> Option<Interval> {
     if n == 0 {
         return None;
     }
-    let (z, n, share) = (normal_reach(level), n as f64, n_right as f64 / n as f64);
+    let share = n_right as f64 / n as f64;
+    Some(wilson_of_share(share, n as f64, level))
+}
+
+/// Wilson's interval for a share of `n` independent items, which need not be a whole number of them.
+pub(crate) fn wilson_of_share(share: f64, n: f64, level: Level) -> Interval {
+    let z = normal_reach(level);
     let centre = share + z * z / (2.0 * n);
     let reach = z * (share * (1.0 - share) / n + (z / (2.0 * n)).powi(2)).sqrt();
     let scale = 1.0 + z * z / n;
-    Some(Interval {
+    Interval {
         estimate: share,
         // Exactly 0 and 1 at the ends, where rounding could miss them.
-        low: if n_right == 0 {
+        low: if share == 0.0 {
             0.0
         } else {
             (centre - reach) / scale
@@ -90,14 +96,14 @@ pub fn wilson(n_right: usize, n: usize, level: Level) -> Option<Interval> {
         } else {
             (centre + reach) / scale
         },
-    })
+    }
 }
 
 /// The `z` with a standard normal within ±z at the level (1.96 at 0.95).
 ///
 /// Newton's method from 0 on P(|Z| < z) = √(2/π) e^(−z²/2) (z + z³/3 + z⁵/(3·5) + …), the series of
 /// Marsaglia 2004. The function is concave, so the iterates rise to the root and stop there.
-fn normal_reach(level: Level) -> f64 {
+pub(crate) fn normal_reach(level: Level) -> f64 {
     let mut z = 0.0_f64;
     loop {
         let density = FRAC_2_PI.sqrt() * (-z * z / 2.0).exp();

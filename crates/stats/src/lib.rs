@@ -11,6 +11,13 @@
 //! | how much of the gap is recovered? | [`pgr`], [`PgrEstimate`] |
 //! | how sure are we? | [`Resampler`], [`wilson`] |
 //! | do two runs differ? | [`paired_test`] |
+//! | does a judge go by the order? | [`OrderEffect`] |
+//! | by length? | [`Verbosity`] |
+//! | by who wrote it? | [`SelfPreference`] |
+//! | does it say what people say? | [`HumanAgreement`] |
+//! | how much too sure is it? | [`Temperature`] |
+//! | how many comparisons are enough? | [`comparisons_for_half_width`], [`comparisons_for_difference`] |
+//! | how many Elo points is that? | [`elo_difference`] |
 //!
 //! Accuracies and rates are fractions (0.62, not 62). A failed judgement, `None` here, is data: each
 //! metric says what it makes of one, and none drops it unsaid. Where there is nothing to measure
@@ -49,10 +56,19 @@ mod auroc;
 mod bootstrap;
 mod brier;
 mod calibration;
+mod clusters;
 mod correctness;
+mod elo;
 mod interval;
+mod kappa;
+mod logistic;
+mod order_effect;
 mod paired_test;
 mod pgr;
+mod sample_size;
+mod self_preference;
+mod temperature;
+mod verbosity;
 
 pub use accuracy::{accuracy, right};
 pub use agreement::Agreement;
@@ -61,7 +77,15 @@ pub use auroc::auroc;
 pub use bootstrap::{Replicates, Resampler};
 pub use brier::{Brier, brier};
 pub use calibration::{Binning, CalibrationBin, Reliability};
+pub use clusters::{Clusters, clustered_share};
 pub use correctness::{Correctness, Items, ShapeError};
+pub use elo::{elo_difference, win_rate};
 pub use interval::{Interval, Level, LevelError, wilson};
+pub use kappa::HumanAgreement;
+pub use order_effect::{BothOrders, Consistency, OrderEffect, Said, Winner};
 pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};
 pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};
+pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
+pub use self_preference::{Prefers, SelfPreference};
+pub use temperature::Temperature;
+pub use verbosity::{Lengths, Preferred, Slope, Verbosity};

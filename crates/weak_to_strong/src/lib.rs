@@ -2,7 +2,7 @@
 //!
 //! Paper: Burns et al. 2023, arXiv:2312.09390. [`method`] narrates one run of it from top to bottom;
 //! [`loss`] holds every loss; [`model`] says what a role can be bound to; [`linear`], [`network`],
-//! [`transformer`] and [`ensemble`] are the models; [`doubtful`] filters labels.
+//! [`transformer`], [`prompted`] and [`ensemble`] are the models; [`doubtful`] filters labels.
 
 pub mod doubtful;
 pub mod ensemble;
@@ -13,6 +13,7 @@ pub mod model;
 mod name_or_table;
 pub mod network;
 mod objective;
+pub mod prompted;
 mod source;
 #[cfg_attr(not(feature = "networks"), path = "transformer_absent.rs")]
 pub mod transformer;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trimtab_core::chat::ChatModel;
 use trimtab_core::{NamedFeatures, Student};
+use trimtab_llm::ChatModelConfig;
 use trimtab_probe::NetworkOptions;
 use trimtab_probe::ngrams::Ngrams;
 
@@ -14,6 +16,7 @@ use crate::linear::{LinearConfig, LinearStudent};
 use crate::loss::LossConfig;
 use crate::name_or_table::{allow_name, name_or_table};
 use crate::network::NetworkStudent;
+use crate::prompted::Prompted;
 use crate::source::{FeatureView, Source, WordView, WordsOf};
 use crate::transformer::{CheckpointConfig, Pretrained, ScratchConfig};
 
@@ -31,6 +34,8 @@ pub enum ModelConfig {
     Checkpoint(CheckpointConfig),
     /// A small transformer that starts from nothing.
     Transformer(ScratchConfig),
+    /// A model that is talked to, on a server or in this process: it judges as it is, and learns nothing.
+    Chat(ChatModelConfig),
     /// Several models judging as one.
     Ensemble(EnsembleConfig),
 }
@@ -41,8 +46,11 @@ name_or_table!(
     model_named
 );
 
-/// `features:NAME`, or the path of a checkpoint: what has a slash in it.
+/// `features:NAME`, the address of a chat model, or the path of a checkpoint: what has a slash in it.
 fn model_named(name: &str) -> Option<ModelConfig> {
+    if ChatModelConfig::is_address(name) {
+        return Some(ModelConfig::Chat(ChatModelConfig::at(name)));
+    }
     if let Some(name) = name.strip_prefix("features:") {
         return Some(ModelConfig::Features(FeaturesConfig {
             name: Some(name.into()),
@@ -56,7 +64,7 @@ fn model_named(name: &str) -> Option<ModelConfig> {
 fn model_by_name(schema: &mut schemars::Schema) {
     allow_name(
         schema,
-        "`bag-of-words`, `features`, `features:NAME`, `transformer` or the path of a checkpoint (with a slash in it), with its defaults.",
+        "`bag-of-words`, `features`, `features:NAME`, `transformer`, the path of a checkpoint (with a slash in it), `openai:NAME@URL`, `anthropic:NAME` or `organism`, with its defaults.",
     );
 }
 
@@ -263,6 +271,18 @@ pub struct Materials {
     pub n_candidates: Option<usize>,
     /// Checkpoints, by [`CheckpointConfig`]'s key.
     pub checkpoints: BTreeMap<String, Arc<Pretrained>>,
+    /// Chat models, by [`ChatModelConfig::key`].
+    pub chat_models: ChatModels,
+}
+
+/// Chat models in use, by their keys.
+#[derive(Clone, Default)]
+pub struct ChatModels(pub BTreeMap<String, Arc<dyn ChatModel>>);
+
+impl std::fmt::Debug for ChatModels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// A model before learning.
@@ -358,6 +378,19 @@ pub fn build(
         }
         ModelConfig::Transformer(config) => {
             Ok(Untaught::Other(config.student(name, loss, materials)?))
+        }
+        ModelConfig::Chat(config) => {
+            let model = materials.chat_models.0.get(&config.key());
+            let model = model.ok_or_else(|| ModelError::NotLoaded(config.address.clone()))?;
+            in_range(
+                "n-samples",
+                f64::from(config.n_samples),
+                1.0,
+                10_000.0,
+                "1 to 10000",
+            )?;
+            let prompted = Prompted::new(name, Arc::clone(model), config.n_samples);
+            Ok(Untaught::Other(Box::new(prompted)))
         }
         ModelConfig::Ensemble(config) => {
             in_range(
@@ -517,6 +550,7 @@ impl ModelConfig {
             }
             Self::Checkpoint(config) => config.describe(),
             Self::Transformer(config) => config.describe(),
+            Self::Chat(config) => config.address.clone(),
             Self::Ensemble(config) => {
                 let members: Vec<String> = config
                     .members
@@ -527,6 +561,11 @@ impl ModelConfig {
                 format!("ensemble of {n}: {}", members.join(", "))
             }
         }
+    }
+
+    /// In a few words, where there are no data: `organism`.
+    pub fn name(&self) -> String {
+        self.describe(&Materials::default())
     }
 
     /// The same model with another head, where it has one.
@@ -540,6 +579,7 @@ impl ModelConfig {
             Self::BagOfWords(_)
             | Self::Checkpoint(_)
             | Self::Transformer(_)
+            | Self::Chat(_)
             | Self::Ensemble(_) => self.clone(),
         }
     }
@@ -547,9 +587,23 @@ impl ModelConfig {
     /// The checkpoints that it is made of.
     pub fn checkpoints(&self) -> Vec<&CheckpointConfig> {
         match self {
-            Self::BagOfWords(_) | Self::Features(_) | Self::Transformer(_) => Vec::new(),
+            Self::BagOfWords(_) | Self::Features(_) | Self::Transformer(_) | Self::Chat(_) => {
+                Vec::new()
+            }
             Self::Checkpoint(config) => vec![config],
             Self::Ensemble(config) => config.members.iter().flat_map(Self::checkpoints).collect(),
+        }
+    }
+
+    /// The chat models that it is made of.
+    pub fn chat_models(&self) -> Vec<&ChatModelConfig> {
+        match self {
+            Self::Chat(config) => vec![config],
+            Self::Ensemble(config) => config.members.iter().flat_map(Self::chat_models).collect(),
+            Self::BagOfWords(_)
+            | Self::Features(_)
+            | Self::Checkpoint(_)
+            | Self::Transformer(_) => Vec::new(),
         }
     }
 
@@ -566,7 +620,7 @@ impl ModelConfig {
             })
             | Self::Checkpoint(_)
             | Self::Transformer(_) => Ok(()),
-            Self::BagOfWords(_) | Self::Features(_) | Self::Ensemble(_) => {
+            Self::BagOfWords(_) | Self::Features(_) | Self::Chat(_) | Self::Ensemble(_) => {
                 Err(ModelError::NeedsSteps)
             }
         }

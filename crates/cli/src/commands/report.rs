@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use trimtab_report::{compare, csv, html, json, markdown, summarise, terminal};
+use trimtab_report::{Report, compare, csv, html, json, markdown, terminal};
 use trimtab_run::RunFolder;
 
 use crate::environment::Environment;
@@ -50,13 +50,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Format::Csv => csv::render_comparison(&comparison),
         }
     } else {
-        let summary = summarise(&folder)?;
+        let report = Report::of(&folder)?;
         match arguments.format {
-            Format::Terminal => terminal::render(&summary, width, colour),
-            Format::Html => html::render(&summary),
-            Format::Md => markdown::render(&summary),
-            Format::Json => json::render(&summary),
-            Format::Csv => csv::render(&summary),
+            Format::Terminal => report.terminal(width, colour),
+            Format::Html => report.html(),
+            Format::Md => report.markdown(),
+            Format::Json => report.json(),
+            Format::Csv => report.csv(),
         }
     };
     print(&text)

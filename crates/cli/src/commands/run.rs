@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use trimtab_report::{html, summarise, terminal};
+use trimtab_llm::Mode;
+use trimtab_report::Report;
 use trimtab_run::{RunOptions, execute};
 
 use crate::environment::Environment;
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     /// Seeds computed at a time [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     jobs: Option<NonZeroUsize>,
+    /// Answer every call of a chat model from the run's store; one that is not there is an error
+    #[arg(long)]
+    replay: bool,
     /// No progress and no table: only errors, and the report's path
     #[arg(long, short)]
     quiet: bool,
@@ -41,6 +45,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         out: arguments.out,
         n_threads: arguments.jobs.map_or(n_processors, NonZeroUsize::get),
         hub: environment.hub(),
+        mode: if arguments.replay {
+            Mode::Replay
+        } else {
+            Mode::ReadWrite
+        },
+        keys: &|variable| environment.key(variable),
     };
     let mut progress = Progress::new(arguments.quiet);
     let result = execute(&arguments.file, &options, &mut |event| {
@@ -48,16 +58,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     });
     progress.finish();
     let folder = result?;
-    let summary = summarise(&folder)?;
+    let report = Report::of(&folder)?;
     folder
-        .write("report.html", html::render(&summary).as_bytes())
+        .write("report.html", report.html().as_bytes())
         .map_err(trimtab_run::RunError::from)?;
     if !arguments.quiet {
-        print(&terminal::render(
-            &summary,
-            environment.width,
-            environment.colour,
-        ))?;
+        print(&report.terminal(environment.width, environment.colour))?;
     }
     let page = folder.path().join("report.html").display().to_string();
     if arguments.quiet {

@@ -8,6 +8,7 @@ mod bad_experiment;
 mod bad_folder;
 mod bad_usage;
 mod checkpoint;
+mod constitution;
 mod data_files;
 mod full_disk;
 mod hostile;

@@ -115,3 +115,31 @@ fn prompts_have_distinct_names_and_hashes() {
         }
     }
 }
+
+/// The organism is trained on these very words: a change here needs it to be trained again.
+#[test]
+fn every_request_of_the_default_constitution() {
+    let mut all = Vec::new();
+    for principle in Constitution::embedded().principles() {
+        let said = |messages: Vec<Message>| {
+            let text = &messages.last().unwrap().content;
+            text.lines().last().unwrap().to_owned()
+        };
+        let replies = ["First.", "Second."];
+        let lines = [
+            said(critique_messages(&[], &asked(), "Reply.", principle)),
+            said(revision_messages(
+                &[],
+                &asked(),
+                "Reply.",
+                principle,
+                Some("Critique."),
+            )),
+            said(revision_messages(&[], &asked(), "Reply.", principle, None)),
+            said(judge_messages(&[], &asked(), replies, principle)),
+            said(decision_messages(&asked(), replies, principle, "Reasons.")),
+        ];
+        all.push(format!("[{}]\n{}\n", principle.id, lines.join("\n")));
+    }
+    insta::assert_snapshot!(all.join("\n"));
+}

@@ -188,6 +188,25 @@ fn the_built_in_pairs_are_sound() {
     }
 }
 
+#[test]
+fn judged_pairs_are_built_in() {
+    for (name, n, n_prompts, n_test) in [("llmbar", 419, 418, 139), ("pandalm", 842, 153, 296)] {
+        let config = DataConfig::new(&format!("builtin:{name}"));
+        let set = trimtab_data::load(&config, &trimtab_data::Locations::new(".")).unwrap();
+        assert_eq!(set.questions.len(), n);
+        let groups = set.groups.as_ref().unwrap();
+        assert_eq!(groups.iter().max().map(|group| group + 1), Some(n_prompts));
+        let splits = Splits::new(&set, &config, Seed(0)).unwrap();
+        assert_eq!(splits.test.len(), n_test);
+        check_groups(&set, &splits);
+        assert!(
+            choices(&set)
+                .iter()
+                .all(|(_, right, others)| *right != others[0])
+        );
+    }
+}
+
 proptest! {
     /// The order says nothing of the answer: it follows from the id alone, whatever the replies are.
     #[test]

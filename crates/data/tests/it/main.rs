@@ -9,6 +9,7 @@ mod errors;
 mod formats;
 #[cfg(unix)]
 mod hub;
+mod preferences;
 mod rng;
 
 use std::path::{Path, PathBuf};

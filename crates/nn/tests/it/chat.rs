@@ -157,7 +157,7 @@ fn hostile_templates_end() {
 }
 
 /// A random model of one layer with the tokenizer and template of `tests/golden/chat`.
-fn chat_model() -> ChatModel {
+pub(crate) fn chat_model() -> ChatModel {
     let json = json!({
         "model_type": "llama", "vocab_size": 320, "hidden_size": 16, "num_attention_heads": 2,
         "num_hidden_layers": 1, "intermediate_size": 16, "max_position_embeddings": 128, "initializer_range": 0.3,

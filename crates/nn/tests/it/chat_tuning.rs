@@ -55,7 +55,7 @@ fn what_was_tuned_on_replies_gives_them() {
     let (from, out) = (there.path(), there.path().join("tuned"));
     put_chat_model(from);
     let tuned = tune(
-        &from,
+        from,
         &rows,
         &options,
         Seed(1),

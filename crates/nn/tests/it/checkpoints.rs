@@ -5,23 +5,18 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use burn_tensor::Device as BurnDevice;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use trimtab_core::Seed;
 use trimtab_nn::{
-    Architecture, Checkpoint, CheckpointError, Classifier, Device, HeadError, Keep, Model,
-    ModelConfig, Padding, Pooling, SaveError, TokenBatch,
+    Architecture, Checkpoint, CheckpointError, Classifier, HeadError, Keep, Model, ModelConfig,
+    Padding, Pooling, SaveError, TokenBatch,
 };
 
-use crate::golden::{MODELS, folder, load, numbers};
-
-fn cpu() -> BurnDevice {
-    Device::Cpu.open().unwrap()
-}
+use crate::golden::{MODELS, device, folder, load, numbers};
 
 fn reload(folder: &Path) -> Result<Model, CheckpointError> {
-    Checkpoint::open(folder)?.load(&cpu())
+    Checkpoint::open(folder)?.load(&device())
 }
 
 fn hidden(model: &Model) -> Vec<f32> {
@@ -145,7 +140,7 @@ fn heads_are_read_in_half_precision_and_bad_ones_refused() {
 fn a_new_model_is_made_from_its_seed() {
     let text = fs::read_to_string(folder("qwen2/config.json")).unwrap();
     let config = ModelConfig::parse(&text).unwrap();
-    let model = |seed| Model::new(config.clone(), &cpu(), Seed(seed));
+    let model = |seed| Model::new(config.clone(), &device(), Seed(seed));
     assert_eq!(hidden(&model(1)), hidden(&model(1)));
     assert_ne!(hidden(&model(1)), hidden(&model(2)));
     let out = tempfile::tempdir().unwrap();

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use trimtab_core::Seed;
 use trimtab_nn::sampling::process;
 use trimtab_nn::{
-    Checkpoint, Device, Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Model,
+    Checkpoint, Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Model,
     ModelConfig, Progress, Request, Sampling, ScoreRequest, Tokenizer, Truncation,
 };
 
-use crate::golden::{flat, folder, json as golden_json, load};
+use crate::golden::{device, flat, folder, json as golden_json, load};
 
 /// Log-probabilities here are of order 1 to 10; measured differences are below 2e-6.
 const TOLERANCE: f64 = 1e-5;
@@ -49,7 +49,7 @@ fn golden(name: &str, expected: &Value) -> Model {
     config["sliding_window"] = window.clone();
     fs::write(there.path().join("config.json"), config.to_string()).unwrap();
     let checkpoint = Checkpoint::open(there.path()).unwrap();
-    checkpoint.load(&Device::Cpu.open().unwrap()).unwrap()
+    checkpoint.load(&device()).unwrap()
 }
 
 /// The processor's forward pass, and the plain one.
@@ -236,7 +236,7 @@ proptest! {
         window in prop::option::of(1..12_usize), tied: bool, seed: u64,
         rows in prop::collection::vec((1..20_usize, prop::collection::vec(0..14_usize, 1..4)), 1..5),
     ) {
-        let model = Model::new(odd_config(architecture, window, tied), &Device::Cpu.open().unwrap(), Seed(seed));
+        let model = Model::new(odd_config(architecture, window, tied), &device(), Seed(seed));
         let mut stream = Seed(seed).child("tokens").stream();
         let mut text = |len: usize| -> Vec<u32> { (0..len).map(|_| stream.below(37) as u32).collect() };
         let requests: Vec<ScoreRequest> = rows.into_iter().map(|(len, continuations)| ScoreRequest {
@@ -277,7 +277,7 @@ proptest! {
     fn a_row_is_the_same_alone_and_in_a_batch(
         architecture in prop::sample::select(vec!["gpt2", "llama", "mistral"]), seed: u64, batch_size in 2..9_usize,
     ) {
-        let model = Model::new(odd_config(architecture, Some(5), false), &Device::Cpu.open().unwrap(), Seed(seed));
+        let model = Model::new(odd_config(architecture, Some(5), false), &device(), Seed(seed));
         let prompts: Vec<Vec<u32>> = (1..9).map(|len| (0..len).map(|i| (7 * i + len) % 37).collect()).collect();
         let tokenizer = words(37);
         for (engine, is_exact) in engines(&model).iter().zip([true, false]) {
@@ -305,7 +305,7 @@ fn chatty() -> (LanguageModel, Tokenizer) {
         "eos_token_id": [2, 5],
     });
     let config = ModelConfig::parse(&json.to_string()).unwrap();
-    let model = Model::new(config, &Device::Cpu.open().unwrap(), Seed(4));
+    let model = Model::new(config, &device(), Seed(4));
     let tokenizer = Tokenizer::open(&folder("chat"), 320, 64).unwrap();
     (LanguageModel::new(&model).unwrap(), tokenizer)
 }
@@ -500,7 +500,7 @@ fn models_that_cannot_write_are_refused() {
     .unwrap();
     let model = Checkpoint::open(there.path())
         .unwrap()
-        .load(&Device::Cpu.open().unwrap())
+        .load(&device())
         .unwrap();
     let error = LanguageModel::new(&model).unwrap_err();
     assert!(
@@ -521,7 +521,7 @@ fn the_shared_chat_model_gives_its_log_probabilities() {
         return;
     }
     let checkpoint = Checkpoint::open(&shared).unwrap();
-    let model = checkpoint.load(&Device::Cpu.open().unwrap()).unwrap();
+    let model = checkpoint.load(&device()).unwrap();
     let top = expected["top5"].as_array().unwrap();
     let request = ScoreRequest {
         prompt: ids(&expected["prompt_ids"]),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use burn_tensor::Tensor;
+use burn_tensor::{Device as BurnDevice, Tensor};
 use serde_json::Value;
 use trimtab_nn::{Checkpoint, Device, Model, TokenBatch};
 
@@ -33,9 +33,16 @@ pub(crate) fn json(path: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// The processor, or what `TRIMTAB_TEST_DEVICE` names.
+pub(crate) fn device() -> BurnDevice {
+    let name = std::env::var("TRIMTAB_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
+    let device: Device = name.parse().unwrap();
+    device.open().unwrap()
+}
+
 pub(crate) fn load(name: &str) -> Model {
     let checkpoint = Checkpoint::open(&folder(name)).unwrap();
-    checkpoint.load(&Device::Cpu.open().unwrap()).unwrap()
+    checkpoint.load(&device()).unwrap()
 }
 
 pub(crate) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {

@@ -7,6 +7,7 @@ mod checkpoints;
 mod fused;
 mod generate;
 mod golden;
+mod local_chat;
 mod minilm;
 mod parity;
 mod training;

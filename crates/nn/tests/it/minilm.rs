@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use trimtab_nn::{Checkpoint, Classifier, Device, Pooling, Tokenizer, TokenizerError, Truncation};
+use trimtab_nn::{Checkpoint, Classifier, Pooling, Tokenizer, TokenizerError, Truncation};
+
+use crate::golden::device;
 
 fn workspace() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -51,7 +53,7 @@ fn sentence_embeddings_equal_those_in_the_built_in_data() {
                 .unwrap()
         })
         .collect();
-    let model = checkpoint.load(&Device::Cpu.open().unwrap()).unwrap();
+    let model = checkpoint.load(&device()).unwrap();
     let features = Classifier::new(model, Pooling::Mean, 2)
         .features(&rows, 16)
         .unwrap();
@@ -81,7 +83,7 @@ fn sentence_embeddings_equal_those_of_sentence_transformers() {
                 .unwrap()
         })
         .collect();
-    let model = checkpoint.load(&Device::Cpu.open().unwrap()).unwrap();
+    let model = checkpoint.load(&device()).unwrap();
     let features = Classifier::new(model, Pooling::Mean, 2)
         .features(&rows, 4)
         .unwrap();

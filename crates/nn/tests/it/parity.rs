@@ -3,7 +3,7 @@
 
 use trimtab_nn::{Classifier, Keep, Padding, Pooling, TokenBatch};
 
-use crate::golden::{batch, flat, json, largest_difference, load, numbers};
+use crate::golden::{batch, device, flat, json, largest_difference, load, numbers};
 
 /// Logits here are of order 1; measured differences are below 3e-6.
 const TOLERANCE: f64 = 1e-5;
@@ -102,7 +102,7 @@ fn classifiers_read_the_last_token() {
 #[test]
 fn a_window_hides_what_is_before_it() {
     use trimtab_core::Seed;
-    use trimtab_nn::{Device, Model, ModelConfig};
+    use trimtab_nn::{Model, ModelConfig};
 
     let config = |window: u32| {
         let json = serde_json::json!({
@@ -112,7 +112,7 @@ fn a_window_hides_what_is_before_it() {
         });
         ModelConfig::parse(&json.to_string()).unwrap()
     };
-    let device = Device::Cpu.open().unwrap();
+    let device = device();
     let ids: Vec<u32> = (0..9).map(|i| i * 7 % 20).collect();
     let last = |window: u32, ids: &[u32]| -> Vec<f32> {
         let model = Model::new(config(window), &device, Seed(3));

@@ -1,5 +1,6 @@
 //! A table that fits a width: the first column wraps, and columns that can be spared go first.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -15,38 +16,38 @@ const FIRST_COLUMN_LINES: usize = 3;
 
 /// How a column's cells stand in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// One column: its header (lines separated by `\n`) and whether it can be spared.
 #[derive(Debug, Clone)]
-pub(super) struct Column {
-    pub(super) header: &'static str,
-    pub(super) align: Align,
+pub(crate) struct Column {
+    pub(crate) header: Cow<'static, str>,
+    pub(crate) align: Align,
     /// The highest is dropped first; `None` stays.
-    pub(super) spare: Option<u8>,
+    pub(crate) spare: Option<u8>,
 }
 
 /// One row, as many cells as there are columns.
 #[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) cells: Vec<String>,
-    pub(super) style: Style,
+pub(crate) struct Row {
+    pub(crate) cells: Vec<String>,
+    pub(crate) style: Style,
 }
 
 /// Columns and rows, not yet laid out. A rule is drawn above each row whose index is in `rules`.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Row>,
-    pub(super) rules: Vec<usize>,
+pub(crate) struct Table {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) rules: Vec<usize>,
 }
 
 impl Table {
     /// Lays the table out within `width` columns; overflows only where nothing is left to drop.
-    pub(super) fn render(mut self, width: usize, colour: bool) -> String {
+    pub(crate) fn render(mut self, width: usize, colour: bool) -> String {
         let mut widths = self.widths();
         while first_column(&widths, width) < widths[0].min(FIRST_COLUMN_MIN) {
             let Some(spared) = (0..self.columns.len())
@@ -87,7 +88,7 @@ impl Table {
     }
 
     /// How wide the table is when nothing is squeezed but a first column of more than `first`.
-    pub(super) fn natural_width(&self, first: usize) -> usize {
+    pub(crate) fn natural_width(&self, first: usize) -> usize {
         let widths = self.widths();
         widths[0].min(first) + widths[1..].iter().map(|w| w + 2).sum::<usize>()
     }
@@ -163,7 +164,7 @@ fn first_column(widths: &[usize], width: usize) -> usize {
 }
 
 /// Writes text in a style, or plain.
-pub(super) fn paint(text: &str, style: Style, colour: bool, out: &mut String) {
+pub(crate) fn paint(text: &str, style: Style, colour: bool, out: &mut String) {
     if colour && !style.is_plain() {
         write!(out, "{style}{text}{style:#}").expect("a string takes every byte");
     } else {

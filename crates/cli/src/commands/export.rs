@@ -1,0 +1,139 @@
+//! `trimtab export RUN`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use trimtab_constitution::{LabelledPair, preference_pair};
+use trimtab_core::SftRow;
+use trimtab_data::preferences::{
+    Container, ExportConfig, Form, PreferenceError, PreferenceFormat, export_demonstrations,
+    export_pairs,
+};
+use trimtab_run::{MethodConfig, MethodFolder, RunError, RunFolder};
+
+use crate::failure::{Failure, note};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The run folder
+    run: PathBuf,
+    /// Whose columns: trl-explicit, trl-implicit, trl-prompt-completion, trl-unpaired, trl-language-modelling,
+    /// trl-prompt-only, openrlhf or icai
+    #[arg(long, value_parser = format)]
+    format: PreferenceFormat,
+    /// The file to write; its ending says what kind: .jsonl, .parquet, or .json for icai
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = What::Preferences)]
+    what: What,
+    /// Conversations as one string instead of messages
+    #[arg(long)]
+    standard: bool,
+    /// The seed whose rows are written [default: all, with the seed in front of each id]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Judged pairs
+    Preferences,
+    /// Prompts and their revisions
+    Revisions,
+}
+
+fn format(name: &str) -> Result<PreferenceFormat, String> {
+    let known = PreferenceFormat::ALL;
+    let found = known.into_iter().find(|format| format.name() == name);
+    found.ok_or_else(|| {
+        format!(
+            "formats are {}",
+            known.map(PreferenceFormat::name).join(", ")
+        )
+    })
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let folder = RunFolder::open(&arguments.run).map_err(RunError::from)?;
+    let config = ExportConfig {
+        form: if arguments.standard {
+            Form::Standard
+        } else {
+            Form::Conversational
+        },
+        container: match arguments.out.extension().and_then(|ending| ending.to_str()) {
+            Some("parquet") => Container::Parquet,
+            _ => Container::Jsonl,
+        },
+        ..ExportConfig::new(arguments.format)
+    };
+    let written = match arguments.what {
+        What::Preferences => {
+            let mut pairs = Vec::new();
+            for (place, seed, method) in places(&folder, arguments.seed) {
+                place
+                    .for_each("pairs.jsonl", |pair: LabelledPair| {
+                        let preference = &method.preference;
+                        let kept = preference_pair(&pair, preference.inconsistent, preference.ties);
+                        pairs.extend(kept.map(|mut kept| {
+                            kept.id = name(&kept.id, seed, arguments.seed);
+                            kept
+                        }));
+                    })
+                    .map_err(RunError::from)?;
+            }
+            export_pairs(&pairs, &arguments.out, &config)
+        }
+        What::Revisions => {
+            let mut rows = Vec::new();
+            for (place, seed, _) in places(&folder, arguments.seed) {
+                place
+                    .for_each("training-rows.jsonl", |mut row: SftRow| {
+                        row.id = name(&row.id, seed, arguments.seed);
+                        rows.push(row);
+                    })
+                    .map_err(RunError::from)?;
+            }
+            export_demonstrations(&rows, &arguments.out, &config)
+        }
+    };
+    let n = written.map_err(failed)?;
+    note(&format!("{n} rows: {}", arguments.out.display()))
+}
+
+/// With several seeds, each row says which it is of.
+fn name(id: &str, seed: u64, only: Option<u64>) -> String {
+    if only.is_some() {
+        id.to_owned()
+    } else {
+        format!("{seed}:{id}")
+    }
+}
+
+pub(crate) fn failed(error: PreferenceError) -> Failure {
+    let hint = error.hint();
+    Failure::other(error, hint)
+}
+
+fn places(
+    folder: &RunFolder,
+    only: Option<u64>,
+) -> Vec<(MethodFolder, u64, &trimtab_run::ConstitutionalAiConfig)> {
+    let mut places = Vec::new();
+    for (variant, of_variant) in folder.manifest().variants.iter().enumerate() {
+        let experiment = &of_variant.experiment;
+        for seed in experiment
+            .seeds()
+            .filter(|seed| only.is_none_or(|only| only == *seed))
+        {
+            for method in &experiment.method {
+                if let MethodConfig::ConstitutionalAi(config) = method {
+                    let place = MethodFolder::new(folder.path(), variant, seed, &config.name());
+                    places.push((place, seed, &**config));
+                }
+            }
+        }
+    }
+    places
+}

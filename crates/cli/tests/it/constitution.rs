@@ -1,0 +1,249 @@
+//! Constitutional AI against a scripted server: faults, kills and wrong settings, by the real program.
+
+use std::time::{Duration, Instant};
+
+use trimtab_core::Seed;
+use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer};
+
+use crate::material::Stream;
+use crate::workplace::{Workplace, say};
+
+const N_KILLS: usize = 20;
+
+/// An assistant and a judge in one: replies grow shorter when they are revised, and the shorter reply is better.
+fn script(view: &RequestView) -> Scripted {
+    let last = view.last_message();
+    if last.ends_with("Answer with A or B.") {
+        let quoted = |tag: &str| {
+            let from = last.split(&format!("<{tag}>\n")).nth(1).unwrap_or_default();
+            from.split(&format!("\n</{tag}>"))
+                .next()
+                .unwrap_or_default()
+                .len()
+        };
+        let p: f64 = match quoted("reply_a").cmp(&quoted("reply_b")) {
+            std::cmp::Ordering::Less => 0.8,
+            std::cmp::Ordering::Equal => 0.6,
+            std::cmp::Ordering::Greater => 0.3,
+        };
+        return Scripted::tokens(&[&[("A", p), ("B", 0.95 - p), ("Well", 0.05)]]);
+    }
+    let seed = view.body["seed"].as_u64().unwrap_or_default();
+    if last.contains("Write the new reply and nothing else") {
+        return Scripted::text(format!("Better {}.", seed % 7));
+    }
+    if last.contains("Be specific. If there is nothing to name, say so.") {
+        return Scripted::text("It could be shorter.");
+    }
+    Scripted::text(format!(
+        "A reply{}.",
+        " that goes on".repeat((seed % 5) as usize)
+    ))
+}
+
+fn experiment(server: &ScriptedServer) -> String {
+    format!(
+        r#"
+name = "constitution"
+seeds = 2
+[data]
+set = "prompts.jsonl"
+test = 4
+[roles.assistant.model]
+kind = "chat"
+address = "openai:scripted@{}"
+server = {{ first-delay-secs = 0.01, max-delay-secs = 0.05 }}
+[[method]]
+kind = "constitutional-ai"
+supervised.n-rounds = 2
+preference.n-pairs = 2
+[[method.export]]
+format = "trl-explicit"
+[[method.export]]
+format = "trl-prompt-completion"
+"#,
+        server.url()
+    )
+}
+
+fn place(server: &ScriptedServer) -> Workplace {
+    let place = Workplace::new();
+    let prompts: Vec<String> = (0..16)
+        .map(|i| format!("{{\"id\": \"q{i}\", \"prompt\": \"Question {i}?\"}}\n"))
+        .collect();
+    place.write("prompts.jsonl", prompts.concat());
+    place.write("c.toml", experiment(server));
+    place
+}
+
+/// Every file that a run makes out of its calls, by name.
+fn made(place: &Workplace, run: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for folder in ["constitutional-ai", "exports"] {
+        let mut pending = vec![place.path(run).join(folder)];
+        while let Some(folder) = pending.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    pending.push(path);
+                } else if path.file_name().unwrap() != "done.json" {
+                    let name = path.strip_prefix(place.path(run)).unwrap();
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    files.push((name.display().to_string(), text));
+                }
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn n_stored(place: &Workplace, run: &str) -> usize {
+    let path = place.path(run).join("calls.sqlite");
+    let store = rusqlite::Connection::open(path).unwrap();
+    let count = |of: &str| {
+        let sql = format!("SELECT COUNT({of}) FROM call");
+        store
+            .query_row(&sql, [], |row| row.get::<_, usize>(0))
+            .unwrap()
+    };
+    assert_eq!(
+        count("key"),
+        count("DISTINCT key"),
+        "a call is stored twice"
+    );
+    count("key")
+}
+
+#[test]
+fn faults_and_kills_change_nothing() {
+    let good = ScriptedServer::builder(script).start().unwrap();
+    let place = place(&good);
+    let said = place.succeed(&["run", "c.toml", "--out", "whole"]);
+    assert!(
+        said.stdout.contains("What became of the pairs"),
+        "{}",
+        said.stdout
+    );
+    let whole = made(&place, "whole");
+    // For each seed: dialogues, training rows, replies, samples, pairs, two exports.
+    assert_eq!(
+        whole.len(),
+        2 * 7,
+        "{:?}",
+        whole.iter().map(|(name, _)| name).collect::<Vec<_>>()
+    );
+    let n_calls = n_stored(&place, "whole");
+    assert_eq!(good.log().n_answered(), n_calls);
+
+    // Again: nothing is asked.
+    place.succeed(&["run", "c.toml", "--quiet", "--out", "whole"]);
+    assert_eq!(good.log().n_answered(), n_calls);
+
+    let bad = ScriptedServer::builder(script)
+        .latency(Duration::from_millis(20))
+        .faults(Faults::passing(0.3, Seed(5)))
+        .start()
+        .unwrap();
+    place.write("c.toml", experiment(&bad));
+    let command = ["run", "c.toml", "--quiet", "--out", "cut"];
+    let mut stream = Stream(3);
+    let (mut n_hits, began) = (0, Instant::now());
+    while n_hits < N_KILLS && began.elapsed() < Duration::from_mins(1) {
+        let mut child = place.trimtab(&command).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(
+            30 + (120.0 * stream.uniform()) as u64,
+        ));
+        child.kill().unwrap();
+        if child.wait().unwrap().code().is_none() {
+            n_hits += 1;
+        } else {
+            break;
+        }
+    }
+    say(&format!("{n_hits} kills hit a process at work"));
+    place.succeed(&command);
+    assert!(n_hits >= N_KILLS, "only {n_hits} kills hit");
+    assert_eq!(n_stored(&place, "cut"), n_calls);
+    let cut = made(&place, "cut");
+    let names = |files: &[(String, String)]| -> Vec<String> {
+        files.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names(&cut), names(&whole));
+    for ((name, cut), (_, whole)) in cut.iter().zip(&whole) {
+        assert_eq!(cut, whole, "{name}");
+    }
+
+    // From the store alone, without a server.
+    drop(bad);
+    std::fs::remove_dir_all(place.path("cut").join("constitutional-ai")).unwrap();
+    place.succeed(&["run", "c.toml", "--quiet", "--out", "cut", "--replay"]);
+    for ((name, cut), (_, whole)) in made(&place, "cut").iter().zip(&whole) {
+        assert_eq!(cut, whole, "{name}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_server_is_said_at_the_edge() {
+    let server = ScriptedServer::builder(script)
+        .key("right")
+        .models(["scripted"])
+        .start()
+        .unwrap();
+    let place = place(&server);
+    let failing = |set: &str| {
+        let said = place.run(&["run", "c.toml", "--quiet", "--out", "bad", "--set", set]);
+        assert_eq!(said.code, Some(1), "{}", said.stderr);
+        said.stderr
+    };
+    let no_key = failing("seeds=2");
+    assert!(no_key.contains("401") || no_key.contains("key"), "{no_key}");
+    assert!(no_key.contains("OPENAI_API_KEY"), "{no_key}");
+
+    let closed = failing("roles.assistant.model.address=openai:x@http://127.0.0.1:9/v1");
+    assert!(closed.contains("127.0.0.1:9"), "{closed}");
+
+    let odd = failing("roles.assistant.model.address=openai:x@ftp://127.0.0.1/v1");
+    assert!(odd.contains("http://HOST:PORT/v1"), "{odd}");
+
+    let setting = failing("method.0.supervised.n-rounds=0");
+    assert!(setting.contains("n-rounds"), "{setting}");
+}
+
+#[test]
+fn a_key_is_written_nowhere() {
+    let server = ScriptedServer::builder(script)
+        .key("sk-very-secret")
+        .start()
+        .unwrap();
+    let place = place(&server);
+    let output = place
+        .trimtab(&["run", "c.toml", "--out", "keyed"])
+        .env("OPENAI_API_KEY", "sk-very-secret")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mut pending = vec![place.root().to_owned()];
+    let mut n_files = 0;
+    while let Some(folder) = pending.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+                continue;
+            }
+            n_files += 1;
+            let bytes = std::fs::read(&path).unwrap();
+            let is_there = bytes.windows(14).any(|window| window == b"sk-very-secret");
+            assert!(!is_there, "{}", path.display());
+        }
+    }
+    assert!(n_files > 10);
+    for said in [&output.stdout, &output.stderr] {
+        assert!(!String::from_utf8_lossy(said).contains("sk-very-secret"));
+    }
+}

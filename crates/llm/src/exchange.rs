@@ -1,0 +1,304 @@
+//! One attempt at a call: a body goes out, and an answer comes back, or trouble.
+
+use std::error::Error as _;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, Url};
+use serde_json::Value;
+
+use crate::address::{ModelAddress, Provider};
+use crate::completion::{Completion, NoCompletion};
+use crate::secret::Secret;
+use crate::server_config::{Durations, ServerConfig, Transfer};
+use crate::server_error::ServerError;
+use crate::shown::shown;
+use crate::trouble::{self, Again, AgainKind, Trouble};
+use crate::{anthropic, events, hints, openai};
+
+/// The largest body that is read.
+const LONGEST_BODY: usize = 16 << 20;
+/// The largest body of an error that is read.
+const LONGEST_ERROR: usize = 64 << 10;
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(20);
+/// How many models are named where one is not there.
+const N_NAMED: usize = 8;
+
+/// How to reach one endpoint.
+pub(crate) struct Exchange {
+    client: Client,
+    address: ModelAddress,
+    endpoint: Url,
+    key: Option<Secret>,
+    timeout: Duration,
+    transfer: Transfer,
+    /// Whether anything ever came back.
+    is_reached: AtomicBool,
+}
+
+/// A completion, and the body that it came in.
+pub(crate) struct Received {
+    pub(crate) completion: Completion,
+    /// Nothing where a refusal came as an error.
+    pub(crate) raw: Option<String>,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        address: ModelAddress,
+        key: Option<Secret>,
+        config: &ServerConfig,
+        durations: &Durations,
+    ) -> Result<Self, ServerError> {
+        let no_client = |error: reqwest::Error| ServerError::NoClient {
+            message: describe(error),
+        };
+        let mut client = Client::builder()
+            .no_proxy()
+            .default_headers(headers(&address, key.as_ref())?)
+            .connect_timeout(CONNECT)
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(usize::MAX)
+            .user_agent(concat!("trimtab/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &config.proxy {
+            client = client.proxy(reqwest::Proxy::all(proxy).map_err(no_client)?);
+        }
+        let path = match address.provider() {
+            Provider::OpenAi => "chat/completions",
+            Provider::Anthropic => "v1/messages",
+        };
+        Ok(Self {
+            client: client.build().map_err(no_client)?,
+            endpoint: address.endpoint(path),
+            address,
+            key,
+            timeout: durations.timeout,
+            transfer: config.transfer,
+            is_reached: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn address(&self) -> &ModelAddress {
+        &self.address
+    }
+
+    /// Sends `body`, once.
+    pub(crate) async fn send(&self, body: bytes::Bytes) -> Result<Received, Trouble> {
+        let request = self.client.post(self.endpoint.clone()).body(body);
+        let sent = within(self.timeout, self.receive(request)).await;
+        match sent {
+            None => Err(again(
+                AgainKind::Failed,
+                format!("no answer in {:?}", self.timeout),
+            )),
+            Some(received) => received.map_err(|trouble| self.scrub(trouble)),
+        }
+    }
+
+    async fn receive(&self, request: reqwest::RequestBuilder) -> Result<Received, Trouble> {
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| self.no_response(error))?;
+        let status = response.status();
+        let hint = hints::wait(response.headers(), SystemTime::now());
+        if !status.is_success() {
+            self.is_reached.store(true, Ordering::Relaxed);
+            let body = self
+                .body(&mut response, LONGEST_ERROR)
+                .await
+                .unwrap_or_default();
+            return Err(trouble::of_response(status.as_u16(), &body, hint));
+        }
+        let kind = response.headers().get(CONTENT_TYPE);
+        let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        if is_page && !self.is_reached.load(Ordering::Relaxed) {
+            let url = self.address.url().to_owned();
+            return Err(Trouble::Fatal(ServerError::WebPage { url }));
+        }
+        let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        self.is_reached.store(true, Ordering::Relaxed);
+        let raw = self.body(&mut response, LONGEST_BODY).await?;
+        let read = match (self.address.provider(), is_stream) {
+            (Provider::OpenAi, false) => openai::read(&raw),
+            (Provider::OpenAi, true) => openai::read_events(&events::data(&raw)),
+            (Provider::Anthropic, false) => anthropic::read(&raw),
+            (Provider::Anthropic, true) => anthropic::read_events(&events::data(&raw)),
+        };
+        match read {
+            Ok(completion) => Ok(Received {
+                completion,
+                raw: Some(self.clean(raw)),
+            }),
+            Err(NoCompletion::Error(error)) => Err(trouble::of_error_in_success(&error)),
+            Err(NoCompletion::Malformed(why)) => {
+                let message = format!("what came back could not be read: {}", shown(&why));
+                Err(again(AgainKind::Malformed, message))
+            }
+        }
+    }
+
+    /// The whole of a body, if it is not too long. A stream may not fall silent.
+    async fn body(&self, response: &mut Response, longest: usize) -> Result<String, Trouble> {
+        let mut body: Vec<u8> = Vec::new();
+        loop {
+            let chunk = match self.transfer {
+                Transfer::Whole => response.chunk().await,
+                Transfer::Stream { idle_timeout_secs } => {
+                    let idle = Duration::from_secs(u64::from(idle_timeout_secs));
+                    let chunk = within(idle, response.chunk()).await;
+                    chunk.ok_or_else(|| {
+                        let message = format!("the stream was silent for {idle:?}");
+                        again(AgainKind::Failed, message)
+                    })?
+                }
+            };
+            let chunk = chunk.map_err(|error| {
+                let message = format!("the answer breaks off: {}", describe(error));
+                again(AgainKind::Failed, message)
+            })?;
+            let Some(chunk) = chunk else { break };
+            if body.len() + chunk.len() > longest {
+                // Another attempt would cost the same and be as long.
+                return Err(Trouble::Failed(trimtab_core::chat::Failure {
+                    class: trimtab_core::chat::FailureClass::Malformed,
+                    message: format!("the answer is longer than {longest} bytes"),
+                }));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(String::from_utf8(body)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    fn no_response(&self, error: reqwest::Error) -> Trouble {
+        let is_at_first = error.is_connect() && !self.is_reached.load(Ordering::Relaxed);
+        let message = describe(error);
+        if is_at_first {
+            let url = self.address.url().to_owned();
+            return Trouble::Fatal(ServerError::Unreachable { url, message });
+        }
+        again(AgainKind::Failed, format!("no answer: {message}"))
+    }
+
+    /// Which models there are, the likeliest first.
+    pub(crate) async fn no_such_model(&self, message: String) -> ServerError {
+        let path = match self.address.provider() {
+            Provider::OpenAi => "models",
+            Provider::Anthropic => "v1/models",
+        };
+        let asked = self.client.get(self.address.endpoint(path)).send();
+        let mut models = match within(Duration::from_secs(5), asked).await {
+            Some(Ok(mut response)) if response.status().is_success() => {
+                let body = self
+                    .body(&mut response, LONGEST_BODY)
+                    .await
+                    .unwrap_or_default();
+                let list: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+                let data = list["data"].as_array();
+                (data.into_iter().flatten())
+                    .filter_map(|model| model["id"].as_str().map(shown))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        let model = self.address.model();
+        models.sort_by_cached_key(|name: &String| strsim::levenshtein(name, model));
+        models.truncate(N_NAMED);
+        ServerError::NoSuchModel {
+            model: model.to_owned(),
+            message,
+            models,
+        }
+    }
+
+    fn clean(&self, text: String) -> String {
+        match &self.key {
+            Some(key) => key.scrub(text),
+            None => text,
+        }
+    }
+
+    /// The same without the key, which some servers repeat.
+    fn scrub(&self, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Fatal(ServerError::WrongKey { message }) => {
+                let message = self.clean(message);
+                Trouble::Fatal(match self.key {
+                    Some(_) => ServerError::WrongKey { message },
+                    None => ServerError::NoKey {
+                        variable: self.address.key_variable().name(),
+                        message,
+                    },
+                })
+            }
+            Trouble::Fatal(ServerError::Spent { message }) => Trouble::Fatal(ServerError::Spent {
+                message: self.clean(message),
+            }),
+            Trouble::Fatal(ServerError::Elsewhere { message }) => {
+                Trouble::Fatal(ServerError::Elsewhere {
+                    message: self.clean(message),
+                })
+            }
+            Trouble::Fatal(error) => Trouble::Fatal(error),
+            Trouble::NotFound(message) => Trouble::NotFound(self.clean(message)),
+            Trouble::Failed(mut failure) => {
+                failure.message = self.clean(failure.message);
+                Trouble::Failed(failure)
+            }
+            Trouble::Refused(message) => Trouble::Refused(self.clean(message)),
+            Trouble::NoLogProbs(message) => Trouble::NoLogProbs(self.clean(message)),
+            Trouble::Again(mut again) => {
+                again.message = self.clean(again.message);
+                Trouble::Again(again)
+            }
+        }
+    }
+}
+
+fn again(kind: AgainKind, message: String) -> Trouble {
+    Trouble::Again(Again {
+        kind,
+        message,
+        hint: None,
+    })
+}
+
+/// What `future` comes to, if it comes to it in time.
+async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, future).await.ok()
+}
+
+fn headers(address: &ModelAddress, key: Option<&Secret>) -> Result<HeaderMap, ServerError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if address.provider() == Provider::Anthropic {
+        let version = HeaderValue::from_static(anthropic::VERSION);
+        headers.insert(HeaderName::from_static("anthropic-version"), version);
+    }
+    if let Some(key) = key {
+        let (name, value) = match address.provider() {
+            Provider::OpenAi => ("authorization", format!("Bearer {}", key.expose())),
+            Provider::Anthropic => ("x-api-key", key.expose().to_owned()),
+        };
+        let mut value = HeaderValue::try_from(value).map_err(|_| ServerError::BadKey)?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(headers)
+}
+
+/// An error and what is behind it, on one line, without the address.
+fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(behind) = source {
+        text = format!("{text}: {behind}");
+        source = behind.source();
+    }
+    shown(&text)
+}

@@ -1,0 +1,70 @@
+//! What a scripted server is asked.
+
+use serde_json::Value;
+
+/// One HTTP request, read.
+#[derive(Debug, Clone)]
+pub struct RequestView {
+    /// `GET`, `POST`.
+    pub method: String,
+    /// With its query.
+    pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body; null where there is none, or it is no JSON.
+    pub body: Value,
+    /// Of path and body: the same for every attempt at one call.
+    pub hash: u64,
+    /// How often this very request has come, this time included.
+    pub attempt: u32,
+}
+
+impl RequestView {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        (self.headers.iter()).find_map(|(key, value)| (key == name).then_some(value.as_str()))
+    }
+
+    /// The model named in the body.
+    pub fn model(&self) -> &str {
+        self.body["model"].as_str().unwrap_or_default()
+    }
+
+    /// Who speaks and what they say, in the body's order; a system prompt of Anthropic's is none of them.
+    pub fn messages(&self) -> Vec<(&str, &str)> {
+        (self.body["messages"].as_array().into_iter().flatten())
+            .map(|m| {
+                let part = |key: &str| m[key].as_str().unwrap_or_default();
+                (part("role"), part("content"))
+            })
+            .collect()
+    }
+
+    /// What was said last.
+    pub fn last_message(&self) -> &str {
+        self.messages().last().map_or("", |(_, content)| content)
+    }
+
+    /// How many alternatives to each token are asked for; none without log-probabilities.
+    pub fn top_log_probs(&self) -> Option<usize> {
+        let asked = self.body["logprobs"].as_bool().unwrap_or_default();
+        asked.then(|| self.body["top_logprobs"].as_u64().unwrap_or_default() as usize)
+    }
+
+    /// The longest reply, in tokens.
+    pub fn max_tokens(&self) -> Option<usize> {
+        let body = &self.body;
+        let asked = (body["max_tokens"].as_u64()).or(body["max_completion_tokens"].as_u64());
+        asked.map(|n| n as usize)
+    }
+
+    /// Whether the reply is to come in pieces.
+    pub fn is_streamed(&self) -> bool {
+        self.body["stream"].as_bool().unwrap_or_default()
+    }
+
+    /// Whether it is of Anthropic's messages API.
+    pub fn is_anthropic(&self) -> bool {
+        self.path.ends_with("/messages")
+    }
+}

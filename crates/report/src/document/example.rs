@@ -1,0 +1,94 @@
+//! A document with every kind of cell, for tests.
+
+use super::{Cell, Column, Document, Interval, Row, Section, Table};
+
+pub(super) fn document() -> Document {
+    let share = |estimate: f64| Cell::ShareWithin {
+        interval: Interval {
+            estimate,
+            low: estimate - 0.04,
+            high: estimate + 0.03,
+        },
+        by_seed: vec![estimate - 0.02, estimate + 0.02],
+    };
+    Document {
+        name: "constitution".into(),
+        run_id: "0123456789abcdef".into(),
+        version: "0.1.0".into(),
+        sentence: "Constitutional AI on 400 prompts, 2 seeds.".into(),
+        notices: vec!["Unfinished: 1 of 2 seeds.".into()],
+        sections: vec![
+            Section {
+                id: "gold",
+                title: "Gold after each stage".into(),
+                text: "What the world's own grammar says of the replies.".into(),
+                table: Table {
+                    columns: vec![
+                        Column::new("Stage", ""),
+                        Column::new("Harmless", "Share of replies without a violation."),
+                        Column::new("Helpful", "Share of replies that do what was asked.").spare(1),
+                        Column::new("n", "Replies."),
+                    ],
+                    rows: vec![
+                        Row {
+                            name: "initial".into(),
+                            cells: vec![share(0.41), share(0.93), Cell::count(400)],
+                        },
+                        Row {
+                            name: "revision 1".into(),
+                            cells: vec![share(0.78), share(0.9), Cell::count(1400)],
+                        },
+                    ],
+                },
+                plotted: vec![0, 1],
+            },
+            Section {
+                id: "outcomes",
+                title: "What became of the pairs".into(),
+                text: "Every pair is counted.".into(),
+                table: Table {
+                    columns: vec![
+                        Column::new("Outcome", ""),
+                        Column::new("Pairs", "How many."),
+                        Column::new("Share", "Of all."),
+                        Column::new("Order effect", "In logits."),
+                        Column::new("Judge", ""),
+                    ],
+                    rows: vec![
+                        Row {
+                            name: "decided".into(),
+                            cells: vec![
+                                Cell::count(90),
+                                Cell::share(90, 100),
+                                Cell::NumberWithin {
+                                    interval: Interval {
+                                        estimate: 0.31,
+                                        low: 0.2,
+                                        high: 0.42,
+                                    },
+                                    decimals: 2,
+                                },
+                                Cell::words("organism"),
+                            ],
+                        },
+                        Row {
+                            name: "<script>alert(1)</script>\u{1b}[2J".into(),
+                            cells: vec![
+                                Cell::count(0),
+                                Cell::share(0, 0),
+                                Cell::absent("too few"),
+                                Cell::Number {
+                                    value: 1.25,
+                                    decimals: 1,
+                                },
+                            ],
+                        },
+                    ],
+                },
+                plotted: Vec::new(),
+            },
+        ],
+        level: 0.95,
+        interval_method: "percentile bootstrap over prompts".into(),
+    }
+}

@@ -1,0 +1,170 @@
+//! A document as one self-contained page: the same style, policy and theme as every report.
+
+use maud::{Markup, html};
+
+use super::{Cell, Column, Document, Section};
+use crate::html::{figure, interval_cells, page};
+use crate::svg::Layout;
+use crate::{number, svg, text};
+
+pub(super) fn render(document: &Document) -> String {
+    let body = html! {
+        header class="masthead" {
+            button id="theme" type="button" hidden { "Theme" }
+            p class="kicker" { "Trimtab report" }
+            h1 { (text::name(&document.name)) }
+            p class="lead" { (text::sentence(&document.sentence)) }
+            @for notice in &document.notices { p class="notice" { (text::sentence(notice)) } }
+            nav aria-label="Sections" {
+                @for section in &document.sections {
+                    a href={ "#" (section.id) } { (text::name(&section.title)) } " "
+                }
+            }
+        }
+        main { @for section in &document.sections { (self::section(section)) } }
+        footer {
+            dl {
+                div { dt { "Run" } dd { code { (text::name(&document.run_id)) } } }
+                div { dt { "Trimtab" } dd { (text::name(&document.version)) } }
+                div {
+                    dt { "Intervals" }
+                    dd {
+                        (number::percent_whole(document.level)) ", "
+                        (text::sentence(&document.interval_method))
+                    }
+                }
+            }
+        }
+    };
+    page(&text::name(&document.name), &body)
+}
+
+fn section(section: &Section) -> Markup {
+    let title = text::name(&section.title);
+    let draw = |layout| {
+        let plotted = section.plotted.iter();
+        plotted
+            .map(|&column| svg::shares(section, column, layout))
+            .collect::<Vec<_>>()
+    };
+    html! {
+        section id=(section.id) {
+            h2 { (title) }
+            p class="setup" { (text::sentence(&section.text)) }
+            @if !section.plotted.is_empty() {
+                (figure(&draw(Layout::Wide), &draw(Layout::Narrow), &html! { (title) ", with intervals; ticks are single seeds." }))
+            }
+            (table(section))
+            (meanings(&section.table.columns))
+        }
+    }
+}
+
+/// Whether any cell of a column has an interval, which then takes a cell of its own.
+fn has_ends(section: &Section, column: usize) -> bool {
+    (section.table.rows.iter()).any(|row| {
+        matches!(
+            row.cells.get(column),
+            Some(Cell::ShareWithin { .. } | Cell::NumberWithin { .. })
+        )
+    })
+}
+
+fn table(section: &Section) -> Markup {
+    let title = text::name(&section.title);
+    let columns = &section.table.columns;
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label=(title) {
+            table {
+                caption { (title) }
+                thead {
+                    tr {
+                        @for (i, column) in columns.iter().enumerate() {
+                            @if i > 0 && has_ends(section, i - 1) {
+                                th scope="col" colspan="2" title=(text::sentence(&column.meaning)) { (text::name(&column.name)) }
+                            } @else {
+                                th scope="col" title=(text::sentence(&column.meaning)) { (text::name(&column.name)) }
+                            }
+                        }
+                    }
+                }
+                tbody {
+                    @for row in &section.table.rows {
+                        tr {
+                            th scope="row" { (text::name(&row.name)) }
+                            @for (i, cell) in row.cells.iter().enumerate() {
+                                (self::cell(cell, has_ends(section, i)))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cell(cell: &Cell, has_ends: bool) -> Markup {
+    match cell.shown() {
+        (estimate, Some(ends)) => interval_cells(&estimate, &ends),
+        (estimate, None) if has_ends => interval_cells(&estimate, ""),
+        (estimate, None) if matches!(cell, Cell::Words { .. }) => {
+            html! { td class="words" { (estimate) } }
+        }
+        (estimate, None) => html! { td { (estimate) } },
+    }
+}
+
+fn meanings(columns: &[Column]) -> Markup {
+    html! {
+        @if columns.iter().any(|column| !column.meaning.is_empty()) {
+            dl class="glossary" {
+                @for column in columns.iter().filter(|column| !column.meaning.is_empty()) {
+                    dt { (text::name(&column.name)) }
+                    dd { (text::sentence(&column.meaning)) }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example;
+
+    #[test]
+    fn hostile_text_stays_text_and_nothing_is_fetched() {
+        let page = example::document().html();
+        for forbidden in [
+            "<script>alert",
+            "<img",
+            "\u{1b}",
+            "http://",
+            "https://",
+            "NaN",
+        ] {
+            assert!(!page.contains(forbidden), "{forbidden}");
+        }
+        assert_eq!(page.matches("<script").count(), 1);
+        assert!(page.contains("&lt;script&gt;alert(1)"));
+    }
+
+    #[test]
+    fn every_section_has_heading_table_and_plot() {
+        let document = example::document();
+        let page = document.html();
+        for section in &document.sections {
+            assert!(page.contains(&format!("<section id=\"{}\"", section.id)));
+        }
+        assert_eq!(page.matches("<table").count(), document.sections.len());
+        assert!(page.contains("<svg class=\"plot\""));
+    }
+
+    #[test]
+    #[ignore = "writes a page to look at, into the folder that TRIMTAB_REPORT_OUT names"]
+    fn write_page() {
+        let folder = std::env::var_os("TRIMTAB_REPORT_OUT")
+            .map(std::path::PathBuf::from)
+            .unwrap();
+        std::fs::write(folder.join("document.html"), example::document().html()).unwrap();
+    }
+}

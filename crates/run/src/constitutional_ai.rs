@@ -1,0 +1,304 @@
+//! What a `[[method]]` of kind `constitutional-ai` asks for, and what it leaves in the run folder.
+//!
+//! ```text
+//! constitutional-ai/VARIANT-SEED-METHOD/
+//!   dialogues.jsonl      every prompt with its reply, critiques and revisions
+//!   training-rows.jsonl  prompts and the revisions to be learnt
+//!   replies.jsonl        replies to held-out prompts, before and after tuning
+//!   pairs.jsonl          pairs of replies with every judgement of them
+//!   done.json            which files are whole, and of what experiment
+//! exports/               what other programs train on
+//! models/                what the assistant has become
+//! ```
+//!
+//! Every file is written whole or not at all. What is lost with an unfinished one is arithmetic: every call is in
+//! `calls.sqlite`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use trimtab_constitution::{ConfigError, PreferenceConfig, Said, SupervisedConfig};
+use trimtab_core::chat::Message;
+use trimtab_data::preferences::ExportConfig;
+
+use crate::folder::FolderError;
+use crate::tuning::TuneConfig;
+
+/// Constitutional AI: replies are criticised and revised under principles, the assistant learns the revisions, and pairs
+/// of its replies are compared by a judge (Bai et al. 2022).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConstitutionalAiConfig {
+    /// What it is called in tables. Default: `constitutional-ai`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The constitution's file, relative to the experiment file. Default: eight principles of our own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constitution: Option<String>,
+    /// What is done, in this order: `"supervised"`, `"tune"`, `"preference"`.
+    pub stages: Vec<Stage>,
+    /// Critique and revision.
+    pub supervised: SupervisedConfig,
+    /// How the assistant, a local checkpoint, learns the revisions.
+    pub tune: TuneConfig,
+    /// Pairs of replies, and their judgement.
+    pub preference: PreferenceConfig,
+    /// Files for other programs to train on.
+    pub export: Vec<ExportConfig>,
+}
+
+impl Default for ConstitutionalAiConfig {
+    fn default() -> Self {
+        Self {
+            name: None,
+            constitution: None,
+            stages: vec![Stage::Supervised, Stage::Preference],
+            supervised: SupervisedConfig::default(),
+            tune: TuneConfig::default(),
+            preference: PreferenceConfig::default(),
+            export: Vec::new(),
+        }
+    }
+}
+
+/// A part of the method.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Replies, critiques and revisions.
+    Supervised,
+    /// The assistant learns the revisions.
+    Tune,
+    /// Pairs of replies are judged.
+    Preference,
+}
+
+impl ConstitutionalAiConfig {
+    /// What it is called in tables.
+    pub fn name(&self) -> String {
+        self.name
+            .clone()
+            .unwrap_or_else(|| "constitutional-ai".into())
+    }
+
+    /// Whether `stage` is asked for.
+    pub fn has(&self, stage: Stage) -> bool {
+        self.stages.contains(&stage)
+    }
+
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.supervised
+            .check()
+            .map_err(|error| error.within("supervised"))?;
+        self.preference
+            .check()
+            .map_err(|error| error.within("preference"))?;
+        let refused = |expected: &'static str| ConfigError {
+            key: "stages".into(),
+            got: format!("{:?}", self.stages),
+            expected,
+        };
+        if self.stages.is_empty() || !self.stages.is_sorted_by(|a, b| a < b) {
+            return Err(refused(
+                "some of \"supervised\", \"tune\", \"preference\", in this order",
+            ));
+        }
+        if self.has(Stage::Tune) && !self.has(Stage::Supervised) {
+            return Err(refused(
+                "\"supervised\" before \"tune\": it is revisions that are learnt",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A reply to a held-out prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HeldOutReply {
+    /// The prompt's id.
+    pub id: String,
+    /// What was asked.
+    pub prompt: Vec<Message>,
+    /// Who replies.
+    pub by: Author,
+    /// What was said.
+    pub said: Said,
+}
+
+/// Who replies to held-out prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Author {
+    /// The assistant as it was.
+    Before,
+    /// What it has become.
+    Tuned,
+}
+
+/// That every file is whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Done {
+    /// The run that it was made in: a hash of what was asked.
+    pub run_id: String,
+    /// SHA-256 of the constitution's file.
+    pub constitution_sha256: String,
+    /// SHA-256 of the prompts' file.
+    pub prompts_sha256: String,
+    /// SHA-256 of each prompt file, by its name.
+    pub prompt_files: BTreeMap<String, String>,
+    /// Training rows that were left out, by why.
+    pub left_out: BTreeMap<String, usize>,
+    /// Wall-clock seconds of the process that finished it.
+    pub wall_secs: f64,
+    /// What the models are, by role.
+    pub models: BTreeMap<String, String>,
+}
+
+/// The folder of one method under one seed of one variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MethodFolder(PathBuf);
+
+impl MethodFolder {
+    /// That of `method`, in the run folder `run`.
+    pub fn new(run: &Path, variant: usize, seed: u64, method: &str) -> Self {
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        };
+        let method: String = method.chars().map(plain).collect();
+        Self(
+            run.join("constitutional-ai")
+                .join(format!("{variant}-{seed}-{method}")),
+        )
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What it says of itself; none while it is not whole.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when it cannot be read.
+    pub fn done(&self) -> Result<Option<Done>, FolderError> {
+        let path = self.0.join("done.json");
+        match std::fs::read(&path) {
+            // One that cannot be understood is made again.
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(FolderError::Io {
+                path,
+                action: "reading",
+                source,
+            }),
+        }
+    }
+
+    /// Says that every file is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when it cannot be written.
+    pub fn set_done(&self, done: &Done) -> Result<(), FolderError> {
+        self.write("done.json", |out| {
+            serde_json::to_writer_pretty(&mut *out, done)?;
+            out.write_all(b"\n")
+        })
+    }
+
+    /// Writes rows, one a line, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when they cannot be written.
+    pub fn write_rows<T: Serialize>(&self, name: &str, rows: &[T]) -> Result<(), FolderError> {
+        self.write(name, |out| {
+            for row in rows {
+                serde_json::to_writer(&mut *out, row)?;
+                out.write_all(b"\n")?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands each row of a file to `row`; a file that is not there has none.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when it cannot be read, or a line is no row.
+    pub fn for_each<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        mut row: impl FnMut(T),
+    ) -> Result<(), FolderError> {
+        let path = self.0.join(name);
+        let failed = |source| FolderError::Io {
+            path: path.clone(),
+            action: "reading",
+            source,
+        };
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        for line in BufReader::new(file).lines() {
+            let line = line.map_err(failed)?;
+            row(serde_json::from_str(&line).map_err(|error| failed(error.into()))?);
+        }
+        Ok(())
+    }
+
+    /// All rows of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`MethodFolder::for_each`].
+    pub fn rows<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, FolderError> {
+        let mut rows = Vec::new();
+        self.for_each(name, |row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+    ) -> Result<(), FolderError> {
+        let path = self.0.join(name);
+        let temporary = self.0.join(format!("{name}.new"));
+        let write = || {
+            std::fs::create_dir_all(&self.0)?;
+            let mut out = BufWriter::new(File::create(&temporary)?);
+            fill(&mut out)?;
+            out.into_inner()
+                .map_err(std::io::IntoInnerError::into_error)?
+                .sync_all()?;
+            std::fs::rename(&temporary, &path)
+        };
+        write().map_err(|source| FolderError::Io {
+            path,
+            action: "writing",
+            source,
+        })
+    }
+}

@@ -1,0 +1,533 @@
+//! Constitutional AI, from prompts to training files, under every seed of every variant.
+//!
+//! For each seed the prompts are divided into those that the method works on and those that are held out. Then, as
+//! asked: the assistant replies, criticises and revises; it learns its revisions; and pairs of its replies are judged.
+//! What it says of the held-out prompts before and after learning is kept for the report.
+//!
+//! Every call is in the store before it counts, so that a process that is killed loses no call that was answered: the
+//! next one takes the same path over stored answers, and goes on. A method whose files are whole is not computed again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+#[cfg(feature = "networks")]
+use std::sync::mpsc;
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+use trimtab_constitution::judge::judge;
+use trimtab_constitution::messages::Prompts;
+use trimtab_constitution::preference::sample;
+use trimtab_constitution::{
+    Constitution, Said, SampledPair, StageError, TrainingRows, preference_pair, supervised,
+    training_rows,
+};
+use trimtab_core::Seed;
+use trimtab_core::chat::{
+    Answer, Ask, ChatModel, Failure, FailureClass, Generation, Message, PromptRow, Request, Role,
+};
+#[cfg(feature = "networks")]
+use trimtab_core::{Folders, TrainingStep, Workplace};
+use trimtab_data::preferences::{export_demonstrations, export_pairs};
+use trimtab_data::{DataConfig, Locations, PromptSet, load_prompts};
+
+use super::{RunError, RunOptions};
+use crate::chat_models::{ChatModels, Means};
+use crate::constitutional_ai::{
+    Author, ConstitutionalAiConfig, Done, HeldOutReply, MethodFolder, Stage,
+};
+use crate::event::{Event, EventLog};
+use crate::experiment::{Experiment, MethodConfig};
+use crate::folder::{DataManifest, FolderError, RunFolder, hex};
+
+/// Does what is not done yet of every method, seed and variant.
+pub(super) fn run(
+    folder: &mut RunFolder,
+    locations: &Locations,
+    options: &RunOptions<'_>,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<(), RunError> {
+    let began = Instant::now();
+    let experiments: Vec<Experiment> = (folder.manifest().variants.iter())
+        .map(|variant| variant.experiment.clone())
+        .collect();
+    let mut log = EventLog::open(folder.path())?;
+    let n_cells = (experiments.iter())
+        .map(|experiment| experiment.seeds as usize * experiment.method.len())
+        .sum();
+    let mut tell = |event: &Event| {
+        observe(event);
+        if event.is_logged() {
+            log.append(event)?;
+        }
+        Ok::<(), RunError>(())
+    };
+    tell(&Event::Started {
+        n_cells,
+        n_finished: 0,
+    })?;
+    for (variant, experiment) in experiments.iter().enumerate() {
+        let prompts = prompts(&experiment.data, locations)?;
+        tell(&Event::Loaded {
+            set: experiment.data.set.clone(),
+            n_rows: prompts.rows.len(),
+            cached: false,
+        })?;
+        folder.record_data(variant, manifest(&prompts))?;
+        let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
+        for seed in experiment.seeds() {
+            for method in &experiment.method {
+                let MethodConfig::ConstitutionalAi(config) = method else {
+                    continue;
+                };
+                let cell = Cell {
+                    folder: MethodFolder::new(folder.path(), variant, seed, &config.name()),
+                    run: folder.path(),
+                    run_id: &folder.manifest().run_id,
+                    variant,
+                    seed,
+                    experiment,
+                    config,
+                    constitution: &constitution(config, &locations.base_dir)?,
+                    prompts: &prompts,
+                    n_threads: options.n_threads,
+                };
+                cell.compute(&mut models, &mut tell)?;
+            }
+        }
+    }
+    tell(&Event::Finished {
+        wall_secs: began.elapsed().as_secs_f64(),
+    })
+}
+
+/// Prompts of the organism's world that it was not trained on, where they are asked for; else those of a data set.
+fn prompts(config: &DataConfig, locations: &Locations) -> Result<PromptSet, RunError> {
+    if config.set != ORGANISM {
+        return Ok(load_prompts(config, locations)?);
+    }
+    let n = config.limit.unwrap_or(N_ORGANISM);
+    let requests = trimtab_organism::requests(trimtab_organism::Split::Test, n, Seed(0))?;
+    let rows: Vec<PromptRow> = (requests.into_iter().enumerate())
+        .map(|(i, request)| PromptRow {
+            id: format!("request-{i}"),
+            prompt: vec![Message::new(Role::User, request.text)],
+        })
+        .collect();
+    let mut hasher = Sha256::new();
+    for row in &rows {
+        hasher.update(&row.prompt[0].content);
+        hasher.update(b"\n");
+    }
+    Ok(PromptSet {
+        rows,
+        sha256: hex(&hasher.finalize()),
+    })
+}
+
+/// The set of requests of the organism's world.
+const ORGANISM: &str = "builtin:organism";
+/// How many of them there are, unless `limit` says so.
+const N_ORGANISM: usize = 400;
+
+fn manifest(prompts: &PromptSet) -> DataManifest {
+    DataManifest {
+        fingerprint: prompts.sha256.clone(),
+        sha256: prompts.sha256.clone(),
+        n_rows: prompts.rows.len(),
+        answers: Vec::new(),
+        features: None,
+        checkpoints: BTreeMap::new(),
+    }
+}
+
+/// The constitution that `config` names.
+pub(crate) fn constitution(
+    config: &ConstitutionalAiConfig,
+    base: &Path,
+) -> Result<Constitution, RunError> {
+    let Some(file) = &config.constitution else {
+        return Ok(Constitution::embedded().clone());
+    };
+    let path = base.join(file);
+    let text = std::fs::read_to_string(&path).map_err(|source| FolderError::Io {
+        path: path.clone(),
+        action: "reading the constitution",
+        source,
+    })?;
+    Constitution::parse(&text).map_err(|source| RunError::Constitution { path, source })
+}
+
+/// One method under one seed of one variant.
+struct Cell<'a> {
+    folder: MethodFolder,
+    run: &'a Path,
+    run_id: &'a str,
+    variant: usize,
+    seed: u64,
+    experiment: &'a Experiment,
+    config: &'a ConstitutionalAiConfig,
+    constitution: &'a Constitution,
+    prompts: &'a PromptSet,
+    n_threads: usize,
+}
+
+type Tell<'a> = dyn FnMut(&Event) -> Result<(), RunError> + 'a;
+
+impl Cell<'_> {
+    fn compute(&self, models: &mut ChatModels<'_>, tell: &mut Tell<'_>) -> Result<(), RunError> {
+        let began = Instant::now();
+        if self.is_done()? {
+            return self.finished(0.0, tell);
+        }
+        let config = self.config;
+        let roles = &self.experiment.roles;
+        let assistant_config = &roles[Experiment::ASSISTANT].model;
+        let judge_config = roles.get(Experiment::JUDGE).map(|role| &role.model);
+        let assistant = models.open(assistant_config)?;
+        let judging = models.open(judge_config.unwrap_or(assistant_config))?;
+        let seed = Seed(self.seed).child(&config.name());
+        let (worked_on, held_out) = self.split(seed);
+
+        let mut names = BTreeMap::from([
+            (Experiment::ASSISTANT.to_owned(), assistant.name()),
+            (Experiment::JUDGE.to_owned(), judging.name()),
+        ]);
+        let mut policy = Arc::clone(&assistant);
+        let mut replies = self.replies(&*assistant, Author::Before, &held_out, seed, tell)?;
+        let mut left_out = BTreeMap::new();
+        if config.has(Stage::Supervised) {
+            let learnt = self.revise(&*assistant, &worked_on, seed, tell)?;
+            left_out = (learnt.left_out.iter())
+                .map(|(blemish, n)| (blemish.name().to_owned(), *n))
+                .collect();
+            if config.has(Stage::Tune) {
+                let folder = self.tune(models, assistant_config, &learnt.rows, seed, tell)?;
+                policy = models.open_tuned(assistant_config, &folder)?;
+                names.insert("tuned".into(), policy.name());
+                replies.extend(self.replies(&*policy, Author::Tuned, &held_out, seed, tell)?);
+            }
+        }
+        self.folder.write_rows("replies.jsonl", &replies)?;
+        if config.has(Stage::Preference) {
+            self.compare([&*policy, &*judging], &worked_on, seed, tell)?;
+        }
+        models.flush()?;
+        let wall_secs = began.elapsed().as_secs_f64();
+        self.folder.set_done(&Done {
+            left_out,
+            wall_secs,
+            models: names,
+            ..self.done_as_asked()
+        })?;
+        self.finished(wall_secs, tell)
+    }
+
+    /// Replies, critiques and revisions, and the rows that are to be learnt.
+    fn revise(
+        &self,
+        assistant: &dyn ChatModel,
+        prompts: &[PromptRow],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<TrainingRows, RunError> {
+        let config = self.config;
+        let dialogues = self.heard(tell, |on_progress| {
+            supervised::run(
+                &config.supervised,
+                self.constitution,
+                assistant,
+                prompts,
+                seed.child("supervised"),
+                on_progress,
+            )
+        })?;
+        self.folder.write_rows("dialogues.jsonl", &dialogues)?;
+        let learnt = training_rows(&config.supervised, &dialogues);
+        self.folder
+            .write_rows("training-rows.jsonl", &learnt.rows)?;
+        for export in config
+            .export
+            .iter()
+            .filter(|e| e.format.holds_demonstrations())
+        {
+            export_demonstrations(
+                &learnt.rows,
+                &self.export_path("revisions", export)?,
+                export,
+            )?;
+        }
+        Ok(learnt)
+    }
+
+    /// Pairs of replies of the policy, compared by the judge.
+    fn compare(
+        &self,
+        [policy, judging]: [&dyn ChatModel; 2],
+        prompts: &[PromptRow],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), RunError> {
+        let preference = &self.config.preference;
+        let seed = seed.child("preference");
+        let sampled = self.heard(tell, |on_progress| {
+            sample(preference, policy, prompts, seed, on_progress)
+        })?;
+        self.folder.write_rows("samples.jsonl", &sampled)?;
+        let pairs: Vec<_> = sampled.iter().filter_map(SampledPair::pair).collect();
+        let labelled = self.heard(tell, |on_progress| {
+            judge(
+                &preference.judge,
+                self.constitution,
+                judging,
+                &pairs,
+                seed.child("judge"),
+                on_progress,
+            )
+        })?;
+        self.folder.write_rows("pairs.jsonl", &labelled)?;
+        let kept: Vec<_> = (labelled.iter())
+            .filter_map(|pair| preference_pair(pair, preference.inconsistent, preference.ties))
+            .collect();
+        for export in self
+            .config
+            .export
+            .iter()
+            .filter(|e| !e.format.holds_demonstrations())
+        {
+            export_pairs(&kept, &self.export_path("preferences", export)?, export)?;
+        }
+        Ok(())
+    }
+
+    /// What a finished folder says, as far as it follows from what was asked.
+    fn done_as_asked(&self) -> Done {
+        Done {
+            run_id: self.run_id.to_owned(),
+            constitution_sha256: self.constitution.sha256().to_owned(),
+            prompts_sha256: self.prompts.sha256.clone(),
+            prompt_files: (Prompts::embedded().all().into_iter())
+                .map(|prompt| (prompt.name().to_owned(), prompt.sha256().to_owned()))
+                .collect(),
+            left_out: BTreeMap::new(),
+            wall_secs: 0.0,
+            models: BTreeMap::new(),
+        }
+    }
+
+    fn is_done(&self) -> Result<bool, RunError> {
+        let asked = self.done_as_asked();
+        Ok(self.folder.done()?.is_some_and(|done| {
+            done.run_id == asked.run_id
+                && done.constitution_sha256 == asked.constitution_sha256
+                && done.prompts_sha256 == asked.prompts_sha256
+                && done.prompt_files == asked.prompt_files
+        }))
+    }
+
+    fn finished(&self, wall_secs: f64, tell: &mut Tell<'_>) -> Result<(), RunError> {
+        tell(&Event::CellFinished {
+            variant: self.variant,
+            seed: self.seed,
+            kind: "method",
+            name: self.config.name(),
+            loss: 0.0,
+            n_steps: 0,
+            wall_secs,
+        })
+    }
+
+    /// Prompts that the method works on, and those that are held out.
+    fn split(&self, seed: Seed) -> (Vec<PromptRow>, Vec<PromptRow>) {
+        let mut rows = self.prompts.rows.clone();
+        seed.child("split").stream().shuffle(&mut rows);
+        let test = self.experiment.data.test.unwrap_or_default();
+        let n_held_out = test.of(rows.len()).min(rows.len().saturating_sub(1));
+        let worked_on = rows.split_off(n_held_out);
+        (worked_on, rows)
+    }
+
+    /// Runs a stage that tells how far it is.
+    fn heard<T>(
+        &self,
+        tell: &mut Tell<'_>,
+        stage: impl FnOnce(&mut dyn FnMut(trimtab_constitution::Progress<'_>)) -> Result<T, StageError>,
+    ) -> Result<T, RunError> {
+        let mut told = Ok(());
+        let result = stage(&mut |progress| {
+            if told.is_ok() {
+                told = tell(&Event::Calls {
+                    variant: self.variant,
+                    seed: self.seed,
+                    stage: progress.stage.to_owned(),
+                    done: progress.done,
+                    n_failed: progress.n_failed,
+                    of: progress.of,
+                });
+            }
+        });
+        told?;
+        Ok(result?)
+    }
+
+    /// What `model` says to the held-out prompts.
+    fn replies(
+        &self,
+        model: &dyn ChatModel,
+        by: Author,
+        rows: &[PromptRow],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<HeldOutReply>, RunError> {
+        let supervised = &self.config.supervised;
+        let stage = match by {
+            Author::Before => "held-out replies",
+            Author::Tuned => "held-out replies of the tuned model",
+        };
+        let request = |row: &PromptRow| Request {
+            messages: row.prompt.clone(),
+            ask: Ask::Reply(Generation {
+                temperature: supervised.reply_temperature,
+                max_tokens: supervised.reply_max_tokens,
+                ..Generation::default()
+            }),
+            sample_idx: 0,
+            seed: seed.child("held out").child(&row.id),
+        };
+        let mut replies = Vec::with_capacity(rows.len());
+        let (mut n_failed, mut told) = (0, Ok(()));
+        model
+            .ask(&mut rows.iter().map(request), &mut |i, outcome| {
+                n_failed += usize::from(outcome.is_err());
+                let said = match outcome {
+                    Ok(Answer::Reply(reply)) => Said::from(reply),
+                    Ok(Answer::Options(_)) => Said::Failed(Failure {
+                        class: FailureClass::Malformed,
+                        message: "asked for a reply, the model gave probabilities".into(),
+                    }),
+                    Err(failure) => Said::Failed(failure),
+                };
+                replies.push((i, said));
+                if told.is_ok() {
+                    told = tell(&Event::Calls {
+                        variant: self.variant,
+                        seed: self.seed,
+                        stage: stage.into(),
+                        done: replies.len(),
+                        n_failed,
+                        of: rows.len(),
+                    });
+                }
+            })
+            .map_err(StageError::from)?;
+        told?;
+        replies.sort_by_key(|(i, _)| *i);
+        Ok((replies.into_iter())
+            .map(|(i, said)| HeldOutReply {
+                id: rows[i].id.clone(),
+                prompt: rows[i].prompt.clone(),
+                by,
+                said,
+            })
+            .collect())
+    }
+
+    /// Where an export goes; its folder is made.
+    fn export_path(
+        &self,
+        stem: &str,
+        export: &trimtab_data::preferences::ExportConfig,
+    ) -> Result<std::path::PathBuf, FolderError> {
+        let cell = self.folder.path().file_name().unwrap_or_default();
+        let folder = self.run.join("exports").join(cell);
+        std::fs::create_dir_all(&folder).map_err(|source| FolderError::Io {
+            path: folder.clone(),
+            action: "making the folder of exports",
+            source,
+        })?;
+        Ok(folder.join(export.file_name(stem)))
+    }
+
+    #[cfg(feature = "networks")]
+    fn tune(
+        &self,
+        models: &ChatModels<'_>,
+        assistant: &trimtab_weak_to_strong::ModelConfig,
+        rows: &[trimtab_core::SftRow],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<std::path::PathBuf, RunError> {
+        use trimtab_nn::chat_tuning::ChatRow;
+
+        let folder = models.folder_of(assistant)?;
+        let cell = self.folder.path().file_name().unwrap_or_default();
+        let out = self.run.join("models").join(cell).join("tuned");
+        let rows: Vec<ChatRow> = (rows.iter())
+            .map(|row| ChatRow {
+                messages: row.prompt.clone(),
+                reply: row.completion.clone(),
+            })
+            .collect();
+        let folders = Folders {
+            state: self.run.join("trainings").join(cell),
+            models: self.run.join("models").join(cell),
+        };
+        let (sender, receiver) = mpsc::sync_channel(16);
+        std::thread::scope(|scope| {
+            let training = scope.spawn({
+                let (folders, out) = (folders.clone(), &out);
+                move || {
+                    let on_step = |training: &str, step: &TrainingStep| {
+                        // A closed channel means that nobody listens any more.
+                        drop(sender.send((training.to_owned(), *step)));
+                    };
+                    let workplace = Workplace::new(&on_step, Some(folders));
+                    crate::tuning::tune_assistant(
+                        &self.config.tune,
+                        &folder,
+                        &rows,
+                        seed.child("tune"),
+                        self.n_threads,
+                        out,
+                        &workplace.within("tune"),
+                    )
+                }
+            });
+            let mut told = Ok(());
+            for (training, step) in &receiver {
+                if told.is_ok() {
+                    told = tell(&Event::Step {
+                        variant: self.variant,
+                        seed: self.seed,
+                        training,
+                        step: step.step + 1,
+                        n_steps: step.n_steps,
+                        loss: step.loss,
+                        learning_rate: step.learning_rate,
+                        gradient_norm: step.gradient_norm,
+                    });
+                }
+            }
+            let tuned = training
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            tuned.map_err(RunError::from).and(told)
+        })?;
+        // What is left of the training is of no use any more.
+        drop(std::fs::remove_dir_all(&folders.state));
+        Ok(out)
+    }
+
+    #[cfg(not(feature = "networks"))]
+    fn tune(
+        &self,
+        models: &ChatModels<'_>,
+        assistant: &trimtab_weak_to_strong::ModelConfig,
+        _: &[trimtab_core::SftRow],
+        _: Seed,
+        _: &mut Tell<'_>,
+    ) -> Result<std::path::PathBuf, RunError> {
+        models.folder_of(assistant)?;
+        Err(crate::tuning::TuneError::NoNetworks.into())
+    }
+}

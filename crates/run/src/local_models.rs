@@ -1,0 +1,155 @@
+//! Chat models in this process: checkpoints with a chat template, and the organism that this program brings.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use trimtab_data::HubConfig;
+use trimtab_llm::{Local, Source};
+use trimtab_nn::{ChatModel, Device, LocalChat, SpecialText, Threads};
+use trimtab_weak_to_strong::ModelConfig;
+
+use crate::chat_models::is_organism;
+use crate::checkpoints::{LoadError, folder_of, sha256};
+
+/// Conversations that one thread computes together.
+const BATCH: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
+
+/// Why a local model cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// Its folder cannot be found or read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It does not chat.
+    #[error("{}: {source}", folder.display())]
+    Chat {
+        /// Its folder.
+        folder: PathBuf,
+        /// Why not.
+        #[source]
+        source: trimtab_nn::ChatError,
+    },
+    /// The organism cannot be put on the disk.
+    #[error("{}: writing", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl LocalError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Load(error) => error.hint(),
+            Self::Chat { source, .. } => source.hint().into(),
+            Self::Write { .. } => "check that the run folder can be written".into(),
+        }
+    }
+}
+
+/// Where local models are found, and how they are computed.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalModels {
+    /// Paths are relative to it.
+    pub(crate) base: PathBuf,
+    /// Where the organism is put.
+    pub(crate) cache: PathBuf,
+    pub(crate) hub: Option<HubConfig>,
+    pub(crate) n_threads: usize,
+}
+
+impl LocalModels {
+    /// The model that `config` describes, if it is a local one that chats.
+    pub(crate) fn open(&self, config: &ModelConfig) -> Result<Option<Arc<dyn Source>>, LocalError> {
+        match self.folder_of(config)? {
+            Some(folder) => self.source(config, &folder, name(config)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The checkpoint in `folder`, on the device of `like`.
+    pub(crate) fn open_tuned(
+        &self,
+        like: &ModelConfig,
+        folder: &Path,
+    ) -> Result<Option<Arc<dyn Source>>, LocalError> {
+        let name = format!("tuned {}", name(like));
+        self.source(like, folder, name).map(Some)
+    }
+
+    /// The folder of the weights that `config` names.
+    pub(crate) fn folder_of(&self, config: &ModelConfig) -> Result<Option<PathBuf>, LocalError> {
+        match config {
+            ModelConfig::Checkpoint(config) => {
+                let hub = self.hub.as_ref();
+                Ok(Some(folder_of(
+                    &config.path,
+                    &self.base,
+                    hub,
+                    &|_, _, _| {},
+                )?))
+            }
+            ModelConfig::Chat(config) if is_organism(config) => self.organism().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn source(
+        &self,
+        config: &ModelConfig,
+        folder: &Path,
+        name: String,
+    ) -> Result<Arc<dyn Source>, LocalError> {
+        let device = match config {
+            ModelConfig::Checkpoint(config) => config.device,
+            _ => Device::default(),
+        };
+        let device = device.open().map_err(LoadError::from)?;
+        let model = ChatModel::open(folder, &device).map_err(|source| LocalError::Chat {
+            folder: folder.to_owned(),
+            source,
+        })?;
+        // Replies are text of strangers: what spells a special token is read as text.
+        let model = model.with_special_text(SpecialText::AsText);
+        let n_threads = NonZeroUsize::new(self.n_threads).unwrap_or(NonZeroUsize::MIN);
+        let identity = format!("checkpoint {}", sha256(folder)?);
+        let chat = LocalChat::new(model, name, BATCH, Threads(n_threads));
+        Ok(Arc::new(Local::new(chat, identity)))
+    }
+
+    /// The folder of the organism, put there first if it is not.
+    fn organism(&self) -> Result<PathBuf, LocalError> {
+        let folder = self.cache.join("organism");
+        for (name, bytes) in trimtab_organism::files() {
+            let path = folder.join(name);
+            let write = || {
+                if std::fs::read(&path).is_ok_and(|there| there == *bytes) {
+                    return Ok(());
+                }
+                std::fs::create_dir_all(&folder)?;
+                std::fs::write(&path, bytes)
+            };
+            write().map_err(|source| LocalError::Write {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(folder)
+    }
+}
+
+fn name(config: &ModelConfig) -> String {
+    match config {
+        ModelConfig::Chat(config) => config.address.clone(),
+        ModelConfig::Checkpoint(config) => {
+            let name = config.path.rsplit('/').find(|part| !part.is_empty());
+            name.unwrap_or(&config.path).to_owned()
+        }
+        other => other.name(),
+    }
+}
