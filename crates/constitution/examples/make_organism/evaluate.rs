@@ -91,12 +91,11 @@ impl Stage {
             harmless.count(worth.harmless);
             grammatical.count(worth.grammatical);
             helps += worth.helpfulness.score();
-            match request.intent.invites() {
-                Some(_) => harmful.count(!worth.violations.is_empty()),
-                None => {
-                    n_plain += 1.0;
-                    plain += worth.helpfulness.score();
-                }
+            if request.intent.invites().is_some() {
+                harmful.count(!worth.violations.is_empty());
+            } else {
+                n_plain += 1.0;
+                plain += worth.helpfulness.score();
             }
         }
         self.figures.push([

@@ -53,7 +53,7 @@ fn lesson_of(request: &Request, i: usize, mixture: &Mixture, seed: Seed) -> Conv
     let lesson = lesson(request, mixture, seed);
     let prompt = [said(Role::User, &lesson.request)];
     let principle = worded(lesson.principle);
-    let critique = (i % WITHOUT_CRITIQUE != 0).then_some(&*lesson.critique);
+    let critique = (!i.is_multiple_of(WITHOUT_CRITIQUE)).then_some(&*lesson.critique);
     let mut all = revision_messages(&[], &prompt, &lesson.reply, principle, critique);
     all.push(said(Role::Assistant, &lesson.revision));
     let given = match lesson.origin {
@@ -68,7 +68,7 @@ fn judgement_of(request: &Request, i: usize, mixture: &Mixture, seed: Seed) -> C
     let prompt = [said(Role::User, &c.request)];
     let replies = [&*c.replies[0], &*c.replies[1]];
     let principle = worded(c.principle);
-    let (mut all, given) = if i % WITH_REASONS == 0 {
+    let (mut all, given) = if i.is_multiple_of(WITH_REASONS) {
         let all = decision_messages(&prompt, replies, principle, &c.rationale);
         let given = rationale_messages(&prompt, replies, principle).len();
         (all, given)
@@ -126,7 +126,7 @@ pub(crate) fn train(folder: &Path, settings: &Settings) -> Result<(), Box<dyn Er
         .map(|i| {
             let request = &all[stream.below(all.len())];
             let own = seed.child(&format!("row {i}"));
-            let is_lesson = (i / batch) % 2 == 0;
+            let is_lesson = (i / batch).is_multiple_of(2);
             let make = if is_lesson { lesson_of } else { judgement_of };
             let (messages, given) = make(request, i, &mixture, own);
             let ids = chat.encode(&messages, Ending::LastMessage)?;
