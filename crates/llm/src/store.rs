@@ -270,8 +270,21 @@ impl CallStore {
     ///
     /// [`CallStoreError`] when it cannot be opened or made, or is something else.
     pub fn open(path: &Path) -> Result<Self, CallStoreError> {
-        let shared = Arc::new(Shared::connect(path, OpenFlags::default())?);
-        shared.prepare()?;
+        let began = Instant::now();
+        let shared = loop {
+            let shared = Arc::new(Shared::connect(path, OpenFlags::default())?);
+            match shared.prepare() {
+                // Two that make it at the same moment may each hold what the other waits for. SQLite tells one of them
+                // at once, however long it would wait.
+                Err(CallStoreError::Busy { .. }) if began.elapsed() < BUSY_TIMEOUT => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                prepared => {
+                    prepared?;
+                    break shared;
+                }
+            }
+        };
         let committer = {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name("call store".into());

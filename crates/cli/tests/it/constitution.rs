@@ -141,12 +141,14 @@ fn faults_and_kills_change_nothing() {
     place.succeed(&["run", "c.toml", "--quiet", "--out", "whole"]);
     assert_eq!(good.log().n_answered(), n_calls);
 
+    // Four calls at a time, so that all of it takes longer than every kill together leaves.
     let bad = ScriptedServer::builder(script)
-        .latency(Duration::from_millis(20))
+        .latency(Duration::from_millis(50))
         .faults(Faults::passing(0.3, Seed(5)))
         .start()
         .unwrap();
-    place.write("c.toml", experiment(&bad));
+    let slow = "max-concurrency = 4, start-concurrency = 4, first-delay-secs";
+    place.write("c.toml", experiment(&bad).replace("first-delay-secs", slow));
     let command = ["run", "c.toml", "--quiet", "--out", "cut"];
     let mut stream = Stream(3);
     let (mut n_hits, began) = (0, Instant::now());

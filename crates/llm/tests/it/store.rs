@@ -245,6 +245,20 @@ fn two_stores_write_one_file() {
 }
 
 #[test]
+fn two_stores_can_be_made_at_the_same_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..40 {
+        let path = folder.path().join(format!("{i}.sqlite"));
+        let open = || CallStore::open(&path).map(drop);
+        let opened = std::thread::scope(|scope| {
+            let all = [(); 3].map(|()| scope.spawn(open));
+            all.map(|one| one.join().unwrap())
+        });
+        assert!(opened.iter().all(Result::is_ok), "{i}: {opened:?}");
+    }
+}
+
+#[test]
 fn twenty_thousand_calls() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("calls.sqlite");
