@@ -9,18 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python="${TRIMTAB_BENCH_LLM_PYTHON:-}"
-if [[ -z "$python" ]]; then
-    requirements=bench/llm.requirements.txt
-    venv="${XDG_CACHE_HOME:-$HOME/.cache}/trimtab-bench/llm"
-    if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
-        echo "making $venv" >&2
-        python3 -m venv --clear "$venv"
-        "$venv/bin/pip" install --quiet --requirement "$requirements" >&2
-        cp "$requirements" "$venv/requirements.txt"
-    fi
-    python="$venv/bin/python"
-fi
+python="$(bench/python.sh llm.requirements.txt llm TRIMTAB_BENCH_LLM_PYTHON)"
 cargo build --quiet --release --package trimtab-llm --example call_many
 cargo build --quiet --release --package trimtab-llm-testkit --bin scripted_server
 target="$(cargo metadata --format-version 1 --no-deps |

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Prints a Python with bench/requirements.txt. Makes a virtual environment for it, outside the
-# repository, unless TRIMTAB_BENCH_PYTHON names an interpreter that has them.
+# Prints a Python with the requirements of a bench. Makes a virtual environment for it, outside the repository, unless the
+# named variable holds an interpreter that has them.
+#
+#     bench/python.sh [REQUIREMENTS VENV VARIABLE]     default requirements.txt venv TRIMTAB_BENCH_PYTHON
 set -euo pipefail
 
-if [[ -n "${TRIMTAB_BENCH_PYTHON:-}" ]]; then
-    echo "$TRIMTAB_BENCH_PYTHON"
+requirements="$(dirname "$0")/${1:-requirements.txt}"
+venv="${XDG_CACHE_HOME:-$HOME/.cache}/trimtab-bench/${2:-venv}"
+variable="${3:-TRIMTAB_BENCH_PYTHON}"
+if [[ -n "${!variable:-}" ]]; then
+    echo "${!variable}"
     exit
 fi
-requirements="$(dirname "$0")/requirements.txt"
-venv="${XDG_CACHE_HOME:-$HOME/.cache}/trimtab-bench/venv"
 if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
     echo "making $venv" >&2
     python3 -m venv --clear "$venv"

@@ -9,18 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python="${TRIMTAB_BENCH_TORCH_PYTHON:-}"
-if [[ -z "$python" ]]; then
-    requirements=bench/transformers.requirements.txt
-    venv="${XDG_CACHE_HOME:-$HOME/.cache}/trimtab-bench/torch"
-    if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
-        echo "making $venv" >&2
-        python3 -m venv --clear "$venv"
-        "$venv/bin/pip" install --quiet --requirement "$requirements" >&2
-        cp "$requirements" "$venv/requirements.txt"
-    fi
-    python="$venv/bin/python"
-fi
+python="$(bench/python.sh transformers.requirements.txt torch TRIMTAB_BENCH_TORCH_PYTHON)"
 # Of the whole workspace, so that features, and with them the tensor library, are those of every other build.
 cargo build --quiet --release --workspace --example train_language_model
 target="$(cargo metadata --format-version 1 --no-deps |

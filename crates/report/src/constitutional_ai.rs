@@ -18,7 +18,9 @@ use trimtab_llm::{CallStore, Prices, name_of};
 use trimtab_organism::critic::{Choice, better};
 use trimtab_organism::{Gold, Helpfulness, Principle, evaluate};
 use trimtab_run::chat_models::CALLS;
-use trimtab_run::constitutional_ai::{Author, ConstitutionalAiConfig, HeldOutReply, MethodFolder};
+use trimtab_run::constitutional_ai::{
+    Author, ConstitutionalAiConfig, HeldOutReply, MethodFolder, ORGANISM,
+};
 use trimtab_run::{Experiment, MethodConfig, RunFolder};
 use trimtab_stats::{
     BothOrders, Clusters, HumanAgreement, Lengths, Level, OrderEffect, Preferred, Said, Slope,
@@ -27,9 +29,6 @@ use trimtab_stats::{
 
 use crate::document::{Cell, Column, Document, Row, Section, Table};
 use crate::summarise::SummaryError;
-
-/// The set whose gold is known.
-const ORGANISM: &str = "builtin:organism";
 
 /// Measures a run of constitutional AI.
 ///
@@ -42,6 +41,7 @@ pub fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     let level = Level::new(report.level).map_err(SummaryError::from)?;
     let mut notices = Vec::new();
     let mut sections = Vec::new();
+    let mut n_measured = 0;
     let several = manifest.variants.len() > 1;
     for (variant, of_variant) in manifest.variants.iter().enumerate() {
         let experiment = &of_variant.experiment;
@@ -69,8 +69,12 @@ pub fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
                     },
                 ));
             }
-            let index = sections.len();
-            sections.extend(measured.sections(experiment, level, index, &parts.join(", ")));
+            let of = Of {
+                number: n_measured,
+                name: parts.join(", "),
+            };
+            n_measured += 1;
+            sections.extend(measured.sections(&of, level, report.resamples));
         }
     }
     sections.extend(calls(folder)?);
@@ -197,7 +201,9 @@ impl Measured {
         let mut gold: BTreeMap<Stage, Replies> = BTreeMap::new();
         for seed in experiment.seeds() {
             let of_seed = MethodFolder::new(folder.path(), variant, seed, &config.name());
-            let Some(done) = of_seed.done()? else {
+            // What an earlier experiment left in this folder is none of this one's.
+            let done = of_seed.done()?;
+            let Some(done) = done.filter(|done| done.run_id == folder.manifest().run_id) else {
                 continue;
             };
             let number = all.n_seeds;
@@ -255,18 +261,12 @@ impl Measured {
         Ok(all)
     }
 
-    fn sections(&self, _: &Experiment, level: Level, index: usize, of: &str) -> Vec<Section> {
-        let title = |text: &str| {
-            if of.is_empty() {
-                text.to_owned()
-            } else {
-                format!("{text} ({of})")
-            }
-        };
+    fn sections(&self, of: &Of, level: Level, resamples: u32) -> Vec<Section> {
+        let title = |text: &str| of.title(text);
         let mut sections = Vec::new();
         if !self.gold.is_empty() {
             sections.push(Section {
-                id: ID_GOLD[index.min(ID_GOLD.len() - 1)],
+                id: of.id("gold"),
                 title: title("Gold after each stage"),
                 text: "What the world's own grammar says of the replies: no model is asked. Held-out prompts are in no training row.".into(),
                 table: self.gold_table(level),
@@ -275,7 +275,7 @@ impl Measured {
         }
         if self.n_dialogues > 0 {
             sections.push(Section {
-                id: "revisions",
+                id: of.id("revisions"),
                 title: title("Form of critiques and revisions"),
                 text: format!(
                     "{}; {} ended early, because a step gave no text. Left out of the training rows: {}.",
@@ -294,7 +294,7 @@ impl Measured {
         }
         if !self.pairs.is_empty() {
             sections.push(Section {
-                id: "outcomes",
+                id: of.id("outcomes"),
                 title: title("What became of the pairs"),
                 text: format!(
                     "Every pair is counted; of {} more, a reply was no text.",
@@ -304,16 +304,16 @@ impl Measured {
                 plotted: Vec::new(),
             });
             sections.push(Section {
-                id: "judge",
+                id: of.id("judge"),
                 title: title("The judge"),
                 text: "How the judge judges, whatever it judges: by order, by length, by how sure it is of answering at all.".into(),
-                table: self.judge_table(level),
+                table: self.judge_table(level, resamples),
                 plotted: Vec::new(),
             });
             sections.push(Section {
-                id: "principles",
+                id: of.id("principles"),
                 title: title("Principles"),
-                text: "What each principle says by itself. ".into(),
+                text: "What each principle says by itself.".into(),
                 table: principles(&self.labelled, self.has_gold),
                 plotted: Vec::new(),
             });
@@ -453,10 +453,15 @@ impl Measured {
         ]
     }
 
-    fn judge_table(&self, level: Level) -> Table {
+    fn judge_table(&self, level: Level, resamples: u32) -> Table {
         let prompts = Clusters::new(self.pairs.iter().map(|pair| pair.prompt));
         let orders: Vec<BothOrders> = self.pairs.iter().map(|pair| pair.orders).collect();
-        let order = OrderEffect::new(&orders, &prompts, &crate::summarise::resampler(2000), level);
+        let order = OrderEffect::new(
+            &orders,
+            &prompts,
+            &crate::summarise::resampler(resamples),
+            level,
+        );
         let lengths: Vec<Lengths> = self.pairs.iter().map(|pair| pair.lengths).collect();
         let verbosity = Verbosity::new(&lengths, &prompts, level);
         let mut rows = vec![
@@ -520,10 +525,30 @@ impl Measured {
     }
 }
 
-/// Anchors of the gold sections of several methods.
-const ID_GOLD: [&str; 8] = [
-    "gold", "gold-b", "gold-c", "gold-d", "gold-e", "gold-f", "gold-g", "gold-h",
-];
+/// Which of several methods sections are of.
+struct Of {
+    number: usize,
+    /// Empty where there is only one.
+    name: String,
+}
+
+impl Of {
+    fn title(&self, text: &str) -> String {
+        if self.name.is_empty() {
+            text.to_owned()
+        } else {
+            format!("{text} ({})", self.name)
+        }
+    }
+
+    /// An anchor that no other section has.
+    fn id(&self, of: &str) -> String {
+        match self.number {
+            0 => of.to_owned(),
+            number => format!("{of}-{}", number + 1),
+        }
+    }
+}
 
 /// Stages whose replies are measured, in the order of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -712,7 +737,7 @@ fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
         }
     });
     Ok(vec![Section {
-        id: "calls",
+        id: "calls".into(),
         title: "Calls".into(),
         text: "Every call in the run's store, whichever process made it.".into(),
         table: Table {
@@ -735,4 +760,21 @@ fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
         },
         plotted: Vec::new(),
     }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_of_several_methods_have_anchors_of_their_own() {
+        let of = |number, name: &str| Of {
+            number,
+            name: name.into(),
+        };
+        assert_eq!(of(0, "").id("gold"), "gold");
+        assert_eq!(of(1, "b").id("gold"), "gold-2");
+        assert_eq!(of(0, "").title("Gold"), "Gold");
+        assert_eq!(of(1, "b").title("Gold"), "Gold (b)");
+    }
 }

@@ -38,7 +38,7 @@ pub struct Document {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Section {
     /// Its anchor on the page: lower-case letters and `-`.
-    pub id: &'static str,
+    pub id: String,
     /// Its heading.
     pub title: String,
     /// What is measured, and how to read it.

@@ -26,7 +26,8 @@ use trimtab_constitution::{ConfigError, PreferenceConfig, Said, SupervisedConfig
 use trimtab_core::chat::Message;
 use trimtab_data::preferences::ExportConfig;
 
-use crate::folder::FolderError;
+use crate::experiment::MethodConfig;
+use crate::folder::{FolderError, RunFolder, write_whole};
 use crate::tuning::TuneConfig;
 
 /// Constitutional AI: replies are criticised and revised under principles, the assistant learns the revisions, and pairs
@@ -168,6 +169,41 @@ pub struct Done {
     pub models: BTreeMap<String, String>,
 }
 
+/// One method under one seed of one variant, and where it put what it made.
+#[derive(Debug, Clone)]
+pub struct Place<'a> {
+    /// The seed.
+    pub seed: u64,
+    /// What was asked.
+    pub config: &'a ConstitutionalAiConfig,
+    /// What it made, finished or not.
+    pub folder: MethodFolder,
+}
+
+/// Every place of a run.
+pub fn places(run: &RunFolder) -> Vec<Place<'_>> {
+    let mut places = Vec::new();
+    for (variant, of_variant) in run.manifest().variants.iter().enumerate() {
+        let experiment = &of_variant.experiment;
+        for seed in experiment.seeds() {
+            for method in &experiment.method {
+                if let MethodConfig::ConstitutionalAi(config) = method {
+                    let folder = MethodFolder::new(run.path(), variant, seed, &config.name());
+                    places.push(Place {
+                        seed,
+                        config,
+                        folder,
+                    });
+                }
+            }
+        }
+    }
+    places
+}
+
+/// The set of requests of the organism's world.
+pub const ORGANISM: &str = "builtin:organism";
+
 /// The folder of one method under one seed of one variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MethodFolder(PathBuf);
@@ -284,21 +320,11 @@ impl MethodFolder {
         name: &str,
         fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
     ) -> Result<(), FolderError> {
-        let path = self.0.join(name);
-        let temporary = self.0.join(format!("{name}.new"));
-        let write = || {
-            std::fs::create_dir_all(&self.0)?;
-            let mut out = BufWriter::new(File::create(&temporary)?);
-            fill(&mut out)?;
-            out.into_inner()
-                .map_err(std::io::IntoInnerError::into_error)?
-                .sync_all()?;
-            std::fs::rename(&temporary, &path)
-        };
-        write().map_err(|source| FolderError::Io {
-            path,
-            action: "writing",
+        std::fs::create_dir_all(&self.0).map_err(|source| FolderError::Io {
+            path: self.0.clone(),
+            action: "making the folder of a method",
             source,
-        })
+        })?;
+        write_whole(&self.0, name, fill)
     }
 }

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -332,16 +332,27 @@ impl RunFolder {
     ///
     /// [`FolderError::Io`] when it cannot be written; what was there before is then intact.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        let path = self.path.join(name);
-        let temporary = self.path.join(format!("{name}.new"));
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)
-        };
-        write().map_err(|source| failure(&path, "writing", source))
+        write_whole(&self.path, name, |out| out.write_all(bytes))
     }
+}
+
+/// Writes the file `name` of `folder`, whole or not at all.
+pub(crate) fn write_whole(
+    folder: &Path,
+    name: &str,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), FolderError> {
+    let path = folder.join(name);
+    let temporary = folder.join(format!("{name}.new"));
+    let write = || {
+        let mut out = BufWriter::new(File::create(&temporary)?);
+        fill(&mut out)?;
+        out.into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
+        fs::rename(&temporary, &path)
+    };
+    write().map_err(|source| failure(&path, "writing", source))
 }
 
 /// A hash of what is asked, without how it is reported.

@@ -9,7 +9,8 @@ use trimtab_data::preferences::{
     Container, ExportConfig, Form, PreferenceError, PreferenceFormat, export_demonstrations,
     export_pairs,
 };
-use trimtab_run::{MethodConfig, MethodFolder, RunError, RunFolder};
+use trimtab_run::constitutional_ai::places;
+use trimtab_run::{RunError, RunFolder};
 
 use crate::failure::{Failure, note};
 
@@ -68,16 +69,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         },
         ..ExportConfig::new(arguments.format)
     };
+    let places = places(&folder);
+    let places =
+        (places.iter()).filter(|place| arguments.seed.is_none_or(|seed| seed == place.seed));
     let written = match arguments.what {
         What::Preferences => {
             let mut pairs = Vec::new();
-            for (place, seed, method) in places(&folder, arguments.seed) {
-                place
+            for place in places {
+                (place.folder)
                     .for_each("pairs.jsonl", |pair: LabelledPair| {
-                        let preference = &method.preference;
+                        let preference = &place.config.preference;
                         let kept = preference_pair(&pair, preference.inconsistent, preference.ties);
                         pairs.extend(kept.map(|mut kept| {
-                            kept.id = name(&kept.id, seed, arguments.seed);
+                            kept.id = name(&kept.id, place.seed, arguments.seed);
                             kept
                         }));
                     })
@@ -87,10 +91,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         What::Revisions => {
             let mut rows = Vec::new();
-            for (place, seed, _) in places(&folder, arguments.seed) {
-                place
+            for place in places {
+                (place.folder)
                     .for_each("training-rows.jsonl", |mut row: SftRow| {
-                        row.id = name(&row.id, seed, arguments.seed);
+                        row.id = name(&row.id, place.seed, arguments.seed);
                         rows.push(row);
                     })
                     .map_err(RunError::from)?;
@@ -114,26 +118,4 @@ fn name(id: &str, seed: u64, only: Option<u64>) -> String {
 pub(crate) fn failed(error: PreferenceError) -> Failure {
     let hint = error.hint();
     Failure::other(error, hint)
-}
-
-fn places(
-    folder: &RunFolder,
-    only: Option<u64>,
-) -> Vec<(MethodFolder, u64, &trimtab_run::ConstitutionalAiConfig)> {
-    let mut places = Vec::new();
-    for (variant, of_variant) in folder.manifest().variants.iter().enumerate() {
-        let experiment = &of_variant.experiment;
-        for seed in experiment
-            .seeds()
-            .filter(|seed| only.is_none_or(|only| only == *seed))
-        {
-            for method in &experiment.method {
-                if let MethodConfig::ConstitutionalAi(config) = method {
-                    let place = MethodFolder::new(folder.path(), variant, seed, &config.name());
-                    places.push((place, seed, &**config));
-                }
-            }
-        }
-    }
-    places
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use trimtab_constitution::{Dialogue, LabelledPair, why, why_revised};
-use trimtab_run::{Family, MethodConfig, MethodFolder, RunFolder};
+use trimtab_run::RunFolder;
+use trimtab_run::constitutional_ai::places;
 
 use crate::failure::{Failure, print};
 
@@ -30,9 +31,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     let mut found = Vec::new();
     for path in &runs {
         let folder = RunFolder::open(path).map_err(trimtab_run::RunError::from)?;
-        if folder.family() == Family::ConstitutionalAi {
-            search(&folder, row, &mut found)?;
-        }
+        search(&folder, row, &mut found)?;
     }
     if found.is_empty() {
         return Err(Failure::other(
@@ -56,32 +55,23 @@ fn in_runs() -> Vec<PathBuf> {
 
 fn search(folder: &RunFolder, row: &str, found: &mut Vec<String>) -> Result<(), Failure> {
     let failed = |error| Failure::from(trimtab_run::RunError::from(error));
-    for (variant, of_variant) in folder.manifest().variants.iter().enumerate() {
-        let experiment = &of_variant.experiment;
-        for seed in experiment.seeds() {
-            for method in &experiment.method {
-                let MethodConfig::ConstitutionalAi(config) = method else {
-                    continue;
-                };
-                let place = MethodFolder::new(folder.path(), variant, seed, &config.name());
-                let heading = heading(folder.path(), &config.name(), seed);
-                place
-                    .for_each("pairs.jsonl", |pair: LabelledPair| {
-                        if pair.id == row {
-                            found.push(format!("{heading}\n{}", why(&pair)));
-                        }
-                    })
-                    .map_err(failed)?;
-                if let Some((dialogue_id, round)) = round_of(row) {
-                    place
-                        .for_each("dialogues.jsonl", |dialogue: Dialogue| {
-                            if dialogue.id == dialogue_id {
-                                found.push(format!("{heading}\n{}", why_revised(&dialogue, round)));
-                            }
-                        })
-                        .map_err(failed)?;
+    for place in places(folder) {
+        let heading = heading(folder.path(), &place.config.name(), place.seed);
+        (place.folder)
+            .for_each("pairs.jsonl", |pair: LabelledPair| {
+                if pair.id == row {
+                    found.push(format!("{heading}\n{}", why(&pair)));
                 }
-            }
+            })
+            .map_err(failed)?;
+        if let Some((dialogue_id, round)) = round_of(row) {
+            (place.folder)
+                .for_each("dialogues.jsonl", |dialogue: Dialogue| {
+                    if dialogue.id == dialogue_id {
+                        found.push(format!("{heading}\n{}", why_revised(&dialogue, round)));
+                    }
+                })
+                .map_err(failed)?;
         }
     }
     Ok(())

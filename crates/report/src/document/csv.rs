@@ -23,7 +23,7 @@ pub(super) fn render(document: &Document) -> String {
                     _ => String::new(),
                 };
                 table.row(&[
-                    section.id,
+                    &section.id,
                     &name(&row.name),
                     &name(&column.name),
                     &estimate,

@@ -19,7 +19,7 @@ pub(super) fn document() -> Document {
         notices: vec!["Unfinished: 1 of 2 seeds.".into()],
         sections: vec![
             Section {
-                id: "gold",
+                id: "gold".into(),
                 title: "Gold after each stage".into(),
                 text: "What the world's own grammar says of the replies.".into(),
                 table: Table {
@@ -43,7 +43,7 @@ pub(super) fn document() -> Document {
                 plotted: vec![0, 1],
             },
             Section {
-                id: "outcomes",
+                id: "outcomes".into(),
                 title: "What became of the pairs".into(),
                 text: "Every pair is counted.".into(),
                 table: Table {

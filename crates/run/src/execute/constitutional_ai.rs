@@ -31,7 +31,7 @@ use trimtab_data::{DataConfig, Locations, PromptSet, load_prompts};
 use super::{RunError, RunOptions};
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::constitutional_ai::{
-    Author, ConstitutionalAiConfig, Done, HeldOutReply, MethodFolder, Stage,
+    Author, ConstitutionalAiConfig, Done, HeldOutReply, MethodFolder, ORGANISM, Stage,
 };
 use crate::event::{Event, EventLog};
 use crate::experiment::{Experiment, MethodConfig};
@@ -129,8 +129,6 @@ fn prompts(config: &DataConfig, locations: &Locations) -> Result<PromptSet, RunE
     })
 }
 
-/// The set of requests of the organism's world.
-const ORGANISM: &str = "builtin:organism";
 /// How many of them there are, unless `limit` says so.
 const N_ORGANISM: usize = 400;
 
@@ -185,11 +183,8 @@ impl Cell<'_> {
             return self.finished(0.0, tell);
         }
         let config = self.config;
-        let roles = &self.experiment.roles;
-        let assistant_config = &roles[Experiment::ASSISTANT].model;
-        let judge_config = roles.get(Experiment::JUDGE).map(|role| &role.model);
-        let assistant = models.open(assistant_config)?;
-        let judging = models.open(judge_config.unwrap_or(assistant_config))?;
+        let assistant_config = &self.experiment.roles[Experiment::ASSISTANT].model;
+        let [assistant, judging] = self.open(models)?;
         let seed = Seed(self.seed).child(&config.name());
         let (worked_on, held_out) = self.split(seed);
 
@@ -225,6 +220,17 @@ impl Cell<'_> {
             ..self.done_as_asked()
         })?;
         self.finished(wall_secs, tell)
+    }
+
+    /// The assistant, and who judges: itself, unless somebody else is bound to that.
+    fn open(&self, models: &mut ChatModels<'_>) -> Result<[Arc<dyn ChatModel>; 2], RunError> {
+        let roles = &self.experiment.roles;
+        let assistant = &roles[Experiment::ASSISTANT].model;
+        let judge = roles.get(Experiment::JUDGE).map(|role| &role.model);
+        Ok([
+            models.open(assistant)?,
+            models.open(judge.unwrap_or(assistant))?,
+        ])
     }
 
     /// Replies, critiques and revisions, and the rows that are to be learnt.
@@ -308,11 +314,7 @@ impl Cell<'_> {
     /// model would be asked, the assistant is.
     fn foretell(&self, models: &mut ChatModels<'_>, tell: &mut Tell<'_>) -> Result<(), RunError> {
         let config = self.config;
-        let roles = &self.experiment.roles;
-        let assistant_config = &roles[Experiment::ASSISTANT].model;
-        let judge_config = roles.get(Experiment::JUDGE).map(|role| &role.model);
-        let assistant = models.open(assistant_config)?;
-        let judging = models.open(judge_config.unwrap_or(assistant_config))?;
+        let [assistant, judging] = self.open(models)?;
         let seed = Seed(self.seed).child(&config.name());
         let (worked_on, held_out) = self.split(seed);
         self.replies(&*assistant, Author::Before, &held_out, seed, tell)?;
