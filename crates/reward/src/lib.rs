@@ -1,0 +1,1 @@
+//! Reward models, preference losses, policy optimisation, and how far a proxy can be pushed.
