@@ -212,9 +212,11 @@ impl Measured {
                 *all.left_out.entry(why).or_default() += n;
             }
             let mut dialogues: Vec<Dialogue> = Vec::new();
-            of_seed.for_each("dialogues.jsonl", |dialogue: Dialogue| {
-                dialogues.push(dialogue);
-            })?;
+            of_seed
+                .files()
+                .for_each("dialogues.jsonl", |dialogue: Dialogue| {
+                    dialogues.push(dialogue);
+                })?;
             for counts in hygiene_counts(&dialogues) {
                 add(all.hygiene.entry(counts.round).or_default(), &counts);
             }
@@ -230,21 +232,27 @@ impl Measured {
                 }
             }
             let prompts = &mut all.prompts;
-            of_seed.for_each("replies.jsonl", |reply: HeldOutReply| {
-                if has_gold {
-                    let prompt = prompts.of(&reply.id);
-                    let replies = gold
-                        .entry(Stage::HeldOut(reply.by == Author::Tuned))
-                        .or_default();
-                    replies.push(prompt, number, &reply.prompt, reply.said.text());
-                }
-            })?;
+            of_seed
+                .files()
+                .for_each("replies.jsonl", |reply: HeldOutReply| {
+                    if has_gold {
+                        let prompt = prompts.of(&reply.id);
+                        let replies = gold
+                            .entry(Stage::HeldOut(reply.by == Author::Tuned))
+                            .or_default();
+                        replies.push(prompt, number, &reply.prompt, reply.said.text());
+                    }
+                })?;
             let n_failed = &mut all.n_samples_failed;
-            of_seed.for_each("samples.jsonl", |sampled: SampledPair| {
-                *n_failed += usize::from(sampled.pair().is_none());
-            })?;
+            of_seed
+                .files()
+                .for_each("samples.jsonl", |sampled: SampledPair| {
+                    *n_failed += usize::from(sampled.pair().is_none());
+                })?;
             let mut labelled = Vec::new();
-            of_seed.for_each("pairs.jsonl", |pair: LabelledPair| labelled.push(pair))?;
+            of_seed
+                .files()
+                .for_each("pairs.jsonl", |pair: LabelledPair| labelled.push(pair))?;
             for pair in &labelled {
                 let id = pair
                     .id

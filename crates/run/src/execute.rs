@@ -21,6 +21,8 @@ use crate::tuning::TuneError;
 
 mod comparison;
 mod constitutional_ai;
+mod place;
+mod prompts;
 
 /// How to run.
 #[derive(Clone)]

@@ -15,6 +15,7 @@ pub mod experiment_file;
 pub mod folder;
 #[cfg_attr(not(feature = "networks"), path = "local_models_absent.rs")]
 mod local_models;
+pub mod row_folder;
 pub mod store;
 #[cfg_attr(not(feature = "networks"), path = "tuning_absent.rs")]
 mod tuning;
@@ -28,5 +29,6 @@ pub use execute::{RunError, RunOptions, execute};
 pub use experiment::{Experiment, Family, MethodConfig, ReportConfig, WeakToStrongConfig};
 pub use folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest};
 pub use local_models::LocalError;
+pub use row_folder::RowFolder;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
 pub use tuning::{TuneConfig, TuneError};
