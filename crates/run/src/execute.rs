@@ -15,6 +15,7 @@ use crate::checkpoints::LoadError;
 use crate::event::Event;
 use crate::experiment::{Experiment, Family};
 use crate::experiment_file::{self, ExperimentFileError};
+use crate::policies::LearnError;
 use crate::folder::{FolderError, Manifest, RunFolder, VariantManifest, run_id};
 use crate::store::StoreError;
 use crate::tuning::TuneError;
@@ -23,6 +24,7 @@ mod comparison;
 mod constitutional_ai;
 mod place;
 mod prompts;
+pub(crate) mod rlhf;
 
 /// How to run.
 #[derive(Clone)]
@@ -63,7 +65,7 @@ pub enum RunError {
     #[error(transparent)]
     Chat(#[from] ChatError),
     /// Only calls can be foretold.
-    #[error("a dry run foretells calls, and weak-to-strong methods are none")]
+    #[error("a dry run foretells calls, and these methods are trainings")]
     NoForecast,
     /// The constitution is wrong.
     #[error("{}: {source}", path.display())]
@@ -83,9 +85,18 @@ pub enum RunError {
     /// The assistant could not be tuned.
     #[error(transparent)]
     Tune(#[from] TuneError),
-    /// Training files could not be written.
+    /// A reward model or a policy could not be trained, or used.
     #[error(transparent)]
-    Export(#[from] PreferenceError),
+    Learn(#[from] LearnError),
+    /// Gold is asked for where there is none.
+    #[error("simulated annotators know what is better in the organism's world only, and these prompts are {set}")]
+    NoGold {
+        /// The prompts.
+        set: String,
+    },
+    /// Training files could not be written, or pairs not read.
+    #[error(transparent)]
+    Preferences(#[from] PreferenceError),
     /// A role's model does not fit the data.
     #[error("role `{role}`: {source}")]
     Role {
@@ -162,7 +173,9 @@ impl RunError {
             Self::Stage(error) => error.hint(),
             Self::Requests(error) => Some(error.hint().into()),
             Self::Tune(error) => Some(error.hint()),
-            Self::Export(error) => error.hint(),
+            Self::Learn(error) => error.hint(),
+            Self::NoGold { .. } => Some("set data.set = \"builtin:organism\", or labels.by = \"file\"".into()),
+            Self::Preferences(error) => error.hint(),
             Self::Role { source, .. }
             | Self::UnfitMethod {
                 source: MethodError::Model(source),
@@ -259,6 +272,7 @@ pub fn execute(
         Family::ConstitutionalAi => {
             constitutional_ai::run(&mut folder, &locations, options, observe)?;
         }
+        Family::Reward => rlhf::run(&mut folder, &locations, options, observe)?,
     }
     Ok(folder)
 }

@@ -383,6 +383,12 @@ pub(crate) fn run_id(variants: &[(String, Experiment)]) -> String {
     hex(&hasher.finalize())[..16].to_owned()
 }
 
+/// The hash of a file.
+pub(crate) fn sha256_of_file(path: &Path) -> Result<String, FolderError> {
+    let bytes = fs::read(path).map_err(|source| failure(path, "reading", source))?;
+    Ok(hex(&Sha256::digest(bytes)))
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

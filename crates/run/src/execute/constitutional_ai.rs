@@ -81,7 +81,7 @@ pub(super) fn run(
                     seed,
                     experiment,
                     config,
-                    constitution: &constitution(config, &locations.base_dir)?,
+                    constitution: &constitution(config.constitution.as_deref(), &locations.base_dir)?,
                     prompts: &prompts,
                     n_threads: options.n_threads,
                 };
@@ -101,12 +101,9 @@ pub(super) fn run(
     })
 }
 
-/// The constitution that `config` names.
-pub(crate) fn constitution(
-    config: &ConstitutionalAiConfig,
-    base: &Path,
-) -> Result<Constitution, RunError> {
-    let Some(file) = &config.constitution else {
+/// The constitution in `file`, relative to `base`; the built-in one where none is named.
+pub(super) fn constitution(file: Option<&str>, base: &Path) -> Result<Constitution, RunError> {
+    let Some(file) = file else {
         return Ok(Constitution::embedded().clone());
     };
     let path = base.join(file);
