@@ -3,3 +3,4 @@
 mod best_of_n;
 mod ensemble;
 mod golden;
+mod reward_model;
