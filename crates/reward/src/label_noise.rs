@@ -40,6 +40,9 @@ impl FlipRate {
     /// No label is flipped.
     pub const NONE: Self = Self(0.0);
 
+    /// One label in ten, which the losses that need a rate take where none is given.
+    pub(crate) const TENTH: Self = Self(0.1);
+
     /// Checks the range.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! | question | answer |
 //! |---|---|
 //! | how wrong is a reward model on pairs, rankings, ties, flipped labels? | [`BradleyTerry`], [`k_wise`], [`TieModel`], [`noise_aware`] |
+//! | how wrong is a policy on pairs? | [`PreferenceLoss`] |
 //! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
 //! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
@@ -19,6 +20,7 @@ mod k_wise;
 mod label_noise;
 mod logistic;
 mod non_finite;
+mod preference_loss;
 mod ties;
 
 pub use batch_loss::{BatchLoss, PairLoss, Side};
@@ -32,4 +34,8 @@ pub use label_noise::{
     noise_aware,
 };
 pub use non_finite::{NonFinite, Place};
+pub use preference_loss::{
+    CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
+    PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
+};
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
