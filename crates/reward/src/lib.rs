@@ -1,1 +1,41 @@
 //! Reward models, preference losses, policy optimisation, and how far a proxy can be pushed.
+//!
+//! Numbers in, numbers out: no networks, no files, no clock. Where slopes are returned, a trainer of any kind can use them.
+//!
+//! | question | answer |
+//! |---|---|
+//! | how wrong is a reward model on pairs, rankings, ties, flipped labels? | [`BradleyTerry`], [`k_wise`], [`TieModel`], [`noise_aware`] |
+//! | how wrong is a policy on pairs? | [`PreferenceLoss`] |
+//! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
+//! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
+//! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
+//!
+//! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
+
+mod batch_loss;
+mod best_of_n;
+mod bradley_terry;
+mod ensemble;
+mod k_wise;
+mod label_noise;
+mod logistic;
+mod non_finite;
+mod preference_loss;
+mod ties;
+
+pub use batch_loss::{BatchLoss, PairLoss, Side};
+pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
+pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
+pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
+pub use k_wise::{RankingLoss, k_wise};
+pub use label_noise::{
+    AgreementEstimate, Alternation, Boundary, Ending, FlipRate, FlipRateError, FlipRateEstimate,
+    NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
+    noise_aware,
+};
+pub use non_finite::{NonFinite, Place};
+pub use preference_loss::{
+    CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
+    PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
+};
+pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};

@@ -1,0 +1,7 @@
+//! Parity with the reference numbers of `tests/golden/pref_reference.json`, section by section.
+
+mod best_of_n;
+mod ensemble;
+mod golden;
+mod preference_loss;
+mod reward_model;
