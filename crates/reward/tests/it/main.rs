@@ -1,0 +1,5 @@
+//! Parity with the reference numbers of `tests/golden/pref_reference.json`, section by section.
+
+mod best_of_n;
+mod ensemble;
+mod golden;
