@@ -71,7 +71,9 @@ pub enum PairError {
     #[error("replies have features of dimension 0")]
     NoFeatures,
     /// The numbers do not make rows.
-    #[error("{chosen} and {rejected} feature values do not make {n_pairs} pairs of dimension {dim}")]
+    #[error(
+        "{chosen} and {rejected} feature values do not make {n_pairs} pairs of dimension {dim}"
+    )]
     Shape {
         /// Values of the chosen side.
         chosen: usize,

@@ -50,9 +50,7 @@ impl Gram {
         let transposed = staged.transpose();
         for start in (0..dim).step_by(PANEL) {
             let width = PANEL.min(dim - start);
-            let mut panel = self
-                .sum
-                .view_mut((start, start), (dim - start, width));
+            let mut panel = self.sum.view_mut((start, start), (dim - start, width));
             panel.gemm(
                 1.0,
                 &staged.rows(start, dim - start),

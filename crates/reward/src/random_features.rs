@@ -51,6 +51,32 @@ impl InputScale {
             spread: if spread > 0.0 { spread as f32 } else { 1.0 },
         }
     }
+
+    /// Numbers a row.
+    pub fn dim(&self) -> usize {
+        self.centre.len()
+    }
+
+    /// `rows`, `[n, dim]`, centred and scaled.
+    ///
+    /// # Panics
+    ///
+    /// When the values do not make rows: a bug in the caller.
+    pub fn apply(&self, rows: &[f32]) -> Vec<f32> {
+        assert!(
+            rows.len().is_multiple_of(self.dim()),
+            "rows of {}",
+            self.dim()
+        );
+        let inverse = self.spread.recip();
+        let mut scaled = rows.to_vec();
+        for row in scaled.chunks_exact_mut(self.dim()) {
+            for (x, centre) in row.iter_mut().zip(&self.centre) {
+                *x = (*x - centre) * inverse;
+            }
+        }
+        scaled
+    }
 }
 
 /// A fixed random layer.
@@ -67,7 +93,7 @@ pub struct RandomFeatures {
 impl RandomFeatures {
     /// Draws a layer of `n_features`.
     pub fn new(input: InputScale, n_features: usize, seed: Seed) -> Self {
-        let dim = input.centre.len();
+        let dim = input.dim();
         let mut random = seed.stream();
         let scale = (dim as f64).sqrt().recip();
         let mut draw = |scale: f64| (scale * random.next_normal()) as f32;
@@ -81,12 +107,25 @@ impl RandomFeatures {
 
     /// Numbers a row goes in as.
     pub fn dim(&self) -> usize {
-        self.input.centre.len()
+        self.input.dim()
     }
 
     /// Numbers it comes out as.
     pub fn n_features(&self) -> usize {
         self.n_features
+    }
+
+    /// Whether all shapes fit: a file may hold anything.
+    pub(crate) fn is_consistent(&self) -> bool {
+        self.dim() > 0
+            && self.n_features > 0
+            && self.biases.len() == self.n_features
+            && Some(self.weights.len()) == self.dim().checked_mul(self.n_features)
+    }
+
+    /// `rows` as the layer sees them: centred and scaled.
+    pub(crate) fn centred(&self, rows: &[f32]) -> Vec<f32> {
+        self.input.apply(rows)
     }
 
     /// The features of `rows`, `[n, dim]`, as `[n, n_features]`.
@@ -96,15 +135,9 @@ impl RandomFeatures {
     /// When the values do not make rows: a bug in the caller.
     pub fn apply(&self, rows: &[f32]) -> Vec<f32> {
         let (dim, width) = (self.dim(), self.n_features);
-        assert!(rows.len().is_multiple_of(dim), "rows of {dim}");
         let n = rows.len() / dim;
-        let inverse = self.input.spread.recip();
-        let centred = (rows.chunks_exact(dim)).flat_map(|row| {
-            let pairs = row.iter().zip(&self.input.centre);
-            pairs.map(|(x, centre)| (x - centre) * inverse)
-        });
         // A column a row: row-major `[n, d]` is column-major `[d, n]`.
-        let inputs = DMatrix::from_iterator(dim, n, centred);
+        let inputs = DMatrix::from_vec(dim, n, self.input.apply(rows));
         let weights = DMatrixView::from_slice(&self.weights, width, dim);
         let mut outputs = DMatrix::zeros(width, n);
         outputs.gemm(1.0, &weights, &inputs, 0.0);
