@@ -17,6 +17,7 @@ mod example;
 mod number;
 mod ranking;
 mod report;
+mod rlhf;
 mod text;
 
 pub use document::Document;

@@ -15,27 +15,66 @@
 mod batch_loss;
 mod best_of_n;
 mod bradley_terry;
+mod caution;
+mod conformal;
 mod ensemble;
+mod feature_map;
+mod feature_members;
+mod feature_reward;
+mod features;
+mod gram;
+mod iteration;
 mod k_wise;
 mod label_noise;
+mod laplace;
+mod linear;
 mod logistic;
 mod non_finite;
+mod pair_bootstrap;
+mod policy_config;
 mod preference_loss;
+mod random_features;
+mod reward_accuracy;
+mod reward_model;
 mod ties;
+#[cfg(feature = "networks")]
+pub mod training;
+mod uncertainty_use;
 
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
+pub use caution::{Caution, CautionError};
+pub use conformal::{Conformal, ConformalError, RatingInterval, conformal_rank};
 pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
+pub use feature_reward::{
+    FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
+    RewardScore,
+};
+pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
+pub use iteration::Iteration;
 pub use k_wise::{RankingLoss, k_wise};
 pub use label_noise::{
     AgreementEstimate, Alternation, Boundary, Ending, FlipRate, FlipRateError, FlipRateEstimate,
     NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
     noise_aware,
 };
+pub use laplace::{Laplace, moderated_probability};
+pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
+pub use policy_config::{
+    BestOfNConfig, DirectConfig, GrpoConfig, InTraining, KlConfig, OptimiserConfig, PolicyConfig,
+    PolicyConfigError, PpoConfig, Ratio, RlooConfig, RolloutConfig,
+};
 pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
 };
+pub use random_features::{InputScale, RandomFeatures};
+pub use reward_accuracy::{
+    AccuracyIntervals, AccuracyOfGroup, LengthBucket, RewardAccuracy, RewardCalibration,
+    accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
+};
+pub use reward_model::{LabelNoise, RewardModelConfig, RewardNetwork, RewardPooling};
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
+pub use uncertainty_use::{retained_accuracy, spearman};

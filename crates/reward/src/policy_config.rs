@@ -4,10 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Schedule;
 
-use crate::aggregation::Aggregation;
 use crate::bradley_terry::LabelUse;
-use crate::group_advantage::GroupScale;
-use crate::kl::KlEstimator;
 use crate::preference_loss::PreferenceLoss;
 
 /// How a policy is made better.
@@ -428,4 +425,26 @@ impl Default for InTraining {
     fn default() -> Self {
         Self::Reward { value: -3.0 }
     }
+}
+
+/// stand-in
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KlEstimator {
+    /// .
+    K1,
+}
+/// stand-in
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupScale {
+    /// .
+    Group,
+}
+/// stand-in
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aggregation {
+    /// .
+    Grpo,
 }

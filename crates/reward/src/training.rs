@@ -15,7 +15,8 @@ pub mod text_reward;
 use std::path::Path;
 
 use trimtab_nn::{
-    ChatModel, ChatTemplate, Checkpoint, Device, LanguageModel, Model, SaveError, Threads, Tokenizer,
+    ChatModel, ChatTemplate, Checkpoint, Device, LanguageModel, Model, SaveError, Threads,
+    Tokenizer,
 };
 
 pub use error::LearnError;

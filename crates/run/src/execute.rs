@@ -15,8 +15,8 @@ use crate::checkpoints::LoadError;
 use crate::event::Event;
 use crate::experiment::{Experiment, Family};
 use crate::experiment_file::{self, ExperimentFileError};
-use crate::policies::LearnError;
 use crate::folder::{FolderError, Manifest, RunFolder, VariantManifest, run_id};
+use crate::policies::LearnError;
 use crate::store::StoreError;
 use crate::tuning::TuneError;
 
@@ -89,7 +89,9 @@ pub enum RunError {
     #[error(transparent)]
     Learn(#[from] LearnError),
     /// Gold is asked for where there is none.
-    #[error("simulated annotators know what is better in the organism's world only, and these prompts are {set}")]
+    #[error(
+        "simulated annotators know what is better in the organism's world only, and these prompts are {set}"
+    )]
     NoGold {
         /// The prompts.
         set: String,
@@ -174,7 +176,9 @@ impl RunError {
             Self::Requests(error) => Some(error.hint().into()),
             Self::Tune(error) => Some(error.hint()),
             Self::Learn(error) => error.hint(),
-            Self::NoGold { .. } => Some("set data.set = \"builtin:organism\", or labels.by = \"file\"".into()),
+            Self::NoGold { .. } => {
+                Some("set data.set = \"builtin:organism\", or labels.by = \"file\"".into())
+            }
             Self::Preferences(error) => error.hint(),
             Self::Role { source, .. }
             | Self::UnfitMethod {

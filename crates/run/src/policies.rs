@@ -14,8 +14,7 @@ use trimtab_reward::{InTraining, PolicyConfig, RewardModelConfig};
 use crate::checkpoints::{LoadError, sha256};
 use crate::execute::rlhf::Gold;
 use crate::rlhf::{
-    LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow,
-    StoppedEarly,
+    LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow, StoppedEarly,
 };
 
 /// Why nothing is learnt.
@@ -95,7 +94,10 @@ impl Learner {
     }
 
     /// A hash of the checkpoint in `folder`.
-    #[expect(clippy::unused_self, reason = "without networks there is no learner to ask")]
+    #[expect(
+        clippy::unused_self,
+        reason = "without networks there is no learner to ask"
+    )]
     pub(crate) fn identity(&self, folder: &Path) -> Result<String, LearnError> {
         Ok(format!("checkpoint {}", sha256(folder)?))
     }

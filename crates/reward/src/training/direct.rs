@@ -44,7 +44,9 @@ pub fn train(
         return Err(LearnError::Nothing { what: "pairs" });
     }
     let optimiser = &config.optimiser;
-    let rows = rows(chat, pairs, |pair| (&pair.prompt, [&pair.chosen, &pair.rejected]))?;
+    let rows = rows(chat, pairs, |pair| {
+        (&pair.prompt, [&pair.chosen, &pair.rejected])
+    })?;
     let reference = log_probs(&model, &rows, optimiser.micro_batch_size)?;
     let mismatched = match config.loss.needs_mismatched() {
         true => Some(Mismatched::new(&model, chat, pairs, optimiser)?),
@@ -64,8 +66,13 @@ pub fn train(
         let step = trainer.n_steps();
         let (epoch, within) = (step / per_epoch, step % per_epoch);
         let mut order: Vec<usize> = (0..pairs.len()).collect();
-        seed.child(&format!("epoch {epoch}")).stream().shuffle(&mut order);
-        let batch = order.chunks(optimiser.batch_size).nth(within).unwrap_or_default();
+        seed.child(&format!("epoch {epoch}"))
+            .stream()
+            .shuffle(&mut order);
+        let batch = order
+            .chunks(optimiser.batch_size)
+            .nth(within)
+            .unwrap_or_default();
         let divergence = match &mismatched {
             Some(mismatched) => mismatched.of(&trainer, batch, optimiser.micro_batch_size)?,
             None => Vec::new(),
@@ -218,7 +225,9 @@ impl Mismatched {
                 }
             })
             .collect();
-        let rows = rows(chat, &rotated, |pair| (&pair.prompt, [&pair.chosen, &pair.rejected]))?;
+        let rows = rows(chat, &rotated, |pair| {
+            (&pair.prompt, [&pair.chosen, &pair.rejected])
+        })?;
         let reference = log_probs(model, &rows, optimiser.micro_batch_size)?;
         Ok(Self { rows, reference })
     }

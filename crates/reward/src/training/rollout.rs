@@ -113,12 +113,10 @@ impl Sampler {
         asked: &[(usize, Request)],
     ) -> Result<Vec<Rollout>, LearnError> {
         let requests: Vec<Request> = asked.iter().map(|(_, request)| request.clone()).collect();
-        let written = writer.generate(
-            self.chat.tokenizer(),
-            &requests,
-            &self.options,
-            &mut |_| std::ops::ControlFlow::Continue(()),
-        )?;
+        let written =
+            writer.generate(self.chat.tokenizer(), &requests, &self.options, &mut |_| {
+                std::ops::ControlFlow::Continue(())
+            })?;
         Ok((asked.iter().zip(written))
             .map(|((prompt, request), written)| {
                 let n_given = request.prompt.len();

@@ -111,7 +111,13 @@ impl TextReward {
                 ..Session::plain()
             };
             let options = train_options(&config.optimiser);
-            network.train(&rows, &mut objective, &options, seed.child("network"), session)?;
+            network.train(
+                &rows,
+                &mut objective,
+                &options,
+                seed.child("network"),
+                session,
+            )?;
         }
         let features = network.features(&rows, BATCH)?;
         let dim = features.len() / rows.len();
@@ -266,7 +272,10 @@ fn rows<'t>(
             reply: reply.to_owned(),
         })
         .collect();
-    Ok(encode(chat, &rows)?.into_iter().map(|row| row.ids).collect())
+    Ok(encode(chat, &rows)?
+        .into_iter()
+        .map(|row| row.ids)
+        .collect())
 }
 
 fn train_options(optimiser: &OptimiserConfig) -> TrainOptions {
@@ -289,7 +298,10 @@ fn train_options(optimiser: &OptimiserConfig) -> TrainOptions {
 
 /// What makes a training on the same texts another one.
 fn labels_of(pairs: &[PreferencePair]) -> Vec<u8> {
-    pairs.iter().flat_map(|pair| pair.p_chosen.to_le_bytes()).collect()
+    pairs
+        .iter()
+        .flat_map(|pair| pair.p_chosen.to_le_bytes())
+        .collect()
 }
 
 /// Bradley–Terry with soft labels, a pair a sample.
@@ -434,7 +446,10 @@ mod tests {
         // Differences of 1 that hold three times of four: σ(a) = 3/4.
         let factor = likeliest_factor(&[1.0], &[pair(0.75)]);
         assert!((factor - 3.0_f64.ln()).abs() < 1e-9, "{factor}");
-        assert_eq!(likeliest_factor(&[1.0, 2.0], &[pair(1.0), pair(1.0)]), 100.0);
+        assert_eq!(
+            likeliest_factor(&[1.0, 2.0], &[pair(1.0), pair(1.0)]),
+            100.0
+        );
         assert_eq!(likeliest_factor(&[0.0], &[pair(1.0)]), 1.0);
         assert_eq!(likeliest_factor(&[-1.0], &[pair(1.0)]), 0.0);
     }

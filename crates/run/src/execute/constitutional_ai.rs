@@ -81,7 +81,10 @@ pub(super) fn run(
                     seed,
                     experiment,
                     config,
-                    constitution: &constitution(config.constitution.as_deref(), &locations.base_dir)?,
+                    constitution: &constitution(
+                        config.constitution.as_deref(),
+                        &locations.base_dir,
+                    )?,
                     prompts: &prompts,
                     n_threads: options.n_threads,
                 };

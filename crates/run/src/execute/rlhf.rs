@@ -23,8 +23,8 @@ use trimtab_core::chat::{ChatModel, Generation, Message, PromptRow};
 use trimtab_core::{Folders, PreferencePair, Seed};
 use trimtab_data::preferences::import_pairs;
 use trimtab_data::{Locations, PromptSet};
-use trimtab_organism::critic::{Choice, better};
 use trimtab_organism::Principle;
+use trimtab_organism::critic::{Choice, better};
 use trimtab_reward::PolicyConfig;
 
 use super::constitutional_ai::constitution;
@@ -269,7 +269,9 @@ impl Cell<'_> {
             })?;
             stage.files().write_rows("dialogues.jsonl", &dialogues)?;
             let learnt = training_rows(&config.supervised, &dialogues);
-            stage.files().write_rows("training-rows.jsonl", &learnt.rows)?;
+            stage
+                .files()
+                .write_rows("training-rows.jsonl", &learnt.rows)?;
             let folders = Self::folders(stage);
             let out = folders.models.clone();
             let tuned = self.place.train(folders, "supervised", tell, |workplace| {
@@ -627,7 +629,8 @@ impl Cell<'_> {
             let asked: Vec<PromptRow> = open.iter().map(|&i| prompts[i].clone()).collect();
             let mut still_open = Vec::new();
             for (i, said) in open.into_iter().zip(self.ask(model, &asked, nth, tell)?) {
-                let violates = (said.text()).is_some_and(|text| self.violates(&prompts[i].prompt, text));
+                let violates =
+                    (said.text()).is_some_and(|text| self.violates(&prompts[i].prompt, text));
                 if violates {
                     still_open.push(i);
                 }
@@ -678,7 +681,9 @@ impl Cell<'_> {
         let rows = (prompts.iter().zip(&samples))
             .map(|(row, samples)| {
                 let n_violating = samples.iter().filter(|(_, s)| s.violates).count() as u32;
-                let feasible = samples.iter().filter(|(_, s)| !s.violates && s.text.is_some());
+                let feasible = samples
+                    .iter()
+                    .filter(|(_, s)| !s.violates && s.text.is_some());
                 let best = feasible.max_by(|(_, a), (_, b)| a.reward.total_cmp(&b.reward));
                 let (said, sample) = best.unwrap_or(&samples[0]);
                 PolicyReply {
@@ -721,7 +726,11 @@ fn annotated(
             continue;
         };
         let errs = seed.child(&pair.id).stream().next_f64() >= accuracy;
-        let (chosen, rejected) = if (choice == Choice::A) == errs { (b, a) } else { (a, b) };
+        let (chosen, rejected) = if (choice == Choice::A) == errs {
+            (b, a)
+        } else {
+            (a, b)
+        };
         kept.push(PreferencePair {
             id: pair.id.clone(),
             prompt: pair.prompt.clone(),
@@ -790,7 +799,8 @@ impl Gold {
     pub(crate) fn means(all: &[Option<Self>]) -> Option<GoldMeans> {
         let all: Option<Vec<Self>> = all.iter().copied().collect();
         let all = all.filter(|all| !all.is_empty())?;
-        let mean = |number: fn(&Self) -> f64| all.iter().map(number).sum::<f64>() / all.len() as f64;
+        let mean =
+            |number: fn(&Self) -> f64| all.iter().map(number).sum::<f64>() / all.len() as f64;
         Some(GoldMeans {
             reward: mean(|gold| gold.reward),
             harmless: mean(|gold| f64::from(u8::from(gold.harmless))),
