@@ -63,8 +63,8 @@ pub use laplace::{Laplace, moderated_probability};
 pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
 pub use policy_config::{
-    BestOfNConfig, DirectConfig, GrpoConfig, InTraining, KlConfig, OptimiserConfig, PolicyConfig,
-    PolicyConfigError, PpoConfig, Ratio, RlooConfig, RolloutConfig,
+    BestOfNConfig, DirectConfig, GrpoPolicyConfig, InTraining, OptimiserConfig, PolicyConfig,
+    PolicyConfigError, PpoPolicyConfig, ReinforcePolicyConfig, RlooPolicyConfig, RolloutConfig,
 };
 pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,

@@ -4,7 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Schedule;
 
+use crate::advantage::{Gae, MissingEnd};
 use crate::bradley_terry::LabelUse;
+use crate::clipped::{RatioClip, ValueClip};
+use crate::group_advantage::{Baseline, RewardScale};
+use crate::kl::{KlControl, KlEstimator};
+use crate::policy_loss::{KlPenalty, PolicyObjective};
 use crate::preference_loss::PreferenceLoss;
 
 /// How a policy is made better.
@@ -18,11 +23,13 @@ pub enum PolicyConfig {
     /// Direct preference optimisation, or another loss of the log-probabilities of pairs; no rollouts.
     Dpo(DirectConfig),
     /// Proximal policy optimisation with a value head.
-    Ppo(PpoConfig),
+    Ppo(PpoPolicyConfig),
     /// Group-relative policy optimisation: no value head, advantages within a group of replies to one prompt.
-    Grpo(GrpoConfig),
+    Grpo(GrpoPolicyConfig),
     /// REINFORCE, each reply against the mean of the others to its prompt.
-    Rloo(RlooConfig),
+    Rloo(RlooPolicyConfig),
+    /// REINFORCE, each reply against a baseline over prompts.
+    Reinforce(ReinforcePolicyConfig),
 }
 
 impl PolicyConfig {
@@ -35,6 +42,7 @@ impl PolicyConfig {
             Self::Ppo(_) => "ppo",
             Self::Grpo(_) => "grpo",
             Self::Rloo(_) => "rloo",
+            Self::Reinforce(_) => "reinforce",
         }
     }
 
@@ -45,6 +53,7 @@ impl PolicyConfig {
             Self::Ppo(config) => Some(&config.rollouts),
             Self::Grpo(config) => Some(&config.rollouts),
             Self::Rloo(config) => Some(&config.rollouts),
+            Self::Reinforce(config) => Some(&config.rollouts),
         }
     }
 
@@ -62,21 +71,57 @@ impl PolicyConfig {
                 config.rollouts.check(1)?;
                 config.optimiser.check()?;
                 at_least("epochs", config.epochs, 1)?;
-                positive("clip", config.clip)?;
-                fraction("lambda", config.lambda)?;
-                fraction("gamma", config.gamma)
+                positive("value-clip.range", config.value_clip.range)?;
+                clip("clip", config.clip)?;
+                kl(config.kl)?;
+                fraction("gae.lambda", config.gae.lambda)?;
+                fraction("gae.gamma", config.gae.gamma)
             }
             Self::Grpo(config) => {
                 config.rollouts.check(2)?;
                 config.optimiser.check()?;
                 at_least("epochs", config.epochs, 1)?;
-                positive("clip", config.clip)
+                clip("objective.clip", config.objective.clip)
             }
             Self::Rloo(config) => {
                 config.rollouts.check(2)?;
+                kl(config.kl)?;
+                config.optimiser.check()
+            }
+            Self::Reinforce(config) => {
+                config.rollouts.check(1)?;
+                kl(config.kl)?;
+                if let Baseline::Moving { decay } = config.baseline {
+                    let fits = (0.0..1.0).contains(&decay);
+                    require("baseline.decay", decay, fits, "from 0 to below 1")?;
+                }
                 config.optimiser.check()
             }
         }
+    }
+}
+
+fn clip(key: &str, clip: RatioClip) -> Result<(), PolicyConfigError> {
+    match clip.out_of_range() {
+        None => Ok(()),
+        Some((name, value)) => require(
+            &format!("{key}.{name}"),
+            value,
+            false,
+            "low from above 0 to 1, high above 0, dual above 1",
+        ),
+    }
+}
+
+fn kl(control: KlControl) -> Result<(), PolicyConfigError> {
+    match crate::kl::KlController::new(control) {
+        Ok(_) => Ok(()),
+        Err(error) => require(
+            "kl",
+            error,
+            false,
+            "coefficients of 0 or more, target and horizon above 0",
+        ),
     }
 }
 
@@ -220,8 +265,8 @@ pub struct RolloutConfig {
     pub temperature: f64,
     /// The longest reply, in tokens.
     pub max_tokens: usize,
-    /// Added to the reward of a reply that does not come to an end; it is below 0 if it is to do anything.
-    pub unfinished: f64,
+    /// What becomes of the reward of a reply that does not come to an end.
+    pub missing_end: MissingEnd,
     /// Training stops where the mean divergence from the reference policy is larger, in nats, with the last good state; it is
     /// then reported as it is.
     pub most_kl: f64,
@@ -235,7 +280,7 @@ impl Default for RolloutConfig {
             group_size: 1,
             temperature: 1.0,
             max_tokens: 256,
-            unfinished: -1.0,
+            missing_end: MissingEnd::Subtract { penalty: 1.0 },
             most_kl: 200.0,
         }
     }
@@ -252,51 +297,25 @@ impl RolloutConfig {
     }
 }
 
-/// The penalty on divergence from the reference policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct KlConfig {
-    /// Its weight β.
-    pub coefficient: f64,
-    /// Where it should end up, in nats a reply: the weight then adapts (Ziegler et al. 2019). Default: it does not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<f64>,
-    /// Replies over which an adapting weight changes by its largest factor.
-    pub horizon: f64,
-    /// How the divergence is estimated from sampled tokens.
-    pub estimator: KlEstimator,
-}
-
-impl Default for KlConfig {
-    fn default() -> Self {
-        Self {
-            coefficient: 0.05,
-            target: None,
-            horizon: 10_000.0,
-            estimator: KlEstimator::K1,
-        }
-    }
-}
-
 /// Proximal policy optimisation (Schulman et al. 2017), with the details of Huang et al. 2024, arXiv:2403.17031.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PpoConfig {
+pub struct PpoPolicyConfig {
     /// How replies are sampled.
     pub rollouts: RolloutConfig,
-    /// The penalty on divergence, taken from the reward of every token.
-    pub kl: KlConfig,
-    /// How much a later reward counts, a token.
-    pub gamma: f64,
-    /// How far advantages look ahead.
-    pub lambda: f64,
-    /// How far a probability may move before its gradient stops, as a share.
-    pub clip: f64,
-    /// The same of values, in units of reward.
-    pub value_clip: f64,
+    /// What divergence from the reference costs: it is taken from the reward of every token.
+    pub kl: KlControl,
+    /// How it is estimated from sampled tokens.
+    pub kl_estimator: KlEstimator,
+    /// How advantages are estimated.
+    pub gae: Gae,
+    /// How far a probability may move before its gradient stops.
+    pub clip: RatioClip,
+    /// The same of values.
+    pub value_clip: ValueClip,
     /// The weight of the value loss.
     pub value_coefficient: f64,
-    /// Whether rewards are scaled to variance 1 in each iteration, their mean kept.
+    /// Whether rewards of tokens are scaled to variance 1 in each iteration, their mean kept.
     pub whiten_rewards: bool,
     /// Passes over the replies of an iteration.
     pub epochs: usize,
@@ -304,15 +323,15 @@ pub struct PpoConfig {
     pub optimiser: OptimiserConfig,
 }
 
-impl Default for PpoConfig {
+impl Default for PpoPolicyConfig {
     fn default() -> Self {
         Self {
             rollouts: RolloutConfig::default(),
-            kl: KlConfig::default(),
-            gamma: 1.0,
-            lambda: 0.95,
-            clip: 0.2,
-            value_clip: 0.2,
+            kl: KlControl::default(),
+            kl_estimator: KlEstimator::default(),
+            gae: Gae::default(),
+            clip: RatioClip::default(),
+            value_clip: ValueClip::default(),
             value_coefficient: 0.1,
             whiten_rewards: false,
             epochs: 4,
@@ -324,79 +343,77 @@ impl Default for PpoConfig {
 /// Group-relative policy optimisation (Shao et al. 2024), and what others made of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct GrpoConfig {
+pub struct GrpoPolicyConfig {
     /// How replies are sampled.
     pub rollouts: RolloutConfig,
-    /// The weight of the divergence from the reference policy, a term of the loss, estimated by k3 a token.
-    pub kl_coefficient: f64,
     /// What advantages are divided by.
-    pub scale: GroupScale,
-    /// How tokens become one loss.
-    pub aggregation: Aggregation,
-    /// Whether a probability ratio is a token's or the whole reply's.
-    pub ratio: Ratio,
-    /// How far a ratio may move before its gradient stops, as a share.
-    pub clip: f64,
+    pub scale: RewardScale,
+    /// The loss; divergence from the reference is a term of it.
+    pub objective: PolicyObjective,
     /// Passes over the replies of an iteration.
     pub epochs: usize,
     /// How steps are taken; a batch is of replies.
     pub optimiser: OptimiserConfig,
 }
 
-impl Default for GrpoConfig {
+impl Default for GrpoPolicyConfig {
     fn default() -> Self {
         Self {
-            rollouts: RolloutConfig {
-                n_prompts: 16,
-                group_size: 4,
-                ..RolloutConfig::default()
+            rollouts: in_groups(),
+            scale: RewardScale::default(),
+            objective: PolicyObjective {
+                penalty: Some(KlPenalty::default()),
+                ..PolicyObjective::default()
             },
-            kl_coefficient: 0.04,
-            scale: GroupScale::Group,
-            aggregation: Aggregation::Grpo,
-            ratio: Ratio::Token,
-            clip: 0.2,
             epochs: 1,
             optimiser: OptimiserConfig::default(),
         }
     }
 }
 
-/// Whose probability ratio is clipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ratio {
-    /// Each token's.
-    #[default]
-    Token,
-    /// The reply's, the geometric mean over its tokens (GSPO).
-    Sequence,
+/// As many replies as by default, four to a prompt.
+fn in_groups() -> RolloutConfig {
+    RolloutConfig {
+        n_prompts: 16,
+        group_size: 4,
+        ..RolloutConfig::default()
+    }
 }
 
-/// REINFORCE leave-one-out (Ahmadian et al. 2024).
+/// REINFORCE leave-one-out (Ahmadian et al. 2024): one step an iteration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RlooConfig {
+pub struct RlooPolicyConfig {
     /// How replies are sampled.
     pub rollouts: RolloutConfig,
-    /// The penalty on divergence, taken from the reward of the whole reply.
-    pub kl: KlConfig,
-    /// How steps are taken; a batch is of replies.
+    /// What divergence costs: it is taken from the reward of the whole reply.
+    pub kl: KlControl,
+    /// How steps are taken; all replies of an iteration are one batch.
     pub optimiser: OptimiserConfig,
 }
 
-impl Default for RlooConfig {
+impl Default for RlooPolicyConfig {
     fn default() -> Self {
         Self {
-            rollouts: RolloutConfig {
-                n_prompts: 16,
-                group_size: 4,
-                ..RolloutConfig::default()
-            },
-            kl: KlConfig::default(),
+            rollouts: in_groups(),
+            kl: KlControl::default(),
             optimiser: OptimiserConfig::default(),
         }
     }
+}
+
+/// REINFORCE with a baseline (Williams 1992): one step an iteration.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReinforcePolicyConfig {
+    /// How replies are sampled.
+    pub rollouts: RolloutConfig,
+    /// What divergence costs: it is taken from the reward of the whole reply.
+    pub kl: KlControl,
+    /// What is taken off every reward.
+    pub baseline: Baseline,
+    /// How steps are taken; all replies of an iteration are one batch.
+    pub optimiser: OptimiserConfig,
 }
 
 /// What a violation means while the policy learns.
@@ -425,26 +442,4 @@ impl Default for InTraining {
     fn default() -> Self {
         Self::Reward { value: -3.0 }
     }
-}
-
-/// stand-in
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum KlEstimator {
-    /// .
-    K1,
-}
-/// stand-in
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum GroupScale {
-    /// .
-    Group,
-}
-/// stand-in
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Aggregation {
-    /// .
-    Grpo,
 }

@@ -6,7 +6,7 @@ use trimtab_nn::{
     TokenizerError, TrainError,
 };
 
-use crate::non_finite::NonFinite;
+use super::policy_gradient::IterationError;
 use crate::preference_loss::PreferenceLossError;
 
 /// Why nothing is learnt.
@@ -23,7 +23,7 @@ pub enum LearnError {
     Fit(#[from] crate::FitError),
     /// A head cannot be made.
     #[error(transparent)]
-    Head(#[from] crate::FeatureRewardError),
+    Head(#[from] crate::RewardError),
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -64,14 +64,23 @@ pub enum LearnError {
         /// Why; it counts pairs within its batch.
         source: PreferenceLossError,
     },
-    /// A reward, or what is made of it, is no number.
+    /// An iteration teaches nothing: a reward, say, is no number.
     #[error("iteration {iteration}")]
-    Reward {
+    Iteration {
         /// Which, from 1.
         iteration: usize,
         /// What, and whose.
-        source: NonFinite,
+        source: IterationError,
     },
+    /// A setting of the penalty on divergence is out of range.
+    #[error(transparent)]
+    Kl(#[from] crate::KlError),
+    /// The flip rate of labels cannot be estimated.
+    #[error(transparent)]
+    NonFinite(#[from] crate::NonFinite),
+    /// Pairs cannot be read as features.
+    #[error(transparent)]
+    Features(#[from] crate::PairError),
     /// What has been learnt cannot be saved.
     #[error(transparent)]
     Save(#[from] SaveError),
@@ -91,9 +100,11 @@ impl LearnError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Nothing { .. } => "ask for more prompts or pairs, or more consistent labels".into(),
+            Self::Nothing { .. } => {
+                "ask for more prompts or pairs, or more consistent labels".into()
+            }
             Self::Fit(error) => return error.hint().map(str::to_owned),
-            Self::Head(error) => return error.hint().map(str::to_owned),
+            Self::Head(error) => return error.hint(),
             Self::Checkpoint(error) => error.hint().into(),
             Self::Device(error) => error.hint(),
             Self::Generate(error) => error.hint().into(),
@@ -104,9 +115,10 @@ impl LearnError {
             Self::Train(error) => error.hint().into(),
             Self::Policy(error) => error.hint().into(),
             Self::Pairs { source, .. } => source.hint(),
-            Self::Reward { .. } => {
-                "the reward model gave no number: lower the learning rate, or raise the penalty on divergence; the state before is kept".into()
-            }
+            Self::Iteration { source, .. } => source.hint(),
+            Self::Kl(error) => error.hint(),
+            Self::NonFinite(error) => error.hint(),
+            Self::Features(error) => return error.hint().map(str::to_owned),
             Self::Save(error) => error.hint().into(),
             Self::File { .. } => "check that the run folder can be written".into(),
         })

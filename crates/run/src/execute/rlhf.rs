@@ -465,7 +465,10 @@ impl Cell<'_> {
                 });
             }
             PolicyConfig::Dpo(_) => json!({ "labels": labels.key() }),
-            PolicyConfig::Ppo(_) | PolicyConfig::Grpo(_) | PolicyConfig::Rloo(_) => json!({
+            PolicyConfig::Ppo(_)
+            | PolicyConfig::Grpo(_)
+            | PolicyConfig::Rloo(_)
+            | PolicyConfig::Reinforce(_) => json!({
                 "reward": reward.key(),
                 "prompts": self.of_prompts(),
                 "limits": self.config.limits,
