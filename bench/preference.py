@@ -16,7 +16,7 @@ what else the machine does falls on all of them. Processor time and memory come 
 TRL's in the same round, above 1 better: median and range over rounds. Memory is the most that was resident (VmHWM),
 whole processes; beside it what was gained on top of what the process held before its first step.
 
-Losses of both sides must agree to 1e-4.
+Losses of both sides must agree to 1e-4, over as many steps as both have taken.
 """
 
 import argparse
@@ -33,6 +33,8 @@ import numpy as np
 
 TOLERANCE = 1e-4
 N_BATCHES = 4
+# Our steps for one of TRL's in a turn: the processor's clock ticks a hundred times a second.
+OURS = {"tiny": 20, "B": 1}
 RATE = 1e-3
 CLIP_NORM = 1.0
 BETA = 0.1
@@ -51,7 +53,7 @@ class Model:
     len: int
     given: int
     pairs: int
-    steps: dict  # a turn: ours, theirs
+    steps: int  # a turn
 
 
 MODELS = {
@@ -117,16 +119,17 @@ def trl_side(kind, name, folder, threads):
         eos_token="</s>",
     )
     pairs = np.fromfile(folder / "tokens.u32", "<u4").astype(int).reshape(-1, 2, m.len)
-    losses, left = [], 0
+    losses, left = [], None
 
     class Turns(TrainerCallback):
-        """Waits before a step until one is asked for."""
+        """Before a step, waits until one is asked for; the answer to the steps before comes first."""
 
         def on_step_begin(self, args, state, control, **rest):
             nonlocal left
-            while left == 0:
-                print(json.dumps(losses), file=answers, flush=True)
-                losses.clear()
+            while not left:
+                if left is not None:
+                    print(json.dumps(losses), file=answers, flush=True)
+                    losses.clear()
                 line = sys.stdin.readline()
                 if not line:
                     os._exit(0)
@@ -173,9 +176,8 @@ def trl_side(kind, name, folder, threads):
         disable_tqdm=True,
         max_length=None,
     )
-    # The first answer, to no question, is left out.
-    real, sys.stdout = sys.stdout, sys.stderr
-    answers = open(os.devnull, "w")
+    # What the trainers print is no answer.
+    answers, sys.stdout = sys.stdout, sys.stderr
     if kind == "dpo":
         data = Dataset.from_dict(
             {
@@ -193,30 +195,7 @@ def trl_side(kind, name, folder, threads):
         arguments = RewardConfig(**common)
         trainer = Reward(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
 
-    class First(TrainerCallback):
-        def on_train_begin(self, *args, **rest):
-            pass
-
     trainer.add_callback(Turns())
-    # From here on each question is answered once.
-    line = sys.stdin.readline()
-    print(json.dumps([]), file=real, flush=True)
-    left = 0
-
-    class Answers:
-        """Leaves out the answer before the first question."""
-
-        n = 0
-
-        def write(self, text):
-            if self.n:
-                real.write(text)
-
-        def flush(self):
-            self.n += 1
-            real.flush()
-
-    answers = Answers()
     trainer.train()
 
 
@@ -260,3 +239,76 @@ class Side:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+def compare(kind, name, threads, arguments):
+    """Prints one model's rows."""
+    m = MODELS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        make(name, folder)
+        one = {key: str(threads) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        shape = [m.pairs, m.len, m.given, threads]
+        sides = {
+            "trl": Side([sys.executable, "-P", __file__, "--trl-side", kind, name, folder, threads], one),
+            "ours": Side([arguments.train, kind, folder / kind, folder / "tokens.u32", *shape]),
+        }
+        took = {side: [] for side in sides}
+        for side in sides.values():
+            side.run(2)
+        for _ in range(arguments.rounds):
+            for side, process in sides.items():
+                # Ours is done before the clock ticks: it takes the same steps, and more of them.
+                n = m.steps * (OURS[name] if side == "ours" else 1)
+                cpu, wall = process.run(n)
+                took[side].append((cpu / n, wall / n))
+        tokens = 2 * m.pairs * m.len
+        peaks = {side: process.peak_mb() for side, process in sides.items()}
+        gains = {side: peaks[side] - process.idle_mb for side, process in sides.items()}
+        for side, process in sides.items():
+            cpu, wall = (statistics.median(x) for x in zip(*took[side]))
+            line = (
+                f"{kind:<6} {name:<4} {threads} thr  {side:<4} {tokens / cpu:8.0f} tok/CPU-s {tokens / wall:8.0f} tok/s"
+                f" {peaks[side]:6.0f} MB (+{gains[side]:.1f})"
+            )
+            if side == "ours":
+                for i, what in enumerate(["CPU", "wall"]):
+                    ratios = [theirs[i] / mine[i] for theirs, mine in zip(took["trl"], took[side])]
+                    line += f"  {what} x{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+                line += f"  memory x{peaks['ours'] / peaks['trl']:.3f} (gained x{gains['ours'] / gains['trl']:.2f})"
+                both = list(zip(process.losses, sides["trl"].losses))
+                apart = max(abs(a - b) for a, b in both)
+                line += f"  loss apart {apart:.1e} over {len(both)} steps"
+            print(line, flush=True)
+        for side in sides.values():
+            side.close()
+        if not apart < TOLERANCE:
+            sys.exit(f"ours and TRL do not agree: {both}")
+
+
+def main():
+    if sys.argv[1] == "--trl-side":
+        kind, name, folder, threads = sys.argv[2:]
+        trl_side(kind, name, folder, int(threads))
+        return
+    parser = argparse.ArgumentParser()
+    parser.add_argument("train")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--models", default="tiny,B")
+    parser.add_argument("--kinds", default="dpo,reward")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    from importlib.metadata import version
+
+    load = os.getloadavg()[0]
+    print(
+        f"TRL {version('trl')}, PyTorch {version('torch')}, transformers {version('transformers')};"
+        f" {arguments.rounds} rounds in turns; load {load:.1f} on {os.cpu_count()} cores"
+    )
+    for kind in arguments.kinds.split(","):
+        for name in arguments.models.split(","):
+            compare(kind, name, arguments.threads, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,4 +14,5 @@ python="$(bench/python.sh preference.requirements.txt trl TRIMTAB_BENCH_TRL_PYTH
 cargo build --quiet --release --workspace --example train_preference
 target="$(cargo metadata --format-version 1 --no-deps |
     "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')"
-exec "$python" bench/preference.py "$target/release/examples/train_preference" "$@"
+# -P: a file beside it is called transformers.py.
+exec "$python" -P bench/preference.py "$target/release/examples/train_preference" "$@"

@@ -66,7 +66,8 @@ pub use language_model::LanguageModelTrainer;
 pub use local_chat::LocalChat;
 pub use lora::{LinearMap, LoraOptions};
 pub use policy::{
-    Optimiser, PolicyError, PolicyOptions, PolicyTrainer, TokenReading, TokenSlopes, ValueHead,
+    AskForSlopes, Optimiser, PolicyError, PolicyOptions, PolicyTrainer, TokenReading, TokenSlopes,
+    ValueHead,
 };
 pub use sampling::{Sampling, SamplingError};
 pub use save::{Precision, SaveError};

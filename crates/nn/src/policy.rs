@@ -76,7 +76,11 @@ pub enum ValueHead {
 
 /// What moves the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
 pub enum Optimiser {
     /// AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
     #[serde(rename = "adamw")]
@@ -135,6 +139,9 @@ pub struct TokenSlopes {
     /// By each value; empty is zero everywhere.
     pub values: Vec<f64>,
 }
+
+/// Answers the readings of a micro-batch, row by row, with the slopes of a loss.
+pub type AskForSlopes<'a, E> = dyn FnMut(&[TokenReading]) -> Result<Vec<TokenSlopes>, E> + 'a;
 
 /// Why a policy does not read or learn.
 #[derive(Debug, thiserror::Error)]
@@ -387,7 +394,7 @@ impl PolicyTrainer {
     pub fn accumulate<E: From<PolicyError>>(
         &mut self,
         rows: &[&TuningRow],
-        slopes: &mut dyn FnMut(&[TokenReading]) -> Result<Vec<TokenSlopes>, E>,
+        slopes: &mut AskForSlopes<'_, E>,
     ) -> Result<(), E> {
         let names = (0..rows.len()).collect::<Vec<_>>();
         let batch = batch(rows, &names)?;

@@ -219,7 +219,7 @@ pub(crate) fn go_back(
     to: Slopes<'_>,
 ) {
     let (n, vocab, width) = (input.tokens.len(), input.vocab(), input.width);
-    let round = input.round();
+    let (round, Slopes { hidden, table }) = (input.round(), to);
     let is_kept = reading.softmax.is_some();
     let mut softmax = (reading.softmax).unwrap_or_else(|| vec![0.0; round.min(n) * vocab]);
     for at in (0..n).step_by(round) {
@@ -229,7 +229,7 @@ pub(crate) fn go_back(
         if !is_kept {
             part.compute(threads, softmax, &mut Reading::default());
         }
-        let d_hidden = &mut to.hidden[at * width..][..n * width];
+        let d_hidden = &mut hidden[at * width..][..n * width];
         let tasks = (softmax.chunks_mut(POSITIONS * vocab))
             .zip(part.tokens.chunks(POSITIONS))
             .zip(slopes[at..][..n].chunks(POSITIONS))
@@ -244,7 +244,7 @@ pub(crate) fn go_back(
             let back = across(input.table, vocab, width).transposed();
             set_product(out, 1.0, View::new(logits, n, vocab), back);
         });
-        add_table_slopes(threads, input.table, part.hidden, softmax, to.table, width);
+        add_table_slopes(threads, input.table, part.hidden, softmax, table, width);
     }
 }
 
