@@ -12,10 +12,13 @@
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
+mod advantage;
+mod aggregation;
 mod batch_loss;
 mod best_of_n;
 mod bradley_terry;
 mod caution;
+mod clipped;
 mod conformal;
 mod ensemble;
 mod feature_map;
@@ -23,8 +26,10 @@ mod feature_members;
 mod feature_reward;
 mod features;
 mod gram;
+mod group_advantage;
 mod iteration;
 mod k_wise;
+mod kl;
 mod label_noise;
 mod laplace;
 mod linear;
@@ -32,6 +37,7 @@ mod logistic;
 mod non_finite;
 mod pair_bootstrap;
 mod policy_config;
+mod policy_loss;
 mod preference_loss;
 mod random_features;
 mod reward_accuracy;
@@ -41,6 +47,7 @@ mod ties;
 pub mod training;
 mod uncertainty_use;
 
+pub use advantage::AdvantageError;
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
@@ -52,8 +59,10 @@ pub use feature_reward::{
     RewardScore,
 };
 pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
+pub use group_advantage::GroupError;
 pub use iteration::Iteration;
 pub use k_wise::{RankingLoss, k_wise};
+pub use kl::KlError;
 pub use label_noise::{
     AgreementEstimate, Alternation, Boundary, Ending, FlipRate, FlipRateError, FlipRateEstimate,
     NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
@@ -66,6 +75,7 @@ pub use policy_config::{
     BestOfNConfig, DirectConfig, GrpoPolicyConfig, InTraining, OptimiserConfig, PolicyConfig,
     PolicyConfigError, PpoPolicyConfig, ReinforcePolicyConfig, RlooPolicyConfig, RolloutConfig,
 };
+pub use policy_loss::PolicyLossError;
 pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,

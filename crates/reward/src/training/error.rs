@@ -2,7 +2,7 @@
 
 use trimtab_nn::chat_tuning::TuneError;
 use trimtab_nn::{
-    ChatError, CheckpointError, DeviceError, GenerateError, PolicyError, SaveError, TemplateError,
+    BatchError, ChatError, CheckpointError, DeviceError, GenerateError, PolicyError, SaveError, TemplateError,
     TokenizerError, TrainError,
 };
 
@@ -50,6 +50,9 @@ pub enum LearnError {
     /// A reply cannot be read.
     #[error("replies")]
     Rows(#[from] TuneError),
+    /// Replies cannot be read together; rows count within their batch of like length.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// A network does not learn.
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -112,6 +115,7 @@ impl LearnError {
             Self::Tokenizer(error) => error.hint().into(),
             Self::Chat { source, .. } => source.hint().into(),
             Self::Rows(error) => error.hint().into(),
+            Self::Batch(error) => error.hint().into(),
             Self::Train(error) => error.hint().into(),
             Self::Policy(error) => error.hint().into(),
             Self::Pairs { source, .. } => source.hint(),

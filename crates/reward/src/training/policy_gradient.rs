@@ -38,7 +38,7 @@ use super::{LearnError, Start};
 use crate::VarianceDivisor;
 use crate::advantage::{Gae, ReplyEnd, WhitenedMean, token_rewards, whiten};
 use crate::aggregation::Aggregation;
-use crate::clipped::{RatioClip, ValueClip};
+use crate::clipped::ValueClip;
 use crate::group_advantage::{BaselineState, GroupAdvantage, GrpoConfig, ReinforceConfig};
 use crate::iteration::Iteration;
 use crate::kl::{FixedKl, KlControl, KlController, KlEstimator};
