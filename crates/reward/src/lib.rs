@@ -6,34 +6,56 @@
 //! |---|---|
 //! | how wrong is a reward model on pairs, rankings, ties, flipped labels? | [`BradleyTerry`], [`k_wise`], [`TieModel`], [`noise_aware`] |
 //! | how wrong is a policy on pairs? | [`PreferenceLoss`] |
+//! | how good was each token, or each reply? | [`token_rewards`], [`Gae`], [`whiten`], [`GroupAdvantage`] |
+//! | how wrong is a policy on replies it sampled? | [`PolicyObjective`], [`ValueClip`] |
+//! | how far from the reference, and at what cost? | [`KlEstimator`], [`KlController`] |
 //! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
 //! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
+mod advantage;
+mod aggregation;
 mod batch_loss;
 mod best_of_n;
 mod bradley_terry;
+mod clipped;
 mod ensemble;
+mod group_advantage;
 mod k_wise;
+mod kl;
 mod label_noise;
 mod logistic;
 mod non_finite;
+mod policy_loss;
 mod preference_loss;
 mod ties;
 
+pub use advantage::{
+    AdvantageError, Advantages, Gae, MissingEnd, ReplyEnd, WhitenedMean, token_rewards, whiten,
+};
+pub use aggregation::Aggregation;
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
+pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
 pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
+pub use group_advantage::{
+    Baseline, BaselineState, GroupAdvantage, GroupError, GrpoConfig, ReinforceConfig, RewardScale,
+};
 pub use k_wise::{RankingLoss, k_wise};
+pub use kl::{AdaptiveKl, FixedKl, KlControl, KlController, KlError, KlEstimator};
 pub use label_noise::{
     AgreementEstimate, Alternation, Boundary, Ending, FlipRate, FlipRateError, FlipRateEstimate,
     NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
     noise_aware,
 };
 pub use non_finite::{NonFinite, Place};
+pub use policy_loss::{
+    KlPenalty, PolicyLoss, PolicyLossError, PolicyObjective, RatioLevel, ReplyAdvantage,
+    ReplyValues, SampledReply, ValueLoss,
+};
 pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
