@@ -9,6 +9,9 @@
 //! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
 //! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
+//! | how good was each token, or each reply? | [`token_rewards`], [`Gae`], [`whiten`], [`GroupAdvantage`] |
+//! | how wrong is a policy on replies it sampled? | [`PolicyObjective`], [`ValueClip`] |
+//! | how far from the reference, and at what cost? | [`KlEstimator`], [`KlController`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
@@ -47,11 +50,15 @@ mod ties;
 pub mod training;
 mod uncertainty_use;
 
-pub use advantage::AdvantageError;
+pub use advantage::{
+    AdvantageError, Advantages, Gae, MissingEnd, ReplyEnd, WhitenedMean, token_rewards, whiten,
+};
+pub use aggregation::Aggregation;
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
 pub use caution::{Caution, CautionError};
+pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
 pub use conformal::{Conformal, ConformalError, RatingInterval, conformal_rank};
 pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
 pub use feature_reward::{
@@ -59,10 +66,12 @@ pub use feature_reward::{
     RewardScore,
 };
 pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
-pub use group_advantage::GroupError;
+pub use group_advantage::{
+    Baseline, BaselineState, GroupAdvantage, GroupError, GrpoConfig, ReinforceConfig, RewardScale,
+};
 pub use iteration::Iteration;
 pub use k_wise::{RankingLoss, k_wise};
-pub use kl::KlError;
+pub use kl::{AdaptiveKl, FixedKl, KlControl, KlController, KlError, KlEstimator};
 pub use label_noise::{
     AgreementEstimate, Alternation, Boundary, Ending, FlipRate, FlipRateError, FlipRateEstimate,
     NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
@@ -75,7 +84,10 @@ pub use policy_config::{
     BestOfNConfig, DirectConfig, GrpoPolicyConfig, InTraining, OptimiserConfig, PolicyConfig,
     PolicyConfigError, PpoPolicyConfig, ReinforcePolicyConfig, RlooPolicyConfig, RolloutConfig,
 };
-pub use policy_loss::PolicyLossError;
+pub use policy_loss::{
+    KlPenalty, PolicyLoss, PolicyLossError, PolicyObjective, RatioLevel, ReplyAdvantage,
+    ReplyValues, SampledReply, ValueLoss,
+};
 pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,

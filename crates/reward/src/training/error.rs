@@ -2,8 +2,8 @@
 
 use trimtab_nn::chat_tuning::TuneError;
 use trimtab_nn::{
-    BatchError, ChatError, CheckpointError, DeviceError, GenerateError, PolicyError, SaveError, TemplateError,
-    TokenizerError, TrainError,
+    BatchError, ChatError, CheckpointError, DeviceError, GenerateError, PolicyError, SaveError,
+    TemplateError, TokenizerError, TrainError,
 };
 
 use super::policy_gradient::IterationError;

@@ -3,5 +3,6 @@
 mod best_of_n;
 mod ensemble;
 mod golden;
+mod policy_optimisation;
 mod preference_loss;
 mod reward_model;
