@@ -9,6 +9,8 @@
 
 use std::error::Error;
 
+use crate::batch_loss::Side;
+
 /// Why the pairs could not be read: whatever the source has to say.
 pub type SourceError = Box<dyn Error + Send + Sync>;
 
@@ -140,24 +142,6 @@ impl PairError {
                 "are they features of the prompt alone, or of the first words that both replies share?",
             ),
         }
-    }
-}
-
-/// One of the two replies of a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The one called better.
-    Chosen,
-    /// The other.
-    Rejected,
-}
-
-impl std::fmt::Display for Side {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Chosen => "chosen",
-            Self::Rejected => "rejected",
-        })
     }
 }
 

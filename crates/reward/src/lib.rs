@@ -4,12 +4,20 @@
 //!
 //! | question | answer |
 //! |---|---|
+//! | how wrong is a reward model on pairs, rankings, ties, flipped labels? | [`BradleyTerry`], [`k_wise`], [`TieModel`], [`noise_aware`] |
+//! | how wrong is a policy on pairs? | [`PreferenceLoss`] |
+//! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
 //! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
+//! | which reward do pairs of frozen features give? | [`fit_linear`], [`FeatureReward`] |
+//! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
+//! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
+mod batch_loss;
 mod best_of_n;
+mod bradley_terry;
 mod caution;
 mod conformal;
 mod ensemble;
@@ -18,15 +26,22 @@ mod feature_members;
 mod feature_reward;
 mod features;
 mod gram;
+mod k_wise;
+mod label_noise;
 mod laplace;
 mod linear;
+mod logistic;
 mod non_finite;
 mod pair_bootstrap;
+mod preference_loss;
 mod random_features;
 mod reward_accuracy;
+mod ties;
 mod uncertainty_use;
 
+pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
+pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
 pub use caution::{Caution, CautionError};
 pub use conformal::{Conformal, ConformalError, RatingInterval, conformal_rank};
 pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
@@ -34,13 +49,24 @@ pub use feature_reward::{
     FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
     RewardScore,
 };
-pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, Side, SourceError};
+pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
+pub use k_wise::{RankingLoss, k_wise};
+pub use label_noise::{
+    AgreementEstimate, Alternation, Boundary, Ending, FlipRate, FlipRateError, FlipRateEstimate,
+    NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
+    noise_aware,
+};
 pub use laplace::{Laplace, moderated_probability};
 pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
+pub use preference_loss::{
+    CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
+    PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
+};
 pub use random_features::{InputScale, RandomFeatures};
 pub use reward_accuracy::{
     AccuracyIntervals, AccuracyOfGroup, LengthBucket, RewardAccuracy, RewardCalibration,
     accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
 };
+pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
 pub use uncertainty_use::{retained_accuracy, spearman};

@@ -3,3 +3,5 @@
 mod best_of_n;
 mod ensemble;
 mod golden;
+mod preference_loss;
+mod reward_model;

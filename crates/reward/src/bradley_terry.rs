@@ -1,0 +1,243 @@
+//! The Bradley–Terry loss of a reward model: hard or soft labels, margins, centred rewards.
+//!
+//! Papers: Bradley and Terry 1952, Biometrika 39(3/4); margins, Touvron et al. 2023, arXiv:2307.09288, section 3.2.2; soft labels, Bai et al. 2022,
+//! arXiv:2212.08073, section 4.1; centring, Eisenstein et al. 2024, arXiv:2312.09244, equation 2.
+//!
+//! ```text
+//! u    = r_w − r_l − m
+//! loss = mean(−p log σ(u) − (1 − p) log σ(−u) + η (r_w + r_l)²)
+//! ∂/∂r_w = (σ(u) − p + 2η (r_w + r_l)) / n        ∂/∂r_l = (p − σ(u) + 2η (r_w + r_l)) / n
+//! ```
+//!
+//! In: for each pair both rewards, how probable it is that the chosen reply is the better one (p), and by how much it should win (m, 0 where nothing is
+//! known). Out: nats, and slopes by both rewards.
+//! Differs from the papers: none of them has soft labels and margins at once; here the margin shifts the difference, whichever way the label goes.
+//! Parity: `tests/golden/pref_reference.json`, `reward_model`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::batch_loss::{BatchLoss, PairLoss};
+use crate::logistic::{log_sigmoid, sigmoid};
+use crate::non_finite::{NonFinite, Place, finite};
+
+/// The loss of a reward model on pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BradleyTerry {
+    /// Whether labels keep their probability.
+    pub labels: LabelUse,
+    /// Weight of the squared sum of a pair's rewards, which keeps rewards around 0 (0.01 in the paper).
+    pub centring: f64,
+}
+
+/// What is made of a label's probability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelUse {
+    /// It is the target.
+    #[default]
+    Soft,
+    /// The likelier side is; at one half exactly the target stays one half.
+    Hard,
+}
+
+impl LabelUse {
+    /// The target for a label of probability `p`.
+    pub fn target(self, p: f64) -> f64 {
+        match self {
+            Self::Hard if p > 0.5 => 1.0,
+            Self::Hard if p < 0.5 => 0.0,
+            Self::Hard | Self::Soft => p,
+        }
+    }
+}
+
+/// The rewards of one pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RewardPair {
+    /// Reward of the chosen reply.
+    pub chosen: f64,
+    /// Reward of the rejected reply.
+    pub rejected: f64,
+    /// How probable it is that the chosen reply is the better one.
+    pub p_chosen: f64,
+    /// By how much the chosen reply should win.
+    pub margin: f64,
+}
+
+/// Why there is no loss.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RewardLossError {
+    /// No pairs.
+    #[error("a loss of no pairs")]
+    Empty,
+    /// A probability outside 0 to 1.
+    #[error("label of pair {pair} is {p}, which is no probability")]
+    Label {
+        /// The pair, from 0.
+        pair: usize,
+        /// What it says.
+        p: f64,
+    },
+    /// A weight below 0.
+    #[error("{name} of {value} is out of range")]
+    Setting {
+        /// Which.
+        name: &'static str,
+        /// What it was.
+        value: f64,
+    },
+    /// NaN or infinity.
+    #[error(transparent)]
+    NonFinite(#[from] NonFinite),
+}
+
+impl RewardLossError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Empty => "give at least one pair".into(),
+            Self::Label { .. } => {
+                "labels are probabilities that the chosen reply is the better one, from 0 to 1"
+                    .into()
+            }
+            Self::Setting { name, .. } => format!("give `{name}` a number of 0 or more"),
+            Self::NonFinite(error) => error.hint(),
+        }
+    }
+}
+
+impl BradleyTerry {
+    /// The mean loss, and its slopes by every reward.
+    ///
+    /// # Errors
+    ///
+    /// [`RewardLossError`], naming the pair.
+    pub fn evaluate(&self, pairs: &[RewardPair]) -> Result<BatchLoss, RewardLossError> {
+        if pairs.is_empty() {
+            return Err(RewardLossError::Empty);
+        }
+        finite("centring", Place::Setting, self.centring)?;
+        if self.centring < 0.0 {
+            return Err(RewardLossError::Setting {
+                name: "centring",
+                value: self.centring,
+            });
+        }
+        let losses = pairs.iter().enumerate().map(|(index, pair)| {
+            let place = Place::Pair(index);
+            finite("chosen reward", place, pair.chosen)?;
+            finite("rejected reward", place, pair.rejected)?;
+            finite("margin", place, pair.margin)?;
+            let p = check_label(index, pair.p_chosen)?;
+            Ok(self.of_pair(pair, self.labels.target(p)))
+        });
+        Ok(BatchLoss::mean_of(
+            losses.collect::<Result<_, RewardLossError>>()?,
+        ))
+    }
+
+    fn of_pair(&self, pair: &RewardPair, target: f64) -> PairLoss {
+        let u = pair.chosen - pair.rejected - pair.margin;
+        let sum = pair.chosen + pair.rejected;
+        // A side without weight adds nothing, not 0 × 800.
+        let side = |weight: f64, log_p: f64| if weight > 0.0 { -weight * log_p } else { 0.0 };
+        let likelihood = side(target, log_sigmoid(u)) + side(1.0 - target, log_sigmoid(-u));
+        let slope = target * -sigmoid(-u) + (1.0 - target) * sigmoid(u);
+        let centring = 2.0 * self.centring * sum;
+        PairLoss {
+            loss: likelihood + self.centring * sum * sum,
+            d_chosen: slope + centring,
+            d_rejected: centring - slope,
+        }
+    }
+}
+
+/// Passes a probability, refuses any other number.
+pub(crate) fn check_label(pair: usize, p: f64) -> Result<f64, RewardLossError> {
+    if (0.0..=1.0).contains(&p) {
+        Ok(p)
+    } else {
+        Err(RewardLossError::Label { pair, p })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pair(chosen: f64, rejected: f64, p_chosen: f64, margin: f64) -> RewardPair {
+        RewardPair {
+            chosen,
+            rejected,
+            p_chosen,
+            margin,
+        }
+    }
+
+    #[test]
+    fn refusals_name_the_pair() {
+        let check = |bad: RewardPair, message: &str| {
+            let batch = [pair(0.0, 0.0, 1.0, 0.0), bad];
+            let error = BradleyTerry::default().evaluate(&batch).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        };
+        check(
+            pair(f64::NAN, 0.0, 1.0, 0.0),
+            "chosen reward of pair 1 is NaN",
+        );
+        check(
+            pair(0.0, 0.0, 1.2, 0.0),
+            "label of pair 1 is 1.2, which is no probability",
+        );
+        assert_eq!(
+            BradleyTerry::default().evaluate(&[]),
+            Err(RewardLossError::Empty)
+        );
+    }
+
+    #[test]
+    fn hard_labels_round() {
+        let hard = LabelUse::Hard;
+        assert_eq!([0.3, 0.5, 0.51].map(|p| hard.target(p)), [0.0, 0.5, 1.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn slopes_are_finite_differences(
+            chosen in -5.0..5.0_f64, rejected in -5.0..5.0_f64, p in 0.0..=1.0_f64,
+            margin in 0.0..2.0_f64, centring in 0.0..0.5_f64,
+        ) {
+            let loss = BradleyTerry { centring, ..BradleyTerry::default() };
+            let other = pair(0.3, -0.2, 0.8, 0.1);
+            let at = |c, r| loss.evaluate(&[pair(c, r, p, margin), other]).unwrap();
+            let step = 1e-5;
+            let slopes = at(chosen, rejected).pairs[0];
+            let by_chosen = (at(chosen + step, rejected).loss - at(chosen - step, rejected).loss) / (2.0 * step);
+            let by_rejected = (at(chosen, rejected + step).loss - at(chosen, rejected - step).loss) / (2.0 * step);
+            prop_assert!((slopes.d_chosen - by_chosen).abs() < 1e-8);
+            prop_assert!((slopes.d_rejected - by_rejected).abs() < 1e-8);
+        }
+
+        #[test]
+        fn without_centring_only_the_difference_counts(
+            chosen in -5.0..5.0_f64, rejected in -5.0..5.0_f64, p in 0.0..=1.0_f64, shift in -5.0..5.0_f64,
+        ) {
+            let loss = |shift| BradleyTerry::default().evaluate(&[pair(chosen + shift, rejected + shift, p, 0.0)]).unwrap().loss;
+            prop_assert!((loss(0.0) - loss(shift)).abs() < 1e-9);
+        }
+
+        #[test]
+        fn swapping_sides_and_label_changes_nothing(
+            chosen in -900.0..900.0_f64, rejected in -900.0..900.0_f64, p in 0.0..=1.0_f64,
+        ) {
+            let loss = BradleyTerry::default();
+            let a = loss.evaluate(&[pair(chosen, rejected, p, 0.0)]).unwrap();
+            let b = loss.evaluate(&[pair(rejected, chosen, 1.0 - p, 0.0)]).unwrap();
+            prop_assert!((a.loss - b.loss).abs() < 1e-9 && a.loss.is_finite());
+            prop_assert!((a.pairs[0].d_chosen - b.pairs[0].d_rejected).abs() < 1e-12);
+        }
+    }
+}
