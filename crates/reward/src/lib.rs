@@ -32,6 +32,7 @@ mod laplace;
 mod linear;
 mod logistic;
 mod non_finite;
+mod overoptimisation;
 mod pair_bootstrap;
 mod preference_loss;
 mod random_features;
@@ -59,6 +60,12 @@ pub use label_noise::{
 pub use laplace::{Laplace, moderated_probability};
 pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
+pub use overoptimisation::{
+    AgainstSingle, Arm, ArmVerdict, Candidates, CurvePoint, Effect, Finding, GivenReplies,
+    GivenWorld, GivenWorldConfig, GivenWorldError, LabelledBy, MeanPoint, Mitigation,
+    OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
+    SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
+};
 pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
