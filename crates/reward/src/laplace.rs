@@ -18,7 +18,7 @@
 use nalgebra::{Cholesky, DMatrix, Dyn};
 use serde::{Deserialize, Serialize};
 
-use crate::linear::logistic;
+use crate::logistic::sigmoid;
 
 /// The posterior of a reward's weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl Laplace {
 
 /// The probability that a reply is better, of which the reward's difference has this mean and variance.
 pub fn moderated_probability(mean_difference: f64, variance: f64) -> f64 {
-    logistic(mean_difference / (1.0 + std::f64::consts::PI * variance / 8.0).sqrt())
+    sigmoid(mean_difference / (1.0 + std::f64::consts::PI * variance / 8.0).sqrt())
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn certainty_leaves_the_probability_alone() {
-        assert_eq!(moderated_probability(1.3, 0.0), logistic(1.3));
+        assert_eq!(moderated_probability(1.3, 0.0), sigmoid(1.3));
         assert_eq!(moderated_probability(0.0, 5.0), 0.5);
     }
 
@@ -135,7 +135,7 @@ mod tests {
         for i in 0..n {
             let z = -8.0 + 16.0 * (f64::from(i) + 0.5) / f64::from(n);
             let density = (-0.5 * z * z).exp();
-            sum += density * logistic(mean + variance.sqrt() * z);
+            sum += density * sigmoid(mean + variance.sqrt() * z);
             mass += density;
         }
         assert!((moderated_probability(mean, variance) - sum / mass).abs() < 0.02);

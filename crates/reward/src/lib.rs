@@ -12,6 +12,9 @@
 //! | how good was each token, or each reply? | [`token_rewards`], [`Gae`], [`whiten`], [`GroupAdvantage`] |
 //! | how wrong is a policy on replies it sampled? | [`PolicyObjective`], [`ValueClip`] |
 //! | how far from the reference, and at what cost? | [`KlEstimator`], [`KlController`] |
+//! | which reward do pairs of frozen features give? | [`fit_linear`], [`FeatureReward`] |
+//! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
+//! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
@@ -38,6 +41,7 @@ mod laplace;
 mod linear;
 mod logistic;
 mod non_finite;
+mod overoptimisation;
 mod pair_bootstrap;
 mod policy_config;
 mod policy_loss;
@@ -80,6 +84,12 @@ pub use label_noise::{
 pub use laplace::{Laplace, moderated_probability};
 pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
+pub use overoptimisation::{
+    AgainstSingle, Arm, ArmVerdict, Candidates, CurvePoint, Effect, Finding, GivenReplies,
+    GivenWorld, GivenWorldConfig, GivenWorldError, LabelledBy, MeanPoint, Mitigation,
+    OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
+    SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
+};
 pub use policy_config::{
     BestOfNConfig, DirectConfig, GrpoPolicyConfig, InTraining, OptimiserConfig, PolicyConfig,
     PolicyConfigError, PpoPolicyConfig, ReinforcePolicyConfig, RlooPolicyConfig, RolloutConfig,

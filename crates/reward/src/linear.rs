@@ -24,7 +24,9 @@ use serde::{Deserialize, Serialize};
 use crate::feature_map::FeatureMap;
 use crate::features::{PairBlock, PairError, PairLabel, PairSource};
 use crate::gram::Gram;
+use crate::label_noise::FlipRate;
 use crate::laplace::Laplace;
+use crate::logistic::{log_sigmoid, sigmoid};
 use crate::pair_bootstrap::PairBootstrap;
 
 /// How a reward is fitted to pairs.
@@ -34,7 +36,7 @@ pub struct LinearRewardConfig {
     /// Penalty ρ on the squared weights, beside the mean loss of a pair; above 0.
     pub ridge: f64,
     /// Share e of labels taken to be flipped; at least 0, below 0.5.
-    pub flip_rate: f64,
+    pub flip_rate: FlipRate,
     /// Largest component of the gradient of the mean loss at which the fit has converged.
     pub tolerance: f64,
     /// Most passes over the pairs.
@@ -45,7 +47,7 @@ impl Default for LinearRewardConfig {
     fn default() -> Self {
         Self {
             ridge: 1e-3,
-            flip_rate: 0.0,
+            flip_rate: FlipRate::NONE,
             tolerance: 1e-8,
             max_passes: 100,
         }
@@ -256,8 +258,8 @@ impl LinearRewardConfig {
             ("ridge", self.ridge, positive(self.ridge)),
             (
                 "flip-rate",
-                self.flip_rate,
-                (0.0..0.5).contains(&self.flip_rate),
+                self.flip_rate.get(),
+                self.flip_rate.get() < 0.5,
             ),
             ("tolerance", self.tolerance, positive(self.tolerance)),
             ("max-passes", self.max_passes as f64, self.max_passes > 0),
@@ -319,7 +321,7 @@ impl Landscape {
                     continue;
                 }
                 total_weight += weight;
-                let pair = PairLoss::of(reward, label, config.flip_rate);
+                let pair = PairTerm::of(reward, label, config.flip_rate);
                 loss += weight * pair.loss;
                 if is_equal {
                     continue;
@@ -375,20 +377,21 @@ impl Landscape {
 
 /// The loss of one pair at a reward difference, its slope by the difference, and its expected curvature.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct PairLoss {
+struct PairTerm {
     loss: f64,
     slope: f64,
     information: f64,
 }
 
-impl PairLoss {
-    fn of(reward: f64, label: &PairLabel, flip_rate: f64) -> Self {
+impl PairTerm {
+    fn of(reward: f64, label: &PairLabel, flip_rate: FlipRate) -> Self {
+        let flip_rate = flip_rate.get();
         let d = reward - label.margin;
         let p = label.probability;
-        let (up, down) = (logistic(d), logistic(-d));
+        let (up, down) = (sigmoid(d), sigmoid(-d));
         if flip_rate == 0.0 {
             return Self {
-                loss: p * softplus(-d) + (1.0 - p) * softplus(d),
+                loss: -p * log_sigmoid(d) - (1.0 - p) * log_sigmoid(-d),
                 slope: up - p,
                 information: up * down,
             };
@@ -404,24 +407,11 @@ impl PairLoss {
     }
 }
 
-pub(crate) fn logistic(x: f64) -> f64 {
-    if x >= 0.0 {
-        (1.0 + (-x).exp()).recip()
-    } else {
-        let e = x.exp();
-        e / (1.0 + e)
-    }
-}
-
-/// log(1 + eˣ).
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::features::PairsInMemory;
+    use crate::label_noise::noise_aware;
     use proptest::prelude::*;
     use trimtab_core::Seed;
 
@@ -442,7 +432,7 @@ mod tests {
                 [(); 2].map(|()| (0..dim).map(|_| random.next_normal() as f32).collect());
             let [a, b] =
                 [0, 1].map(|side: usize| LinearReward::new(weights.to_vec()).of(&rows[side]));
-            let first_is_better = random.next_f64() < logistic(a - b);
+            let first_is_better = random.next_f64() < sigmoid(a - b);
             let is_flipped = random.next_f64() < flips;
             let chosen = usize::from(first_is_better == is_flipped);
             sides[0].extend_from_slice(&rows[chosen]);
@@ -464,9 +454,9 @@ mod tests {
         };
         let fit = fit_linear(&mut pairs, &config).unwrap();
         let w = fit.reward.weights()[0];
-        assert!((logistic(w) - 0.8 + 0.1 * w).abs() < 1e-11, "{w}");
+        assert!((sigmoid(w) - 0.8 + 0.1 * w).abs() < 1e-11, "{w}");
         // Σ = 1 / (4 σ(w) σ(−w) + ρ · 4).
-        let variance = (4.0 * logistic(w) * logistic(-w) + 0.4).recip();
+        let variance = (4.0 * sigmoid(w) * sigmoid(-w) + 0.4).recip();
         let sd = fit.posterior.standard_deviation(&[2.0]);
         assert!((sd - 2.0 * variance.sqrt()).abs() < 1e-9, "{sd}");
     }
@@ -497,7 +487,7 @@ mod tests {
         let fit = |flips, flip_rate| {
             let config = LinearRewardConfig {
                 ridge: 1e-6,
-                flip_rate,
+                flip_rate: FlipRate::new(flip_rate).unwrap(),
                 ..LinearRewardConfig::default()
             };
             let mut pairs = drawn(&truth, 20_000, flips, 7);
@@ -563,14 +553,15 @@ mod tests {
         ) {
             let label = PairLabel { margin, ..label(p) };
             for e in [0.0, flip_rate] {
-                let at = |d| PairLoss::of(d, &label, e);
+                let rate = FlipRate::new(e).unwrap();
+                let at = |d| PairTerm::of(d, &label, rate);
                 let step = 1e-5;
                 let slope = (at(d + step).loss - at(d - step).loss) / (2.0 * step);
                 prop_assert!((at(d).slope - slope).abs() < 1e-7);
                 // The information is the curvature where the label is as expected.
-                let up = logistic(d - margin);
+                let up = sigmoid(d - margin);
                 let expected = PairLabel { margin, ..super::tests::label((1.0 - e) * up + e * (1.0 - up)) };
-                let slope_at = |d| PairLoss::of(d, &expected, e).slope;
+                let slope_at = |d| PairTerm::of(d, &expected, rate).slope;
                 let curvature = (slope_at(d + step) - slope_at(d - step)) / (2.0 * step);
                 prop_assert!((at(d).information - curvature).abs() < 1e-7);
             }
@@ -595,8 +586,13 @@ mod tests {
         }
 
         #[test]
-        fn large_differences_do_not_overflow(d in -1e4..1e4f64, p in 0.0..1.0f64, e in 0.0..0.4f64) {
-            let pair = PairLoss::of(d, &label(p), e);
+        fn terms_are_those_of_the_losses_and_do_not_overflow(d in -1e4..1e4f64, p in 0.0..1.0f64, e in 0.0..0.4f64) {
+            let rate = FlipRate::new(e).unwrap();
+            let pair = PairTerm::of(d, &label(p), rate);
+            let hard = PairTerm::of(d, &label(1.0), rate);
+            let expected = noise_aware(d, rate).unwrap();
+            prop_assert!((hard.loss - expected.loss).abs() < 1e-9 * (1.0 + expected.loss));
+            prop_assert!((hard.slope - expected.slope).abs() < 1e-12);
             prop_assert!(pair.loss.is_finite() && pair.slope.is_finite() && pair.information >= 0.0);
         }
     }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use trimtab_core::{AnswerIdx, Distribution};
 use trimtab_stats::{Binning, Brier, Clusters, Interval, Level, Reliability, Resampler, brier};
 
-use crate::linear::logistic;
+use crate::logistic::sigmoid;
 
 /// Accuracy over some pairs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -186,7 +186,7 @@ pub fn reward_calibration(differences: &[Option<f64>], bins: NonZeroUsize) -> Re
         .map(|pair| AnswerIdx(pair % 2))
         .collect();
     let told = |(difference, truth): (&Option<f64>, &AnswerIdx)| {
-        let p = logistic((*difference)?);
+        let p = sigmoid((*difference)?);
         let probabilities = if truth.0 == 0 {
             [p, 1.0 - p]
         } else {
@@ -274,7 +274,7 @@ mod tests {
         let differences: Vec<Option<f64>> = (0..20_000)
             .map(|_| {
                 let d = 4.0 * random.next_f64();
-                Some(if random.next_f64() < logistic(d) {
+                Some(if random.next_f64() < sigmoid(d) {
                     d
                 } else {
                     -d
