@@ -416,7 +416,17 @@ impl PolicyTrainer {
     /// # Errors
     ///
     /// [`PolicyError::Gradient`] when the gradient is not finite: it is forgotten, and nothing has moved.
+    /// [`PolicyError::Option`] when `rate` or `clip_norm` makes no sense; the gradient still waits then.
     pub fn step(&mut self, rate: f64, clip_norm: f64) -> Result<f64, PolicyError> {
+        for (option, value) in [("rate", rate), ("clip-norm", clip_norm)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(PolicyError::Option(OptionError {
+                    option,
+                    value,
+                    expected: "0 or more",
+                }));
+            }
+        }
         let mut gradients = std::mem::take(&mut self.gradients);
         if gradients.is_empty() {
             return Ok(0.0);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use proptest::prelude::*;
 use serde_json::Value;
 use trimtab_core::{Schedule, Seed, Workplace};
 use trimtab_nn::train::Order;
@@ -309,6 +310,52 @@ fn supervised_tuning_is_one_of_its_cases() {
     assert_eq!(trainer.n_steps(), 6);
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Gradients are linear in the slopes, and add up over micro-batches however they are cut.
+    #[test]
+    fn gradients_add_up(cut in 0..6_usize, seed in any::<u64>(), share in -2.0..2.0_f64) {
+        let (rows, whole) = (rows(), PolicyOptions { value_head: ValueHead::Zero, ..sgd() });
+        let mut stream = Seed(seed).stream();
+        let slopes: Vec<TokenSlopes> = (rows.iter())
+            .map(|row| {
+                let mut draw = || (row.n_given..row.ids.len()).map(|_| stream.next_normal()).collect();
+                TokenSlopes { log_probs: draw(), values: draw() }
+            })
+            .collect();
+        let scaled = |slopes: &[TokenSlopes], by: f64| -> Vec<TokenSlopes> {
+            let scale = |x: &Vec<f64>| x.iter().map(|x| by * x).collect();
+            let of = |s: &TokenSlopes| TokenSlopes {
+                log_probs: scale(&s.log_probs),
+                values: scale(&s.values),
+            };
+            slopes.iter().map(of).collect()
+        };
+        let run = |parts: &[(std::ops::Range<usize>, f64)]| {
+            let mut trainer = PolicyTrainer::new(load("llama"), whole.clone()).unwrap();
+            for (part, by) in parts {
+                let some = references(&rows[part.clone()]);
+                if !some.is_empty() {
+                    let answer = scaled(&slopes[part.clone()], *by);
+                    trainer.accumulate(&some, &mut |_| Ok::<_, PolicyError>(answer.clone())).unwrap();
+                }
+            }
+            let norm = trainer.step(1.0, 1.0).unwrap();
+            (norm, parameters(&trainer))
+        };
+        let (norm, once) = run(&[(0..5, 1.0)]);
+        let cut = cut.min(5);
+        let (other, parts) = run(&[(0..cut, share), (cut..5, 1.0), (0..cut, 1.0 - share)]);
+        prop_assert!((norm - other).abs() < 1e-4 * norm, "{} {}", norm, other);
+        for (name, numbers) in &once {
+            for (a, b) in numbers.iter().zip(&parts[name]) {
+                prop_assert!((a - b).abs() < 1e-4, "{}: {} {}", name, a, b);
+            }
+        }
+    }
+}
+
 fn small_options(optimiser: Optimiser) -> PolicyOptions {
     PolicyOptions {
         value_head: ValueHead::Zero,
@@ -455,6 +502,10 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     insta::assert_snapshot!(refused(&|slopes| slopes.truncate(2)), @"2 slopes by rows for 5");
     let own = trainer.accumulate(&references(&rows), &mut |_| Err(PolicyError::Pending));
     assert!(matches!(own, Err(PolicyError::Pending)));
+    for (rate, clip_norm) in [(f64::NAN, 1.0), (-1.0, 1.0), (1.0, f64::NAN)] {
+        let error = trainer.step(rate, clip_norm).unwrap_err();
+        assert!(matches!(error, PolicyError::Option(_)), "{error:?}");
+    }
     // Nothing was added.
     assert_eq!(trainer.step(1.0, 0.0).unwrap().to_bits(), 0.0_f64.to_bits());
     assert_eq!(
