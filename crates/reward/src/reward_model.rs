@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bradley_terry::BradleyTerry;
 use crate::feature_reward::{FeatureRewardConfig, Head, Pessimism};
+use crate::label_noise::FlipRate;
 use crate::linear::LinearRewardConfig;
 use crate::policy_config::{OptimiserConfig, PolicyConfigError, positive, require};
 
@@ -74,7 +75,7 @@ pub enum LabelNoise {
     /// Their share, from 0 to below 0.5.
     Known {
         /// It.
-        flip_rate: f64,
+        flip_rate: FlipRate,
     },
     /// Their share is estimated, by maximum likelihood on the labels, and the heads are fitted anew with it.
     Estimated {},
@@ -99,8 +100,8 @@ impl RewardModelConfig {
         positive("heads.fit.ridge", *ridge)?;
         require(
             "heads.fit.flip-rate",
-            flip_rate,
-            *flip_rate == 0.0,
+            flip_rate.get(),
+            flip_rate.get() == 0.0,
             "0: it is set by `label-noise`",
         )?;
         if let Pessimism::Conformal { .. } = pessimism {
@@ -116,10 +117,10 @@ impl RewardModelConfig {
             require("heads.head.n-features", n_features, fits, "at most 4096")?;
         }
         if let LabelNoise::Known { flip_rate } = self.label_noise {
-            let fits = (0.0..0.5).contains(&flip_rate);
+            let fits = flip_rate.get() < 0.5;
             require(
                 "label-noise.flip-rate",
-                flip_rate,
+                flip_rate.get(),
                 fits,
                 "from 0 to below 0.5",
             )?;

@@ -52,11 +52,11 @@ impl Start {
 ///
 /// # Errors
 ///
-/// [`SaveError`] when it cannot be written.
-pub fn save(model: &Model, out: &Path) -> Result<(), SaveError> {
+/// [`LearnError::Save`] when it cannot be written.
+pub fn save(model: &Model, out: &Path) -> Result<(), LearnError> {
     std::fs::create_dir_all(out).map_err(|source| SaveError::Write {
         path: out.to_owned(),
         source,
     })?;
-    model.save(out)
+    Ok(model.save(out)?)
 }

@@ -27,7 +27,7 @@ use super::{LearnError, Start};
 use crate::bradley_terry::{BradleyTerry, RewardPair};
 use crate::feature_reward::{FeatureReward, FeatureRewardConfig, RewardLesson, RewardScore};
 use crate::features::{PairLabel, PairsInMemory};
-use crate::label_noise::estimate_flip_rate;
+use crate::label_noise::{FlipRate, estimate_flip_rate};
 use crate::linear::{LinearRewardConfig, fit_linear};
 use crate::logistic::sigmoid;
 use crate::policy_config::OptimiserConfig;
@@ -127,7 +127,7 @@ impl TextReward {
         );
         let heads = FeatureRewardConfig {
             fit: LinearRewardConfig {
-                flip_rate: flip_rate.unwrap_or(0.0),
+                flip_rate: flip_rate.unwrap_or(config.heads.fit.flip_rate),
                 ..config.heads.fit
             },
             ..config.heads.clone()
@@ -154,7 +154,7 @@ impl TextReward {
             },
             Fit {
                 training_accuracy: training_accuracy / pairs.len() as f64,
-                flip_rate,
+                flip_rate: flip_rate.map(FlipRate::get),
                 converged: summaries.iter().all(|fit| fit.largest_slope <= tolerance),
             },
         ))
@@ -372,7 +372,7 @@ fn flip_rate(
     dim: usize,
     features: &[f32],
     pairs: &[PreferencePair],
-) -> Result<Option<f64>, LearnError> {
+) -> Result<Option<FlipRate>, LearnError> {
     match config.label_noise {
         LabelNoise::Ignored {} => Ok(None),
         LabelNoise::Known { flip_rate } => Ok(Some(flip_rate)),
@@ -391,8 +391,7 @@ fn flip_rate(
                 }));
             }
             let estimate = estimate_flip_rate(&differences)?;
-            // At one half nothing can be learnt, and the fit says so.
-            Ok(estimate.map(|estimate| estimate.rate.get().min(0.49)))
+            Ok(estimate.map(|estimate| estimate.rate))
         }
     }
 }

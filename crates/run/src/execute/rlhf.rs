@@ -38,7 +38,7 @@ use crate::folder::{RunFolder, sha256_of_file};
 use crate::policies::{Learner, Reward, Training};
 use crate::rlhf::{
     GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MethodStages, PolicyReply, RlhfConfig,
-    Sample, Start, StepRow, method_folder,
+    Sample, Start, method_folder,
 };
 use crate::row_folder::RowFolder;
 use crate::stages::StageFolder;
@@ -348,6 +348,11 @@ impl Cell<'_> {
             });
             return self.stage("labels", inputs, |stage| {
                 keep(stage, pairs, LeftOut::new(), held_out, seed)
+            });
+        }
+        if matches!(config, LabelsConfig::Annotator(_)) && self.experiment.data.set != ORGANISM {
+            return Err(RunError::NoGold {
+                set: self.experiment.data.set.clone(),
             });
         }
         let sampled = self.pairs(policy, prompts, models, tell)?;
