@@ -11,21 +11,30 @@
 //! | how far from the reference, and at what cost? | [`KlEstimator`], [`KlController`] |
 //! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
 //! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
+//! | where does gold reward turn, and when should one stop? | [`fit_gao`], [`StopAdvice`] |
+//! | what if annotators erred this often? | [`Annotator`] |
+//! | which policy is best, exactly, on a finite set? | [`FiniteProblem`] |
+//! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
 mod advantage;
 mod aggregation;
+mod annotator;
 mod batch_loss;
 mod best_of_n;
 mod bradley_terry;
 mod clipped;
+mod constraint;
 mod ensemble;
+mod finite;
+mod gao;
 mod group_advantage;
 mod k_wise;
 mod kl;
 mod label_noise;
+mod lagrangian;
 mod logistic;
 mod non_finite;
 mod policy_loss;
@@ -36,11 +45,23 @@ pub use advantage::{
     AdvantageError, Advantages, Gae, MissingEnd, ReplyEnd, WhitenedMean, token_rewards, whiten,
 };
 pub use aggregation::Aggregation;
+pub use annotator::{
+    Annotator, AnnotatorError, Errors, LabelCorrectness, Named, SimulatedLabel, UnlabelledPair,
+};
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
 pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
+pub use constraint::{
+    Constraint, FilterOutcome, FilteredPoint, FilteredPrompt, Inspection, RuleId, RuleVerdict,
+    ViolationShare, best_of_n_filtered, choose, violation_share,
+};
 pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
+pub use finite::{
+    ConstrainedOptimum, FiniteError, FiniteProblem, LimitState, divergence, expectation,
+    total_variation,
+};
+pub use gao::{GaoCurve, GaoError, GaoFit, GaoForm, GaoPoint, Peak, StopAdvice, fit_gao};
 pub use group_advantage::{
     Baseline, BaselineState, GroupAdvantage, GroupError, GrpoConfig, ReinforceConfig, RewardScale,
 };
@@ -51,6 +72,7 @@ pub use label_noise::{
     NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
     noise_aware,
 };
+pub use lagrangian::{Lagrangian, LagrangianConfig, LagrangianError};
 pub use non_finite::{NonFinite, Place};
 pub use policy_loss::{
     KlPenalty, PolicyLoss, PolicyLossError, PolicyObjective, RatioLevel, ReplyAdvantage,
