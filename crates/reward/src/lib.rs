@@ -15,6 +15,7 @@
 //! | what if annotators erred this often? | [`Annotator`] |
 //! | which policy is best, exactly, on a finite set? | [`FiniteProblem`] |
 //! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
+//! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
@@ -26,6 +27,7 @@ mod batch_loss;
 mod best_of_n;
 mod bradley_terry;
 mod clipped;
+mod constrained_decoding;
 mod constraint;
 mod ensemble;
 mod finite;
@@ -52,6 +54,9 @@ pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
 pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
+pub use constrained_decoding::{
+    Automaton, AutomatonError, ConstrainedDecoder, NextToken, State, all_texts, conditional, masked,
+};
 pub use constraint::{
     Constraint, FilterOutcome, FilteredPoint, FilteredPrompt, Inspection, RuleId, RuleVerdict,
     ViolationShare, best_of_n_filtered, choose, violation_share,
