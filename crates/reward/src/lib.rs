@@ -16,6 +16,7 @@
 //! | which policy is best, exactly, on a finite set? | [`FiniteProblem`] |
 //! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
 //! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
+//! | does an optimiser reach what it should? | [`TabularTraining`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
@@ -41,6 +42,7 @@ mod logistic;
 mod non_finite;
 mod policy_loss;
 mod preference_loss;
+mod tabular;
 mod ties;
 
 pub use advantage::{
@@ -86,5 +88,8 @@ pub use policy_loss::{
 pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
+};
+pub use tabular::{
+    Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
