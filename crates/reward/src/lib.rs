@@ -54,7 +54,9 @@ pub use annotator::{
 };
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
-pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
+pub use bradley_terry::{
+    BradleyTerry, LabelUse, RewardLossError, RewardMetrics, RewardPair, reward_metrics,
+};
 pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
 pub use constrained_decoding::{
     Automaton, AutomatonError, ConstrainedDecoder, NextToken, State, all_texts, conditional, masked,
@@ -63,7 +65,9 @@ pub use constraint::{
     Constraint, FilterOutcome, FilteredPoint, FilteredPrompt, Inspection, RuleId, RuleVerdict,
     ViolationShare, best_of_n_filtered, choose, violation_share,
 };
-pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
+pub use ensemble::{
+    Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor, average_weights,
+};
 pub use finite::{
     ConstrainedOptimum, FiniteError, FiniteProblem, LimitState, divergence, expectation,
     total_variation,

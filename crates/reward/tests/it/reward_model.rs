@@ -1,7 +1,9 @@
 //! Section `reward_model`.
 
 use serde::Deserialize;
-use trimtab_reward::{BatchLoss, BradleyTerry, Outcome, RewardPair, TieModel, k_wise};
+use trimtab_reward::{
+    BatchLoss, BradleyTerry, Outcome, RewardPair, TieModel, k_wise, reward_metrics,
+};
 
 use crate::golden::{check, check_all, read};
 
@@ -135,4 +137,15 @@ fn ties_are_as_in_the_reference() {
             check_all(key, &sides.map(of_pair).collect::<Vec<_>>(), &expected);
         }
     }
+}
+
+#[test]
+fn metrics_are_as_in_the_reference() {
+    let at = |key: &str| read(&format!("/reward_model/metrics/{key}"));
+    let pairs = pairs(|_| 1.0, |_| 0.0);
+    let got = reward_metrics(&pairs).unwrap();
+    check("accuracy", got.accuracy, at("accuracy_half_ties"));
+    let strict = got.accuracy - 0.5 * got.n_ties as f64 / pairs.len() as f64;
+    check("strict", strict, at("accuracy_strict"));
+    check("margin", got.margin, at("mean_margin"));
 }
