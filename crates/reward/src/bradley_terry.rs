@@ -66,42 +66,6 @@ pub struct RewardPair {
     pub margin: f64,
 }
 
-/// How a reward model ranks pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct RewardMetrics {
-    /// Share of pairs whose chosen reward is higher; a tie is half.
-    pub accuracy: f64,
-    /// Pairs with equal rewards.
-    pub n_ties: usize,
-    /// Mean of chosen less rejected reward.
-    pub margin: f64,
-}
-
-/// How a reward model ranks pairs, whatever their labels' probability.
-///
-/// # Errors
-///
-/// [`RewardLossError`]: no pairs, or a reward that is not finite, naming the pair.
-pub fn reward_metrics(pairs: &[RewardPair]) -> Result<RewardMetrics, RewardLossError> {
-    if pairs.is_empty() {
-        return Err(RewardLossError::Empty);
-    }
-    let (mut wins, mut n_ties, mut sum) = (0, 0, 0.0);
-    for (index, pair) in pairs.iter().enumerate() {
-        let chosen = finite("chosen reward", Place::Pair(index), pair.chosen)?;
-        let rejected = finite("rejected reward", Place::Pair(index), pair.rejected)?;
-        wins += usize::from(chosen > rejected);
-        n_ties += usize::from(chosen == rejected);
-        sum += chosen - rejected;
-    }
-    let n = pairs.len() as f64;
-    Ok(RewardMetrics {
-        accuracy: (wins as f64 + 0.5 * n_ties as f64) / n,
-        n_ties,
-        margin: sum / n,
-    })
-}
-
 /// Why there is no loss.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RewardLossError {

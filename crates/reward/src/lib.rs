@@ -54,9 +54,7 @@ pub use annotator::{
 };
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
-pub use bradley_terry::{
-    BradleyTerry, LabelUse, RewardLossError, RewardMetrics, RewardPair, reward_metrics,
-};
+pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
 pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
 pub use constrained_decoding::{
     Automaton, AutomatonError, ConstrainedDecoder, NextToken, State, all_texts, conditional, masked,
