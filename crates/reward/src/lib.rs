@@ -61,7 +61,7 @@ pub use laplace::{Laplace, moderated_probability};
 pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
 pub use overoptimisation::{
-    AgainstSingle, Arm, ArmVerdict, Candidates, CurvePoint, Effect, Finding, GivenReplies,
+    AgainstSingle, Arm, ArmVerdict, Candidates, Course, CurvePoint, Effect, Finding, GivenReplies,
     GivenWorld, GivenWorldConfig, GivenWorldError, LabelledBy, MeanPoint, Mitigation,
     OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
     SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
