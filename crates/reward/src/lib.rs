@@ -6,8 +6,16 @@
 //! |---|---|
 //! | how wrong is a reward model on pairs, rankings, ties, flipped labels? | [`BradleyTerry`], [`k_wise`], [`TieModel`], [`noise_aware`] |
 //! | how wrong is a policy on pairs? | [`PreferenceLoss`] |
+//! | how good was each token, or each reply? | [`token_rewards`], [`Gae`], [`whiten`], [`GroupAdvantage`] |
+//! | how wrong is a policy on replies it sampled? | [`PolicyObjective`], [`ValueClip`] |
+//! | how far from the reference, and at what cost? | [`KlEstimator`], [`KlController`] |
 //! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
 //! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
+//! | where does gold reward turn, and when should one stop? | [`fit_gao`], [`StopAdvice`] |
+//! | what if annotators erred this often? | [`Annotator`] |
+//! | which policy is best, exactly, on a finite set? | [`FiniteProblem`] |
+//! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
+//! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
 //! | which reward do pairs of frozen features give? | [`fit_linear`], [`FeatureReward`] |
 //! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
@@ -15,48 +23,85 @@
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
+mod advantage;
+mod aggregation;
+mod annotator;
 mod batch_loss;
 mod best_of_n;
 mod bradley_terry;
 mod caution;
+mod clipped;
 mod conformal;
+mod constrained_decoding;
+mod constraint;
 mod ensemble;
 mod feature_map;
 mod feature_members;
 mod feature_reward;
 mod features;
+mod finite;
+mod gao;
 mod gram;
+mod group_advantage;
 mod k_wise;
+mod kl;
 mod label_noise;
+mod lagrangian;
 mod laplace;
 mod linear;
 mod logistic;
 mod non_finite;
 mod overoptimisation;
 mod pair_bootstrap;
+mod policy_loss;
 mod preference_loss;
 mod random_features;
 mod reward_accuracy;
 mod ties;
 mod uncertainty_use;
 
+pub use advantage::{
+    AdvantageError, Advantages, Gae, MissingEnd, ReplyEnd, WhitenedMean, token_rewards, whiten,
+};
+pub use aggregation::Aggregation;
+pub use annotator::{
+    Annotator, AnnotatorError, Errors, LabelCorrectness, Named, SimulatedLabel, UnlabelledPair,
+};
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
 pub use caution::{Caution, CautionError};
+pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
 pub use conformal::{Conformal, ConformalError, RatingInterval, conformal_rank};
+pub use constrained_decoding::{
+    Automaton, AutomatonError, ConstrainedDecoder, NextToken, State, all_texts, conditional, masked,
+};
+pub use constraint::{
+    Constraint, FilterOutcome, FilteredPoint, FilteredPrompt, Inspection, RuleId, RuleVerdict,
+    ViolationShare, best_of_n_filtered, choose, violation_share,
+};
 pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
 pub use feature_reward::{
     FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
     RewardScore,
 };
 pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
+pub use finite::{
+    ConstrainedOptimum, FiniteError, FiniteProblem, LimitState, divergence, expectation,
+    total_variation,
+};
+pub use gao::{GaoCurve, GaoError, GaoFit, GaoForm, GaoPoint, Peak, StopAdvice, fit_gao};
+pub use group_advantage::{
+    Baseline, BaselineState, GroupAdvantage, GroupError, GrpoConfig, ReinforceConfig, RewardScale,
+};
 pub use k_wise::{RankingLoss, k_wise};
+pub use kl::{AdaptiveKl, FixedKl, KlControl, KlController, KlError, KlEstimator};
 pub use label_noise::{
     AgreementEstimate, Alternation, Boundary, Ending, FlipRate, FlipRateError, FlipRateEstimate,
     NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
     noise_aware,
 };
+pub use lagrangian::{Lagrangian, LagrangianConfig, LagrangianError};
 pub use laplace::{Laplace, moderated_probability};
 pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
@@ -65,6 +110,10 @@ pub use overoptimisation::{
     GivenWorld, GivenWorldConfig, GivenWorldError, LabelledBy, MeanPoint, Mitigation,
     OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
     SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
+};
+pub use policy_loss::{
+    KlPenalty, PolicyLoss, PolicyLossError, PolicyObjective, RatioLevel, ReplyAdvantage,
+    ReplyValues, SampledReply, ValueLoss,
 };
 pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,

@@ -21,6 +21,8 @@ pub struct NonFinite {
 pub enum Place {
     /// A setting, not part of the batch.
     Setting,
+    /// The batch as a whole.
+    Batch,
     /// A preference pair.
     Pair(usize),
     /// A sampled reply.
@@ -52,6 +54,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Setting => write!(f, "the settings"),
+            Self::Batch => write!(f, "the batch"),
             Self::Pair(pair) => write!(f, "pair {pair}"),
             Self::Sample(sample) => write!(f, "sample {sample}"),
             Self::Token { sample, token } => write!(f, "sample {sample}, token {token}"),

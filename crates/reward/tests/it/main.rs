@@ -3,5 +3,7 @@
 mod best_of_n;
 mod ensemble;
 mod golden;
+mod overoptimisation;
+mod policy_optimisation;
 mod preference_loss;
 mod reward_model;
