@@ -43,6 +43,9 @@ impl FlipRate {
     /// One label in ten, which the losses that need a rate take where none is given.
     pub(crate) const TENTH: Self = Self(0.1);
 
+    /// One label in four: the noise that over-optimisation is studied under in Coste et al.
+    pub(crate) const QUARTER: Self = Self(0.25);
+
     /// Checks the range.
     ///
     /// # Errors

@@ -18,6 +18,9 @@
 //! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
 //! | does an optimiser reach what it should? | [`TabularTraining`] |
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
+//! | which reward do pairs of frozen features give? | [`fit_linear`], [`FeatureReward`] |
+//! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
+//! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
@@ -27,23 +30,37 @@ mod annotator;
 mod batch_loss;
 mod best_of_n;
 mod bradley_terry;
+mod caution;
 mod clipped;
+mod conformal;
 mod constrained_decoding;
 mod constraint;
 mod ensemble;
+mod feature_map;
+mod feature_members;
+mod feature_reward;
+mod features;
 mod finite;
 mod gao;
+mod gram;
 mod group_advantage;
 mod k_wise;
 mod kl;
 mod label_noise;
 mod lagrangian;
+mod laplace;
+mod linear;
 mod logistic;
 mod non_finite;
+mod overoptimisation;
+mod pair_bootstrap;
 mod policy_loss;
 mod preference_loss;
+mod random_features;
+mod reward_accuracy;
 mod tabular;
 mod ties;
+mod uncertainty_use;
 
 pub use advantage::{
     AdvantageError, Advantages, Gae, MissingEnd, ReplyEnd, WhitenedMean, token_rewards, whiten,
@@ -55,7 +72,9 @@ pub use annotator::{
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
+pub use caution::{Caution, CautionError};
 pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
+pub use conformal::{Conformal, ConformalError, RatingInterval, conformal_rank};
 pub use constrained_decoding::{
     Automaton, AutomatonError, ConstrainedDecoder, NextToken, State, all_texts, conditional, masked,
 };
@@ -66,6 +85,11 @@ pub use constraint::{
 pub use ensemble::{
     Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor, average_weights,
 };
+pub use feature_reward::{
+    FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
+    RewardScore,
+};
+pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
 pub use finite::{
     ConstrainedOptimum, FiniteError, FiniteProblem, LimitState, divergence, expectation,
     total_variation,
@@ -82,7 +106,15 @@ pub use label_noise::{
     noise_aware,
 };
 pub use lagrangian::{Lagrangian, LagrangianConfig, LagrangianError};
+pub use laplace::{Laplace, moderated_probability};
+pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
+pub use overoptimisation::{
+    AgainstSingle, Arm, ArmVerdict, Candidates, Course, CurvePoint, Effect, Finding, GivenReplies,
+    GivenWorld, GivenWorldConfig, GivenWorldError, LabelledBy, MeanPoint, Mitigation,
+    OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
+    SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
+};
 pub use policy_loss::{
     KlPenalty, PolicyLoss, PolicyLossError, PolicyObjective, RatioLevel, ReplyAdvantage,
     ReplyValues, SampledReply, ValueLoss,
@@ -91,7 +123,13 @@ pub use preference_loss::{
     CompletionLogProbs, CpoConfig, DpoConfig, IpoConfig, KtoConfig, NoisyDpoConfig, OrpoConfig,
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
 };
+pub use random_features::{InputScale, RandomFeatures};
+pub use reward_accuracy::{
+    AccuracyIntervals, AccuracyOfGroup, LengthBucket, RewardAccuracy, RewardCalibration,
+    accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
+};
 pub use tabular::{
     Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
+pub use uncertainty_use::{retained_accuracy, spearman};

@@ -1,0 +1,490 @@
+//! The laboratory of over-optimisation: how far a proxy reward can be pushed before the truth falls, and what stops it.
+//!
+//! Papers: Gao et al. 2022, arXiv:2210.10760 (synthetic gold, proxies, best of n); Coste et al. 2024, arXiv:2310.02743
+//! (ensembles against it).
+//!
+//! ```text
+//! a world      replies as features, with a gold score that no reward model sees
+//! pairs        of typical replies, labelled by gold, some labels flipped
+//! rewards      fitted to the pairs: a single one, and what is tried against its faults
+//! best of n    of candidates that reach further than typical replies: gold and proxy, by the unbiased estimator
+//! verdict      each mitigation less the single reward, seed by seed, with an interval over seeds
+//! ```
+//!
+//! In: a [`WorldSource`], an [`OveroptimisationConfig`], seeds. Out: [`CurvePoint`]s, one an arm, seed and n; and what
+//! they come to, an [`OveroptimisationReport`]. A seed draws all anew: world, labels, random features, bootstraps; within
+//! one, all arms share it, so their differences are paired.
+//!
+//! A mitigation that does not help is reported as that. Where the exploited direction is not in the features
+//! ([`Visibility`]) none should.
+
+mod arm;
+mod given;
+mod report;
+mod synthetic;
+mod world;
+
+use std::num::NonZeroUsize;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trimtab_core::Seed;
+
+pub use arm::{Arm, Mitigation};
+pub use given::{GivenReplies, GivenWorld, GivenWorldConfig, GivenWorldError};
+pub use report::{
+    AgainstSingle, ArmVerdict, Course, Effect, Finding, MeanPoint, OveroptimisationReport,
+    judge_arms,
+};
+pub use synthetic::{SyntheticWorld, SyntheticWorldConfig};
+pub use world::{Candidates, LabelledBy, RatedSample, Visibility, World, WorldSource};
+
+use crate::best_of_n::{Ranking, kl_bound};
+use crate::caution::Caution;
+use crate::conformal::Conformal;
+use crate::ensemble::{Combination, EnsembleError, Spread};
+use crate::feature_members::{FeatureMembers, Posteriors};
+use crate::feature_reward::{FeatureRewardConfig, Head, Pessimism, RewardError, lower};
+use crate::features::PairError;
+use crate::label_noise::FlipRate;
+use crate::linear::{FitError, LinearRewardConfig};
+use crate::non_finite::NonFinite;
+
+/// One experiment on over-optimisation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OveroptimisationConfig {
+    /// Pairs that rewards are fitted to.
+    pub pairs: NonZeroUsize,
+    /// Share of their labels that say the opposite of gold.
+    pub flip_rate: FlipRate,
+    /// What rewards are linear in.
+    pub head: Head,
+    /// How each is fitted.
+    pub fit: LinearRewardConfig,
+    /// Members of an ensemble.
+    pub members: NonZeroUsize,
+    /// What is tried against the single reward's faults.
+    pub mitigations: Vec<Mitigation>,
+    /// How many candidates the best is taken of: rising.
+    pub sizes: Vec<NonZeroUsize>,
+    /// What a refusal is worth, in gold: typical replies have mean 0 and spread 1.
+    pub refusal_gold: f64,
+    /// Typical replies whose gold a conformal mitigation is told; the others do without.
+    pub rated_replies: usize,
+    /// Resamples of the seeds, for intervals.
+    pub resamples: NonZeroUsize,
+    /// What intervals hold at.
+    pub level: f64,
+}
+
+impl Default for OveroptimisationConfig {
+    fn default() -> Self {
+        let ensemble = |combination| Mitigation::Ensemble { combination };
+        let spread = Spread {
+            lambda: 2.0,
+            ..Spread::default()
+        };
+        let count = |n| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            pairs: count(800),
+            flip_rate: FlipRate::QUARTER,
+            head: Head::RandomFeatures {
+                n_features: count(256),
+            },
+            fit: LinearRewardConfig::default(),
+            members: count(5),
+            mitigations: vec![
+                ensemble(Combination::Mean {}),
+                ensemble(Combination::WorstCase {}),
+                ensemble(Combination::UncertaintyWeighted(spread)),
+                Mitigation::Laplace { beta: 1.0 },
+                Mitigation::Laplace { beta: 2.0 },
+                Mitigation::Laplace { beta: 4.0 },
+                Mitigation::Caution { eta: 0.1 },
+                Mitigation::Conformal { alpha: 0.1 },
+                Mitigation::HardLimit {},
+            ],
+            sizes: [1, 4, 16, 64, 256, 1024, 2048].map(count).to_vec(),
+            refusal_gold: -1.0,
+            rated_replies: 200,
+            resamples: count(2000),
+            level: 0.95,
+        }
+    }
+}
+
+/// Why there is no curve.
+#[derive(Debug, thiserror::Error)]
+pub enum OveroptimisationError {
+    /// A setting is out of range.
+    #[error("{name} is {value}")]
+    Setting {
+        /// Which.
+        name: &'static str,
+        /// What it was.
+        value: String,
+    },
+    /// The world has fewer candidates than the best is taken of.
+    #[error("best of {n} asked of the {n_candidates} candidates of prompt {prompt}")]
+    TooFewCandidates {
+        /// The prompt, from 0.
+        prompt: usize,
+        /// The largest n.
+        n: usize,
+        /// What there is.
+        n_candidates: usize,
+    },
+    /// A reward.
+    #[error(transparent)]
+    Reward(#[from] RewardError),
+    /// Given replies that make no world.
+    #[error(transparent)]
+    Given(#[from] GivenWorldError),
+    /// A score that is not finite.
+    #[error(transparent)]
+    NonFinite(#[from] NonFinite),
+    /// Nothing to judge by.
+    #[error("no curve of the single reward to compare with")]
+    NoCurves,
+}
+
+impl OveroptimisationError {
+    /// What may help.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Setting { name, .. } => Some(match *name {
+                "sizes" => "give rising numbers, the first of them 1 as a rule".into(),
+                "level" => "give a fraction between 0 and 1, such as 0.95".into(),
+                _ => format!("give `{name}` a number in its range"),
+            }),
+            Self::TooFewCandidates { n_candidates, .. } => Some(format!(
+                "ask for n up to {n_candidates}, or give fewer prompts more candidates"
+            )),
+            Self::Reward(error) => error.hint(),
+            Self::Given(error) => Some(error.hint().into()),
+            Self::NonFinite(error) => Some(error.hint()),
+            Self::NoCurves => Some("run at least one seed".into()),
+        }
+    }
+}
+
+impl From<EnsembleError> for OveroptimisationError {
+    fn from(error: EnsembleError) -> Self {
+        Self::Reward(error.into())
+    }
+}
+
+impl From<PairError> for OveroptimisationError {
+    fn from(error: PairError) -> Self {
+        let source = FitError::from(error);
+        Self::Reward(RewardError::Fit { member: 0, source })
+    }
+}
+
+/// Gold and proxy of the best of n candidates, under one arm and seed; means over prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CurvePoint {
+    /// What picks.
+    pub arm: Arm,
+    /// The seed.
+    pub seed: u64,
+    /// How many candidates it picks from.
+    pub n: NonZeroUsize,
+    /// log n − (n − 1)/n, nats.
+    pub kl: f64,
+    /// Expected score by what picks, refusals left out; on typical replies a reward has mean 0 and spread 1 before
+    /// anything is taken off.
+    pub proxy: f64,
+    /// Expected gold, refusals included; typical replies have mean 0 and spread 1.
+    pub gold: f64,
+    /// Probability of a refusal.
+    pub refused: f64,
+}
+
+/// The curves of every arm under one seed.
+///
+/// # Errors
+///
+/// [`OveroptimisationError`]: settings out of range, a world that cannot be drawn, a reward that cannot be fitted.
+pub fn overoptimise(
+    worlds: &dyn WorldSource,
+    config: &OveroptimisationConfig,
+    seed: Seed,
+) -> Result<Vec<CurvePoint>, OveroptimisationError> {
+    config.check()?;
+    let labelled_by = LabelledBy {
+        pairs: config.pairs,
+        flip_rate: config.flip_rate,
+    };
+    let mut world = worlds.draw(labelled_by, seed.child("world"))?;
+    let largest = config.sizes.last().map_or(1, |n| n.get());
+    for (prompt, candidates) in world.candidates.iter().enumerate() {
+        if candidates.gold.len() < largest {
+            return Err(OveroptimisationError::TooFewCandidates {
+                prompt,
+                n: largest,
+                n_candidates: candidates.gold.len(),
+            });
+        }
+    }
+    let rewards = Rewards::fit(&mut world, config, seed.child("rewards"))?;
+    let arms: Vec<Arm> = [Arm::Single {}]
+        .into_iter()
+        .chain(config.mitigations.iter().map(|m| Arm::Mitigated { by: *m }))
+        .chain([Arm::Oracle {}])
+        .collect();
+    let mut curves: Vec<Vec<CurvePoint>> = (arms.iter())
+        .map(|&arm| {
+            config
+                .sizes
+                .iter()
+                .map(|&n| empty_point(arm, seed, n))
+                .collect()
+        })
+        .collect();
+    let share = (world.candidates.len() as f64).recip();
+    for candidates in &world.candidates {
+        let evidence = rewards.look_at(candidates)?;
+        for (arm, curve) in arms.iter().zip(&mut curves) {
+            let picks = evidence.picks(arm, candidates, config)?;
+            for point in curve {
+                picks.add_to(point, share);
+            }
+        }
+    }
+    Ok(curves.concat())
+}
+
+fn empty_point(arm: Arm, seed: Seed, n: NonZeroUsize) -> CurvePoint {
+    CurvePoint {
+        arm,
+        seed: seed.0,
+        n,
+        kl: kl_bound(n),
+        proxy: 0.0,
+        gold: 0.0,
+        refused: 0.0,
+    }
+}
+
+impl OveroptimisationConfig {
+    fn check(&self) -> Result<(), OveroptimisationError> {
+        let fault = |name, value: String| Err(OveroptimisationError::Setting { name, value });
+        if self.sizes.is_empty() || !self.sizes.is_sorted_by(|a, b| a < b) {
+            return fault("sizes", format!("{:?}", self.sizes));
+        }
+        if !self.refusal_gold.is_finite() {
+            return fault("refusal-gold", self.refusal_gold.to_string());
+        }
+        for mitigation in &self.mitigations {
+            match *mitigation {
+                Mitigation::Ensemble { combination } => combination.check()?,
+                Mitigation::Laplace { beta: price } | Mitigation::Caution { eta: price } => {
+                    if !(price >= 0.0 && price.is_finite()) {
+                        return fault("mitigations", mitigation.to_string());
+                    }
+                }
+                Mitigation::Conformal { .. } | Mitigation::HardLimit {} => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn needs(&self, is_so: impl Fn(&Mitigation) -> bool) -> bool {
+        self.mitigations.iter().any(is_so)
+    }
+}
+
+/// Everything that is fitted under one seed.
+struct Rewards {
+    single: FeatureMembers,
+    ensemble: Option<FeatureMembers>,
+    novelty: Option<Caution>,
+    /// In the order of the conformal mitigations.
+    intervals: Vec<Conformal>,
+}
+
+impl Rewards {
+    fn fit(
+        world: &mut World,
+        config: &OveroptimisationConfig,
+        seed: Seed,
+    ) -> Result<Self, OveroptimisationError> {
+        let dim = world.dim;
+        let RatedSample { features, gold } = &world.typical;
+        let reward = |members| FeatureRewardConfig {
+            head: config.head,
+            members,
+            combination: Combination::Mean {},
+            pessimism: Pessimism::None {},
+            fit: config.fit,
+        };
+        let single = FeatureMembers::fit(
+            &mut world.pairs,
+            features,
+            &reward(NonZeroUsize::MIN),
+            Posteriors::Keep,
+            seed,
+        )?
+        .0;
+        let ensemble = if config.needs(|m| matches!(m, Mitigation::Ensemble { .. })) {
+            let config = reward(config.members);
+            Some(
+                FeatureMembers::fit(&mut world.pairs, features, &config, Posteriors::Drop, seed)?.0,
+            )
+        } else {
+            None
+        };
+        let novelty = if config.needs(|m| matches!(m, Mitigation::Caution { .. })) {
+            let novelty = Caution::fit(features, dim, seed.child("caution"));
+            Some(novelty.map_err(RewardError::from)?)
+        } else {
+            None
+        };
+        let n_rated = config.rated_replies.min(gold.len());
+        let (rated, ratings) = (&features[..n_rated * dim], &gold[..n_rated]);
+        let alphas = config
+            .mitigations
+            .iter()
+            .filter_map(|mitigation| match mitigation {
+                Mitigation::Conformal { alpha } => Some(*alpha),
+                _ => None,
+            });
+        let intervals = alphas.map(|alpha| Conformal::fit(rated, dim, ratings, alpha));
+        Ok(Self {
+            single,
+            ensemble,
+            novelty,
+            intervals: intervals
+                .collect::<Result<_, _>>()
+                .map_err(RewardError::from)?,
+        })
+    }
+
+    fn look_at(&self, candidates: &Candidates) -> Result<Evidence, OveroptimisationError> {
+        let rows = &candidates.features;
+        let lows = |intervals: &Conformal| Lows {
+            alpha: intervals.alpha(),
+            lows: intervals.intervals(rows).iter().map(|i| i.low).collect(),
+        };
+        Ok(Evidence {
+            single: self.single.scores(rows)?.swap_remove(0),
+            deviations: self.single.standard_deviations(rows),
+            ensemble: (self.ensemble.as_ref())
+                .map(|members| members.scores(rows))
+                .transpose()?
+                .unwrap_or_default(),
+            errors: (self.novelty.as_ref())
+                .map(|novelty| novelty.errors(rows))
+                .unwrap_or_default(),
+            lows: self.intervals.iter().map(lows).collect(),
+        })
+    }
+}
+
+/// What the rewards say of one prompt's candidates.
+struct Evidence {
+    single: Vec<f64>,
+    deviations: Vec<f64>,
+    /// `[member][candidate]`.
+    ensemble: Vec<Vec<f64>>,
+    errors: Vec<f64>,
+    lows: Vec<Lows>,
+}
+
+struct Lows {
+    alpha: f64,
+    lows: Vec<f64>,
+}
+
+/// Candidates in the order that an arm would pick them, and what they are worth.
+struct Picks {
+    ranking: Ranking,
+    proxy: Vec<f64>,
+    gold: Vec<f64>,
+    /// 1 where the candidate is refused.
+    refused: Vec<f64>,
+}
+
+impl Evidence {
+    fn picks(
+        &self,
+        arm: &Arm,
+        candidates: &Candidates,
+        config: &OveroptimisationConfig,
+    ) -> Result<Picks, OveroptimisationError> {
+        let free = |proxy: Vec<f64>| -> Result<Picks, NonFinite> {
+            Ok(Picks {
+                ranking: Ranking::new(&proxy)?,
+                refused: vec![0.0; proxy.len()],
+                gold: candidates.gold.clone(),
+                proxy,
+            })
+        };
+        let Arm::Mitigated { by } = arm else {
+            return Ok(free(match arm {
+                Arm::Oracle {} => candidates.gold.clone(),
+                _ => self.single.clone(),
+            })?);
+        };
+        Ok(match *by {
+            Mitigation::Ensemble { combination } => free(combination.combine_all(&self.ensemble)?)?,
+            Mitigation::Laplace { beta } => free(lower(&self.single, beta, &self.deviations))?,
+            Mitigation::Caution { eta } => free(lower(&self.single, eta, &self.errors))?,
+            Mitigation::Conformal { alpha } => {
+                let of_alpha = self.lows.iter().find(|lows| lows.alpha == alpha);
+                free(of_alpha.map(|lows| lows.lows.clone()).unwrap_or_default())?
+            }
+            Mitigation::HardLimit {} => self.limited(candidates, config.refusal_gold)?,
+        })
+    }
+
+    /// The single reward among candidates that no rule forbids. A set of candidates that are all forbidden is refused:
+    /// they rank below all others, alike, and are worth what a refusal is.
+    fn limited(&self, candidates: &Candidates, refusal_gold: f64) -> Result<Picks, NonFinite> {
+        // Refuses scores that are not finite.
+        Ranking::new(&self.single)?;
+        let forbidden = &candidates.forbidden;
+        let ranking = Ranking::by(self.single.len(), |a, b| {
+            let by_rule = forbidden[b].cmp(&forbidden[a]);
+            let by_score = self.single[a].total_cmp(&self.single[b]);
+            by_rule.then(if forbidden[a] {
+                std::cmp::Ordering::Equal
+            } else {
+                by_score
+            })
+        });
+        let gold = candidates.gold.iter().zip(forbidden);
+        Ok(Picks {
+            ranking,
+            proxy: self.single.clone(),
+            gold: gold
+                .map(|(&gold, &forbidden)| if forbidden { refusal_gold } else { gold })
+                .collect(),
+            refused: forbidden.iter().map(|&f| f64::from(u8::from(f))).collect(),
+        })
+    }
+}
+
+impl Picks {
+    /// Adds this prompt's share of the expectations.
+    fn add_to(&self, point: &mut CurvePoint, share: f64) {
+        let chances = self
+            .ranking
+            .chances(point.n)
+            .expect("as many candidates as the largest n");
+        let (mut proxy, mut gold, mut refused) = (0.0, 0.0, 0.0);
+        for (k, chance) in chances.into_iter().enumerate() {
+            gold += chance * self.gold[k];
+            refused += chance * self.refused[k];
+            proxy += chance * (1.0 - self.refused[k]) * self.proxy[k];
+        }
+        point.gold += share * gold;
+        point.refused += share * refused;
+        if refused < 1.0 {
+            point.proxy += share * proxy / (1.0 - refused);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What the curves come to: of every arm its peak, its end and its fall, and whether it does better than a single reward.
+//!
+//! ```text
+//! peak   the n of the highest mean gold, and gold there          end    gold at the largest n
+//! fall   gold at the peak − gold at the end
+//! effect an arm's end − the single reward's, seed by seed: helps or hurts where the interval leaves out 0
+//! ```
+//!
+//! In: [`CurvePoint`]s of some seeds. Out: means over seeds with percentile intervals that resample seeds; paired
+//! differences resample the same seeds. The peak is chosen on the means of all seeds, which flatters the highest of several
+//! alike points a little.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use serde::Serialize;
+use trimtab_core::Seed;
+use trimtab_stats::{Clusters, Interval, Level, Resampler};
+
+use super::{Arm, CurvePoint, Mitigation, OveroptimisationConfig, OveroptimisationError};
+
+/// What an experiment came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OveroptimisationReport {
+    /// Seeds.
+    pub n_seeds: usize,
+    /// Every arm, in the order of the points.
+    pub arms: Vec<ArmVerdict>,
+    /// In few words.
+    pub finding: Finding,
+}
+
+/// One arm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ArmVerdict {
+    /// Which.
+    pub arm: Arm,
+    /// Its curve, by rising n.
+    pub curve: Vec<MeanPoint>,
+    /// The n of the highest mean gold.
+    pub peak_n: NonZeroUsize,
+    /// Gold there.
+    pub peak: Interval,
+    /// Gold at the largest n.
+    pub end: Interval,
+    /// Peak less end.
+    pub fall: Interval,
+    /// Against the single reward; `None` for that itself.
+    pub against_single: Option<AgainstSingle>,
+}
+
+/// A point of a mean curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MeanPoint {
+    /// Best of how many.
+    pub n: NonZeroUsize,
+    /// Nats.
+    pub kl: f64,
+    /// Mean proxy.
+    pub proxy: f64,
+    /// Mean gold.
+    pub gold: Interval,
+    /// Mean probability of a refusal.
+    pub refused: f64,
+}
+
+/// Paired differences, an arm less the single reward.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AgainstSingle {
+    /// Of gold at each one's peak.
+    pub peak: Interval,
+    /// Of gold at the largest n.
+    pub end: Interval,
+    /// Of the fall.
+    pub fall: Interval,
+    /// By the end.
+    pub effect: Effect,
+}
+
+/// Whether something does better than nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// The interval of the difference is above 0.
+    Helps,
+    /// It holds 0.
+    NoDifference,
+    /// It is below 0.
+    Hurts,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// What the single reward does to gold.
+    pub single: Course,
+    /// What ends higher than the single reward.
+    pub helped: Vec<Mitigation>,
+    /// What ends lower.
+    pub hurt: Vec<Mitigation>,
+    /// What was tried without a difference that could be told.
+    pub idle: Vec<Mitigation>,
+}
+
+/// How gold goes as n grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Course {
+    /// It falls from its peak: the interval of the fall is above 0.
+    Falls,
+    /// No fall can be told.
+    HoldsUp,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.single {
+            Course::Falls => "gold falls under the single reward",
+            Course::HoldsUp => "gold does not fall under the single reward",
+        })?;
+        let mut list = |what: &str, mitigations: &[Mitigation]| {
+            if mitigations.is_empty() {
+                return Ok(());
+            }
+            let names: Vec<String> = mitigations.iter().map(ToString::to_string).collect();
+            write!(f, "; {what}: {}", names.join(", "))
+        };
+        list("ends higher with", &self.helped)?;
+        list("ends lower with", &self.hurt)?;
+        list("no difference with", &self.idle)?;
+        if self.helped.is_empty() && !(self.hurt.is_empty() && self.idle.is_empty()) {
+            f.write_str(
+                "; nothing that was tried helps: what is exploited may not be in the features",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Helps => "helps",
+            Self::NoDifference => "no difference",
+            Self::Hurts => "hurts",
+        })
+    }
+}
+
+/// The curve of one arm, by seed.
+struct Curves {
+    arm: Arm,
+    /// `[seed][n]`.
+    points: Vec<Vec<CurvePoint>>,
+}
+
+/// Judges every arm by all its seeds. `config` says how intervals are made.
+///
+/// # Errors
+///
+/// [`OveroptimisationError::NoCurves`] without points of the single reward; [`OveroptimisationError::Setting`] for a level that
+/// is none.
+///
+/// # Panics
+///
+/// When arms or seeds differ in their n: points of several experiments.
+pub fn judge_arms(
+    points: &[CurvePoint],
+    config: &OveroptimisationConfig,
+) -> Result<OveroptimisationReport, OveroptimisationError> {
+    let level = Level::new(config.level).map_err(|error| OveroptimisationError::Setting {
+        name: "level",
+        value: error.0.to_string(),
+    })?;
+    let judge = Judge {
+        // Seeds are few, and the same for every arm: so are their resamples.
+        resampler: Resampler {
+            n_resamples: config.resamples,
+            seed: Seed(0).child("over-optimisation"),
+        },
+        level,
+    };
+    let arms = by_arm(points);
+    let single = arms.iter().find(|curves| curves.arm == Arm::Single {});
+    let single = single.ok_or(OveroptimisationError::NoCurves)?;
+    let verdicts: Vec<ArmVerdict> = arms
+        .iter()
+        .map(|curves| judge.verdict(curves, single))
+        .collect();
+    let falls = verdicts
+        .iter()
+        .any(|v| v.arm == Arm::Single {} && v.fall.low > 0.0);
+    let with = |effect: Effect| -> Vec<Mitigation> {
+        let mitigation = |verdict: &ArmVerdict| match (verdict.arm, verdict.against_single) {
+            (Arm::Mitigated { by }, Some(against)) if against.effect == effect => Some(by),
+            _ => None,
+        };
+        verdicts.iter().filter_map(mitigation).collect()
+    };
+    Ok(OveroptimisationReport {
+        n_seeds: single.points.len(),
+        finding: Finding {
+            single: if falls {
+                Course::Falls
+            } else {
+                Course::HoldsUp
+            },
+            helped: with(Effect::Helps),
+            hurt: with(Effect::Hurts),
+            idle: with(Effect::NoDifference),
+        },
+        arms: verdicts,
+    })
+}
+
+/// Points by arm, in the order they are met, by seed and n.
+fn by_arm(points: &[CurvePoint]) -> Vec<Curves> {
+    let mut arms: Vec<(Arm, BTreeMap<u64, Vec<CurvePoint>>)> = Vec::new();
+    for point in points {
+        let found = arms.iter().position(|(arm, _)| *arm == point.arm);
+        let at = found.unwrap_or_else(|| {
+            arms.push((point.arm, BTreeMap::new()));
+            arms.len() - 1
+        });
+        arms[at].1.entry(point.seed).or_default().push(*point);
+    }
+    let curves = |(arm, seeds): (Arm, BTreeMap<u64, Vec<CurvePoint>>)| {
+        let mut points: Vec<Vec<CurvePoint>> = seeds.into_values().collect();
+        for curve in &mut points {
+            curve.sort_unstable_by_key(|point| point.n);
+        }
+        Curves { arm, points }
+    };
+    arms.into_iter().map(curves).collect()
+}
+
+impl Curves {
+    /// Of every seed, `value` at the place `at` of the curve.
+    fn at(&self, at: usize, value: impl Fn(&CurvePoint) -> f64) -> Vec<f64> {
+        self.points.iter().map(|curve| value(&curve[at])).collect()
+    }
+
+    fn last(&self) -> usize {
+        self.points[0].len() - 1
+    }
+
+    /// Where the mean gold is highest.
+    fn peak(&self) -> usize {
+        let means = (0..=self.last()).map(|at| mean(&self.at(at, |p| p.gold)));
+        let best = means.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        best.map_or(0, |(at, _)| at)
+    }
+}
+
+struct Judge {
+    resampler: Resampler,
+    level: Level,
+}
+
+impl Judge {
+    fn interval(&self, by_seed: &[f64]) -> Interval {
+        let clusters = Clusters::singletons(by_seed.len());
+        let replicates = self.resampler.clustered_mean(by_seed, &clusters);
+        replicates.expect("at least one seed").interval(self.level)
+    }
+
+    fn verdict(&self, curves: &Curves, single: &Curves) -> ArmVerdict {
+        let ns = |curves: &Curves| -> Vec<NonZeroUsize> {
+            curves.points[0].iter().map(|p| p.n).collect()
+        };
+        for curve in &curves.points {
+            let found: Vec<NonZeroUsize> = curve.iter().map(|p| p.n).collect();
+            assert_eq!(found, ns(single), "the n of every arm and seed");
+        }
+        assert_eq!(
+            curves.points.len(),
+            single.points.len(),
+            "the seeds of every arm"
+        );
+        let mean_point = |at: usize| {
+            let CurvePoint { n, kl, .. } = curves.points[0][at];
+            MeanPoint {
+                n,
+                kl,
+                proxy: mean(&curves.at(at, |p| p.proxy)),
+                gold: self.interval(&curves.at(at, |p| p.gold)),
+                refused: mean(&curves.at(at, |p| p.refused)),
+            }
+        };
+        let ends = |curves: &Curves| {
+            let peak = curves.at(curves.peak(), |p| p.gold);
+            let end = curves.at(curves.last(), |p| p.gold);
+            let fall = minus(&peak, &end);
+            [peak, end, fall]
+        };
+        let (own, other) = (ends(curves), ends(single));
+        let [peak, end, fall] = [0, 1, 2].map(|which: usize| self.interval(&own[which]));
+        let against_single = (curves.arm != Arm::Single {}).then(|| {
+            let [peak, end, fall] =
+                [0, 1, 2].map(|which: usize| self.interval(&minus(&own[which], &other[which])));
+            let effect = if end.low > 0.0 {
+                Effect::Helps
+            } else if end.high < 0.0 {
+                Effect::Hurts
+            } else {
+                Effect::NoDifference
+            };
+            AgainstSingle {
+                peak,
+                end,
+                fall,
+                effect,
+            }
+        });
+        ArmVerdict {
+            arm: curves.arm,
+            curve: (0..=curves.last()).map(mean_point).collect(),
+            peak_n: curves.points[0][curves.peak()].n,
+            peak,
+            end,
+            fall,
+            against_single,
+        }
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn minus(first: &[f64], second: &[f64]) -> Vec<f64> {
+    first.iter().zip(second).map(|(a, b)| a - b).collect()
+}
