@@ -15,28 +15,40 @@
 //! | which reward do pairs of frozen features give? | [`fit_linear`], [`FeatureReward`] |
 //! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
 //! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
+//! | where does gold reward turn, and when should one stop? | [`fit_gao`], [`StopAdvice`] |
+//! | what if annotators erred this often? | [`Annotator`] |
+//! | which policy is best, exactly, on a finite set? | [`FiniteProblem`] |
+//! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
+//! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
+//! | does an optimiser reach what it should? | [`TabularTraining`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
 mod advantage;
 mod aggregation;
+mod annotator;
 mod batch_loss;
 mod best_of_n;
 mod bradley_terry;
 mod caution;
 mod clipped;
 mod conformal;
+mod constrained_decoding;
+mod constraint;
 mod ensemble;
 mod feature_map;
 mod feature_members;
 mod feature_reward;
 mod features;
+mod finite;
+mod gao;
 mod gram;
 mod group_advantage;
 mod iteration;
 mod k_wise;
 mod kl;
 mod label_noise;
+mod lagrangian;
 mod laplace;
 mod linear;
 mod logistic;
@@ -49,6 +61,7 @@ mod preference_loss;
 mod random_features;
 mod reward_accuracy;
 mod reward_model;
+mod tabular;
 mod ties;
 #[cfg(feature = "networks")]
 pub mod training;
@@ -58,18 +71,35 @@ pub use advantage::{
     AdvantageError, Advantages, Gae, MissingEnd, ReplyEnd, WhitenedMean, token_rewards, whiten,
 };
 pub use aggregation::Aggregation;
+pub use annotator::{
+    Annotator, AnnotatorError, Errors, LabelCorrectness, Named, SimulatedLabel, UnlabelledPair,
+};
 pub use batch_loss::{BatchLoss, PairLoss, Side};
 pub use best_of_n::{BestOfNError, BestOfNPoint, Ranking, ScoredPrompt, best_of_n, kl_bound};
 pub use bradley_terry::{BradleyTerry, LabelUse, RewardLossError, RewardPair};
 pub use caution::{Caution, CautionError};
 pub use clipped::{ClippedTerm, Clipping, RatioClip, ValueClip};
 pub use conformal::{Conformal, ConformalError, RatingInterval, conformal_rank};
-pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
+pub use constrained_decoding::{
+    Automaton, AutomatonError, ConstrainedDecoder, NextToken, State, all_texts, conditional, masked,
+};
+pub use constraint::{
+    Constraint, FilterOutcome, FilteredPoint, FilteredPrompt, Inspection, RuleId, RuleVerdict,
+    ViolationShare, best_of_n_filtered, choose, violation_share,
+};
+pub use ensemble::{
+    Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor, average_weights,
+};
 pub use feature_reward::{
     FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
     RewardScore,
 };
 pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
+pub use finite::{
+    ConstrainedOptimum, FiniteError, FiniteProblem, LimitState, divergence, expectation,
+    total_variation,
+};
+pub use gao::{GaoCurve, GaoError, GaoFit, GaoForm, GaoPoint, Peak, StopAdvice, fit_gao};
 pub use group_advantage::{
     Baseline, BaselineState, GroupAdvantage, GroupError, GrpoConfig, ReinforceConfig, RewardScale,
 };
@@ -81,11 +111,12 @@ pub use label_noise::{
     NoiseAwareLoss, RepeatedLabels, alternate, estimate_flip_rate, flip_rate_from_repeats,
     noise_aware,
 };
+pub use lagrangian::{Lagrangian, LagrangianConfig, LagrangianError};
 pub use laplace::{Laplace, moderated_probability};
 pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
 pub use overoptimisation::{
-    AgainstSingle, Arm, ArmVerdict, Candidates, CurvePoint, Effect, Finding, GivenReplies,
+    AgainstSingle, Arm, ArmVerdict, Candidates, Course, CurvePoint, Effect, Finding, GivenReplies,
     GivenWorld, GivenWorldConfig, GivenWorldError, LabelledBy, MeanPoint, Mitigation,
     OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
     SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
@@ -108,5 +139,8 @@ pub use reward_accuracy::{
     accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
 };
 pub use reward_model::{LabelNoise, RewardModelConfig, RewardNetwork, RewardPooling};
+pub use tabular::{
+    Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
+};
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
 pub use uncertainty_use::{retained_accuracy, spearman};

@@ -33,7 +33,8 @@ use trimtab_core::Seed;
 pub use arm::{Arm, Mitigation};
 pub use given::{GivenReplies, GivenWorld, GivenWorldConfig, GivenWorldError};
 pub use report::{
-    AgainstSingle, ArmVerdict, Effect, Finding, MeanPoint, OveroptimisationReport, judge_arms,
+    AgainstSingle, ArmVerdict, Course, Effect, Finding, MeanPoint, OveroptimisationReport,
+    judge_arms,
 };
 pub use synthetic::{SyntheticWorld, SyntheticWorldConfig};
 pub use world::{Candidates, LabelledBy, RatedSample, Visibility, World, WorldSource};

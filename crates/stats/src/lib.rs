@@ -10,6 +10,7 @@
 //! | who is right where? | [`Anatomy`] |
 //! | how much of the gap is recovered? | [`pgr`], [`PgrEstimate`] |
 //! | how sure are we? | [`Resampler`], [`wilson`] |
+//! | how rare is it at most? | [`upper_bound`], [`clopper_pearson`] |
 //! | do two runs differ? | [`paired_test`] |
 //! | does a judge go by the order? | [`OrderEffect`] |
 //! | by length? | [`Verbosity`] |
@@ -56,6 +57,7 @@ mod auroc;
 mod bootstrap;
 mod brier;
 mod calibration;
+mod clopper_pearson;
 mod clusters;
 mod correctness;
 mod elo;
@@ -77,6 +79,7 @@ pub use auroc::auroc;
 pub use bootstrap::{Replicates, Resampler};
 pub use brier::{Brier, brier};
 pub use calibration::{Binning, CalibrationBin, Reliability};
+pub use clopper_pearson::{clopper_pearson, upper_bound};
 pub use clusters::{Clusters, clustered_share};
 pub use correctness::{Correctness, Items, ShapeError};
 pub use elo::{elo_difference, win_rate};

@@ -28,7 +28,7 @@ pub struct OveroptimisationReport {
     pub n_seeds: usize,
     /// Every arm, in the order of the points.
     pub arms: Vec<ArmVerdict>,
-    /// In one word.
+    /// In few words.
     pub finding: Finding,
 }
 
@@ -96,31 +96,50 @@ pub enum Effect {
 
 /// What came out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Finding {
-    /// The single reward does not fall: nothing to mend.
-    NoFall {},
-    /// It falls, and these end higher.
-    Helped {
-        /// What helps.
-        by: Vec<Mitigation>,
-    },
-    /// It falls, and nothing that was tried ends higher.
-    NothingHelps {},
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// What the single reward does to gold.
+    pub single: Course,
+    /// What ends higher than the single reward.
+    pub helped: Vec<Mitigation>,
+    /// What ends lower.
+    pub hurt: Vec<Mitigation>,
+    /// What was tried without a difference that could be told.
+    pub idle: Vec<Mitigation>,
+}
+
+/// How gold goes as n grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Course {
+    /// It falls from its peak: the interval of the fall is above 0.
+    Falls,
+    /// No fall can be told.
+    HoldsUp,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoFall {} => f.write_str("gold does not fall under the single reward"),
-            Self::Helped { by } => {
-                let names: Vec<String> = by.iter().map(ToString::to_string).collect();
-                write!(f, "gold falls under the single reward; it ends higher with {}", names.join(", "))
+        f.write_str(match self.single {
+            Course::Falls => "gold falls under the single reward",
+            Course::HoldsUp => "gold does not fall under the single reward",
+        })?;
+        let mut list = |what: &str, mitigations: &[Mitigation]| {
+            if mitigations.is_empty() {
+                return Ok(());
             }
-            Self::NothingHelps {} => f.write_str(
-                "gold falls under the single reward, and nothing that was tried ends higher: what is exploited may not be in the features",
-            ),
+            let names: Vec<String> = mitigations.iter().map(ToString::to_string).collect();
+            write!(f, "; {what}: {}", names.join(", "))
+        };
+        list("ends higher with", &self.helped)?;
+        list("ends lower with", &self.hurt)?;
+        list("no difference with", &self.idle)?;
+        if self.helped.is_empty() && !(self.hurt.is_empty() && self.idle.is_empty()) {
+            f.write_str(
+                "; nothing that was tried helps: what is exploited may not be in the features",
+            )?;
         }
+        Ok(())
     }
 }
 
@@ -177,20 +196,26 @@ pub fn judge_arms(
     let falls = verdicts
         .iter()
         .any(|v| v.arm == Arm::Single {} && v.fall.low > 0.0);
-    let by: Vec<Mitigation> = (verdicts.iter())
-        .filter_map(|verdict| match (verdict.arm, verdict.against_single) {
-            (Arm::Mitigated { by }, Some(against)) if against.effect == Effect::Helps => Some(by),
+    let with = |effect: Effect| -> Vec<Mitigation> {
+        let mitigation = |verdict: &ArmVerdict| match (verdict.arm, verdict.against_single) {
+            (Arm::Mitigated { by }, Some(against)) if against.effect == effect => Some(by),
             _ => None,
-        })
-        .collect();
+        };
+        verdicts.iter().filter_map(mitigation).collect()
+    };
     Ok(OveroptimisationReport {
         n_seeds: single.points.len(),
-        arms: verdicts,
-        finding: match (falls, by.is_empty()) {
-            (false, _) => Finding::NoFall {},
-            (true, false) => Finding::Helped { by },
-            (true, true) => Finding::NothingHelps {},
+        finding: Finding {
+            single: if falls {
+                Course::Falls
+            } else {
+                Course::HoldsUp
+            },
+            helped: with(Effect::Helps),
+            hurt: with(Effect::Hurts),
+            idle: with(Effect::NoDifference),
         },
+        arms: verdicts,
     })
 }
 

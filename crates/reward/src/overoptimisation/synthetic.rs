@@ -1,18 +1,19 @@
-//! A world drawn from a distribution: gold rises along a direction as far as typical replies go, and falls beyond.
+//! A world drawn from a distribution: gold rises along a direction as far as typical replies go; some candidates go on.
 //!
 //! ```text
-//! typical     x ~ N(0, I), but corr(x_tail, x_lure) = ρ
-//! candidates  the same, then x_tail ← z exp(h z²/2) of its normal z          (Tukey's h: a heavier tail)
-//! gold        a·x − c max(0, x_tail − τ)²,   ‖a‖ = 1,  a_tail = s            then mean 0, spread 1 on typical replies
+//! typical     x ~ N(0, I)
+//! candidates  the same, but a share q of them exploits:  x_tail = τ + Exp(reach),  x_lure ~ N(shift, ¼)
+//! gold        a·x̂ − c (1 − exp(−max(0, x_tail − τ))),   x̂ = x with x_tail at most τ;  ‖a‖ = 1
+//!             then mean 0 and spread 1 on typical replies
 //! rule        forbids x_tail > τ
 //! ```
 //!
 //! Pairs show that more of `x_tail` is better, and hardly ever that beyond τ it is worse: a reward that extrapolates is
-//! exploited by whatever searches for its maximum. The lure is a direction that stays ordinary among candidates, and
-//! goes with the tail: where the tail is hidden from the features (left out of them), a reward is drawn along the
-//! lure into the same trap, and nothing in the features tells.
+//! taken in by exploits, and the more so the more candidates are searched. Exploits also have much of the lure, a feature
+//! that people like, as much as good typical replies do. Where the tail is hidden (left out of the features), that is all
+//! there is to see: an exploit looks like a good reply, a reward picks it for that, and no measure of uncertainty tells.
 //!
-//! Differs from robust_systems A1.1 in having a world of its own: what is to be compared is arms, not absolute figures.
+//! After robust_systems A1.1, whose world was not kept: arms are to be compared with each other, not with its figures.
 
 use std::num::NonZeroUsize;
 
@@ -37,16 +38,20 @@ pub struct SyntheticWorldConfig {
     pub prompts: NonZeroUsize,
     /// Candidates a prompt.
     pub candidates: NonZeroUsize,
-    /// Slope s of gold along the tail, where replies are typical; the slopes have norm 1 together.
+    /// Slope of gold along the tail, where replies are typical; the slopes have norm 1 together.
     pub tail_slope: f64,
+    /// Slope of gold along the lure; what the two leave of the norm goes along a random direction of the rest.
+    pub lure_slope: f64,
     /// Where gold turns, τ, in spreads of typical replies.
     pub tail_threshold: f64,
-    /// How steeply it falls, c.
+    /// What an exploit loses, c.
     pub tail_penalty: f64,
-    /// How heavy the candidates' tail is, h; 0 is normal.
-    pub tail_weight: f64,
-    /// Correlation ρ of the lure with the tail.
-    pub lure_correlation: f64,
+    /// Share q of candidates that are exploits.
+    pub exploit_share: f64,
+    /// How far beyond τ they are on average.
+    pub exploit_reach: f64,
+    /// How much of the lure they have on average, in spreads of typical replies.
+    pub lure_shift: f64,
     /// Who sees the tail.
     pub visibility: Visibility,
 }
@@ -60,10 +65,12 @@ impl Default for SyntheticWorldConfig {
             prompts: count(4),
             candidates: count(4096),
             tail_slope: 0.5,
+            lure_slope: 0.6,
             tail_threshold: 2.0,
-            tail_penalty: 0.5,
-            tail_weight: 0.2,
-            lure_correlation: 0.6,
+            tail_penalty: 4.0,
+            exploit_share: 0.1,
+            exploit_reach: 3.0,
+            lure_shift: 2.5,
             visibility: Visibility::Visible,
         }
     }
@@ -89,12 +96,18 @@ impl SyntheticWorld {
     /// [`OveroptimisationError::Setting`] names the first one out of range.
     pub fn new(config: SyntheticWorldConfig) -> Result<Self, OveroptimisationError> {
         let within = |value: f64, most: f64| (0.0..=most).contains(&value);
+        let slopes = config.tail_slope.powi(2) + config.lure_slope.powi(2);
         let checks = [
             ("dim", config.dim as f64, config.dim >= 3),
             (
                 "tail-slope",
                 config.tail_slope,
                 within(config.tail_slope, 1.0),
+            ),
+            (
+                "lure-slope",
+                config.lure_slope,
+                config.lure_slope >= 0.0 && slopes < 1.0,
             ),
             (
                 "tail-threshold",
@@ -106,16 +119,20 @@ impl SyntheticWorld {
                 config.tail_penalty,
                 within(config.tail_penalty, 1e6),
             ),
-            // At 1 the tail has no mean.
             (
-                "tail-weight",
-                config.tail_weight,
-                within(config.tail_weight, 0.9),
+                "exploit-share",
+                config.exploit_share,
+                within(config.exploit_share, 1.0),
             ),
             (
-                "lure-correlation",
-                config.lure_correlation,
-                within(config.lure_correlation, 1.0),
+                "exploit-reach",
+                config.exploit_reach,
+                within(config.exploit_reach, 1e6),
+            ),
+            (
+                "lure-shift",
+                config.lure_shift,
+                config.lure_shift.is_finite(),
             ),
         ];
         match checks.into_iter().find(|(_, _, fits)| !fits) {
@@ -127,34 +144,36 @@ impl SyntheticWorld {
         }
     }
 
-    /// Slopes of gold: s along the tail, and a random direction of the rest.
+    /// Slopes of gold: as set along tail and lure, a random direction of the rest.
     fn slopes(&self, random: &mut SplitMix64) -> Vec<f64> {
+        let (tail, lure) = (self.config.tail_slope, self.config.lure_slope);
         let mut slopes: Vec<f64> = (0..self.config.dim).map(|_| random.next_normal()).collect();
-        // Never down the lure, so that rewards follow it.
-        slopes[LURE] = slopes[LURE].abs();
-        slopes[TAIL] = 0.0;
-        let norm = slopes.iter().map(|a| a * a).sum::<f64>().sqrt();
-        let tail = self.config.tail_slope;
+        let norm = slopes[LURE + 1..].iter().map(|a| a * a).sum::<f64>().sqrt();
         for slope in &mut slopes {
-            *slope *= (1.0 - tail * tail).sqrt() / norm;
+            *slope *= (1.0 - tail * tail - lure * lure).sqrt() / norm;
         }
-        slopes[TAIL] = tail;
+        (slopes[TAIL], slopes[LURE]) = (tail, lure);
         slopes
     }
 
-    fn reply(&self, tail_weight: f64, random: &mut SplitMix64) -> Vec<f64> {
-        let mut reply: Vec<f64> = (0..self.config.dim).map(|_| random.next_normal()).collect();
-        let z = reply[TAIL];
-        let rho = self.config.lure_correlation;
-        reply[LURE] = rho * z + (1.0 - rho * rho).sqrt() * reply[LURE];
-        reply[TAIL] = z * (0.5 * tail_weight * z * z).exp();
+    fn typical(&self, random: &mut SplitMix64) -> Vec<f64> {
+        (0..self.config.dim).map(|_| random.next_normal()).collect()
+    }
+
+    fn candidate(&self, random: &mut SplitMix64) -> Vec<f64> {
+        let mut reply = self.typical(random);
+        if random.next_f64() < self.config.exploit_share {
+            let exponential = -(1.0 - random.next_f64()).ln();
+            reply[TAIL] = self.config.tail_threshold + self.config.exploit_reach * exponential;
+            reply[LURE] = self.config.lure_shift + 0.5 * reply[LURE];
+        }
         reply
     }
 
     fn gold(&self, slopes: &[f64], reply: &[f64]) -> f64 {
-        let bulk: f64 = slopes.iter().zip(reply).map(|(a, x)| a * x).sum();
         let excess = (reply[TAIL] - self.config.tail_threshold).max(0.0);
-        bulk - self.config.tail_penalty * excess * excess
+        let bulk: f64 = slopes.iter().zip(reply).map(|(a, x)| a * x).sum();
+        bulk - slopes[TAIL] * excess + self.config.tail_penalty * (-excess).exp_m1()
     }
 
     /// What rewards see of a reply.
@@ -175,7 +194,7 @@ impl WorldSource for SyntheticWorld {
         let n_typical = config.typical.get();
         let (mut features, mut raw) = (Vec::new(), Vec::new());
         for _ in 0..n_typical {
-            let reply = self.reply(0.0, &mut random);
+            let reply = self.typical(&mut random);
             features.extend(self.features(&reply));
             raw.push(self.gold(&slopes, &reply));
         }
@@ -198,7 +217,7 @@ impl WorldSource for SyntheticWorld {
                 forbidden: Vec::new(),
             };
             for _ in 0..config.candidates.get() {
-                let reply = self.reply(config.tail_weight, &mut random);
+                let reply = self.candidate(&mut random);
                 candidates.features.extend(self.features(&reply));
                 candidates
                     .gold
