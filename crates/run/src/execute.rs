@@ -7,6 +7,7 @@ use trimtab_constitution::{ConstitutionError, StageError};
 use trimtab_core::{KeyError, SampleId};
 use trimtab_data::preferences::PreferenceError;
 use trimtab_data::{DataError, Locations, SplitError};
+use trimtab_reward::OveroptimisationError;
 use trimtab_weak_to_strong::method::MethodError;
 use trimtab_weak_to_strong::model::ModelError;
 
@@ -22,6 +23,7 @@ use crate::tuning::TuneError;
 
 mod comparison;
 mod constitutional_ai;
+mod overoptimisation;
 mod place;
 mod prompts;
 pub(crate) mod rlhf;
@@ -94,6 +96,15 @@ pub enum RunError {
     )]
     NoGold {
         /// The prompts.
+        set: String,
+    },
+    /// The laboratory of over-optimisation has no curve.
+    #[error(transparent)]
+    Overoptimisation(#[from] OveroptimisationError),
+    /// There are no replies to choose from.
+    #[error("a world of replies needs pairs of replies, and {set} has none")]
+    NoPairs {
+        /// The data.
         set: String,
     },
     /// Training files could not be written, or pairs not read.
@@ -179,6 +190,11 @@ impl RunError {
             Self::NoGold { .. } => {
                 Some("set data.set = \"builtin:organism\", or labels.by = \"file\"".into())
             }
+            Self::Overoptimisation(error) => error.hint(),
+            Self::NoPairs { .. } => Some(
+                "set data.set = \"builtin:hh-harmless\", or a file with `chosen` and `rejected`"
+                    .into(),
+            ),
             Self::Preferences(error) => error.hint(),
             Self::Role { source, .. }
             | Self::UnfitMethod {

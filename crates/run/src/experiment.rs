@@ -12,6 +12,7 @@ pub use trimtab_weak_to_strong::WeakToStrongConfig;
 use crate::chat_models::CallsConfig;
 use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
+use crate::overoptimisation::OveroptimisationMethodConfig;
 use crate::rlhf::RlhfConfig;
 
 /// One experiment: data, the models that roles are bound to, and the methods to compare.
@@ -26,7 +27,7 @@ pub struct Experiment {
     /// The first seed; the others follow it.
     #[serde(default)]
     pub first_seed: u64,
-    /// The questions.
+    /// The questions, or prompts.
     pub data: DataConfig,
     /// Models, by role. In weak-to-strong methods `weak` supervises unless a method says otherwise, and is the
     /// floor; `strong` is student and ceiling. In constitutional AI `assistant` replies and revises, and `judge`
@@ -64,6 +65,8 @@ pub enum MethodConfig {
     ConstitutionalAi(Box<ConstitutionalAiConfig>),
     /// A policy learns from preferences of people or of a constitution, through a reward model or directly.
     Rlhf(Box<RlhfConfig>),
+    /// Rewards whose gold is known are pushed until it falls.
+    Overoptimisation(Box<OveroptimisationMethodConfig>),
 }
 
 /// Methods that are run and reported together.
@@ -259,6 +262,8 @@ impl Experiment {
                     self.check_role(Self::ASSISTANT, &format!("method `{}`", method.name()))?;
                     config.check().map_err(|error| setting(i, error))?;
                 }
+                // Its settings are checked where worlds are made, before anything is fitted.
+                MethodConfig::Overoptimisation(_) => {}
                 MethodConfig::Rlhf(config) => {
                     self.check_role(Self::POLICY, &format!("method `{}`", method.name()))?;
                     config.check().map_err(|error| setting(i, error))?;
@@ -315,7 +320,9 @@ impl Experiment {
     pub fn weak_to_strong(&self) -> impl Iterator<Item = &WeakToStrongConfig> {
         self.method.iter().filter_map(|method| match method {
             MethodConfig::WeakToStrong(config) => Some(&**config),
-            MethodConfig::ConstitutionalAi(_) | MethodConfig::Rlhf(_) => None,
+            MethodConfig::ConstitutionalAi(_)
+            | MethodConfig::Rlhf(_)
+            | MethodConfig::Overoptimisation(_) => None,
         })
     }
 
@@ -335,6 +342,7 @@ impl MethodConfig {
             Self::WeakToStrong(config) => config.name(),
             Self::ConstitutionalAi(config) => config.name(),
             Self::Rlhf(config) => config.name(),
+            Self::Overoptimisation(config) => config.name(),
         }
     }
 
@@ -343,7 +351,7 @@ impl MethodConfig {
         match self {
             Self::WeakToStrong(_) => Family::WeakToStrong,
             Self::ConstitutionalAi(_) => Family::ConstitutionalAi,
-            Self::Rlhf(_) => Family::Reward,
+            Self::Rlhf(_) | Self::Overoptimisation(_) => Family::Reward,
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod folder;
 mod limits;
 #[cfg_attr(not(feature = "networks"), path = "local_models_absent.rs")]
 mod local_models;
+pub mod overoptimisation;
 #[cfg_attr(not(feature = "networks"), path = "policies_absent.rs")]
 mod policies;
 pub mod rlhf;
@@ -34,6 +35,7 @@ pub use execute::{RunError, RunOptions, execute};
 pub use experiment::{Experiment, Family, MethodConfig, ReportConfig, WeakToStrongConfig};
 pub use folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest};
 pub use local_models::LocalError;
+pub use overoptimisation::{OveroptimisationMethodConfig, lab_curves};
 pub use policies::LearnError;
 pub use rlhf::RlhfConfig;
 pub use row_folder::RowFolder;

@@ -29,7 +29,7 @@ use trimtab_reward::PolicyConfig;
 
 use super::constitutional_ai::constitution;
 use super::place::{Place, Tell};
-use super::{RunError, RunOptions, prompts};
+use super::{RunError, RunOptions, overoptimisation, prompts};
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::constitutional_ai::ORGANISM;
 use crate::event::{Event, EventLog};
@@ -73,6 +73,21 @@ pub(super) fn run(
         n_finished: 0,
     })?;
     for (variant, experiment) in experiments.iter().enumerate() {
+        for method in &experiment.method {
+            if let MethodConfig::Overoptimisation(config) = method {
+                let run = folder.path();
+                overoptimisation::run(run, variant, experiment, config, locations, &mut tell)?;
+            }
+        }
+        let methods: Vec<&RlhfConfig> = (experiment.method.iter())
+            .filter_map(|method| match method {
+                MethodConfig::Rlhf(config) => Some(&**config),
+                _ => None,
+            })
+            .collect();
+        if methods.is_empty() {
+            continue;
+        }
         let prompts = prompts::load(&experiment.data, locations)?;
         tell(&Event::Loaded {
             set: experiment.data.set.clone(),
@@ -82,10 +97,7 @@ pub(super) fn run(
         folder.record_data(variant, prompts::manifest(&prompts))?;
         let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
         for seed in experiment.seeds() {
-            for method in &experiment.method {
-                let MethodConfig::Rlhf(config) = method else {
-                    continue;
-                };
+            for config in &methods {
                 Cell {
                     place: Place { variant, seed },
                     method: method_folder(folder.path(), variant, seed, &config.name()),
