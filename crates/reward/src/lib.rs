@@ -19,6 +19,8 @@
 //! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
 //! | which reward do pairs of frozen features give? | [`fit_linear`], [`FeatureReward`] |
 //! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
+//! | what stops a proxy from being pushed too far? | [`overoptimise`], [`judge_arms`] |
+//! | when should a training have stopped? | [`early_stop`] |
 //! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
@@ -58,6 +60,7 @@ mod preference_loss;
 mod random_features;
 mod reward_accuracy;
 mod ties;
+mod training_curve;
 mod uncertainty_use;
 
 pub use advantage::{
@@ -125,4 +128,7 @@ pub use reward_accuracy::{
     accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
 };
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
+pub use training_curve::{
+    Checkpoint, CheckpointPlace, EarlyStop, SmoothingConfig, TrainingCurveError, early_stop,
+};
 pub use uncertainty_use::{retained_accuracy, spearman};

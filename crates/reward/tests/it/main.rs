@@ -1,8 +1,10 @@
-//! Parity with the reference numbers of `tests/golden/pref_reference.json`, section by section.
+//! Parity with the reference numbers of `tests/golden/pref_reference.json`, section by section; the acceptance of the
+//! laboratory.
 
 mod best_of_n;
 mod ensemble;
 mod golden;
+mod laboratory;
 mod overoptimisation;
 mod policy_optimisation;
 mod preference_loss;
