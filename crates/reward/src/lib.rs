@@ -21,6 +21,8 @@
 //! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
 //! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
 //! | does an optimiser reach what it should? | [`TabularTraining`] |
+//! | what stops a proxy from being pushed too far? | [`overoptimise`], [`judge_arms`] |
+//! | when should a training have stopped? | [`early_stop`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
@@ -65,6 +67,7 @@ mod tabular;
 mod ties;
 #[cfg(feature = "networks")]
 pub mod training;
+mod training_curve;
 mod uncertainty_use;
 
 pub use advantage::{
@@ -143,4 +146,7 @@ pub use tabular::{
     Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
+pub use training_curve::{
+    Checkpoint, CheckpointPlace, EarlyStop, SmoothingConfig, TrainingCurveError, early_stop,
+};
 pub use uncertainty_use::{retained_accuracy, spearman};

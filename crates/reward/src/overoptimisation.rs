@@ -39,16 +39,17 @@ pub use report::{
 pub use synthetic::{SyntheticWorld, SyntheticWorldConfig};
 pub use world::{Candidates, LabelledBy, RatedSample, Visibility, World, WorldSource};
 
-use crate::best_of_n::{Ranking, kl_bound};
+use crate::best_of_n::{BestOfNError, BestOfNPoint, ScoredPrompt, best_of_n, kl_bound};
 use crate::caution::Caution;
 use crate::conformal::Conformal;
+use crate::constraint::{FilteredPoint, FilteredPrompt, best_of_n_filtered};
 use crate::ensemble::{Combination, EnsembleError, Spread};
 use crate::feature_members::{FeatureMembers, Posteriors};
 use crate::feature_reward::{FeatureRewardConfig, Head, Pessimism, RewardError, lower};
 use crate::features::PairError;
+use crate::gao::GaoError;
 use crate::label_noise::FlipRate;
 use crate::linear::{FitError, LinearRewardConfig};
-use crate::non_finite::NonFinite;
 
 /// One experiment on over-optimisation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,25 +126,18 @@ pub enum OveroptimisationError {
         /// What it was.
         value: String,
     },
-    /// The world has fewer candidates than the best is taken of.
-    #[error("best of {n} asked of the {n_candidates} candidates of prompt {prompt}")]
-    TooFewCandidates {
-        /// The prompt, from 0.
-        prompt: usize,
-        /// The largest n.
-        n: usize,
-        /// What there is.
-        n_candidates: usize,
-    },
     /// A reward.
     #[error(transparent)]
     Reward(#[from] RewardError),
     /// Given replies that make no world.
     #[error(transparent)]
     Given(#[from] GivenWorldError),
-    /// A score that is not finite.
+    /// Fewer candidates than the best is taken of, or a score that is not finite.
     #[error(transparent)]
-    NonFinite(#[from] NonFinite),
+    BestOfN(#[from] BestOfNError),
+    /// A form cannot be fitted to the curves.
+    #[error(transparent)]
+    Gao(#[from] GaoError),
     /// Nothing to judge by.
     #[error("no curve of the single reward to compare with")]
     NoCurves,
@@ -158,12 +152,10 @@ impl OveroptimisationError {
                 "level" => "give a fraction between 0 and 1, such as 0.95".into(),
                 _ => format!("give `{name}` a number in its range"),
             }),
-            Self::TooFewCandidates { n_candidates, .. } => Some(format!(
-                "ask for n up to {n_candidates}, or give fewer prompts more candidates"
-            )),
             Self::Reward(error) => error.hint(),
             Self::Given(error) => Some(error.hint().into()),
-            Self::NonFinite(error) => Some(error.hint()),
+            Self::BestOfN(error) => Some(error.hint()),
+            Self::Gao(error) => Some(error.hint()),
             Self::NoCurves => Some("run at least one seed".into()),
         }
     }
@@ -195,7 +187,7 @@ pub struct CurvePoint {
     /// log n − (n − 1)/n, nats.
     pub kl: f64,
     /// Expected score by what picks, refusals left out; on typical replies a reward has mean 0 and spread 1 before
-    /// anything is taken off.
+    /// anything is taken off. 0 where all is refused.
     pub proxy: f64,
     /// Expected gold, refusals included; typical replies have mean 0 and spread 1.
     pub gold: f64,
@@ -219,54 +211,103 @@ pub fn overoptimise(
         flip_rate: config.flip_rate,
     };
     let mut world = worlds.draw(labelled_by, seed.child("world"))?;
-    let largest = config.sizes.last().map_or(1, |n| n.get());
-    for (prompt, candidates) in world.candidates.iter().enumerate() {
-        if candidates.gold.len() < largest {
-            return Err(OveroptimisationError::TooFewCandidates {
-                prompt,
-                n: largest,
-                n_candidates: candidates.gold.len(),
-            });
-        }
-    }
     let rewards = Rewards::fit(&mut world, config, seed.child("rewards"))?;
-    let arms: Vec<Arm> = [Arm::Single {}]
-        .into_iter()
-        .chain(config.mitigations.iter().map(|m| Arm::Mitigated { by: *m }))
-        .chain([Arm::Oracle {}])
-        .collect();
-    let mut curves: Vec<Vec<CurvePoint>> = (arms.iter())
-        .map(|&arm| {
-            config
-                .sizes
-                .iter()
-                .map(|&n| empty_point(arm, seed, n))
-                .collect()
-        })
-        .collect();
-    let share = (world.candidates.len() as f64).recip();
-    for candidates in &world.candidates {
-        let evidence = rewards.look_at(candidates)?;
-        for (arm, curve) in arms.iter().zip(&mut curves) {
-            let picks = evidence.picks(arm, candidates, config)?;
-            for point in curve {
-                picks.add_to(point, share);
-            }
-        }
+    let evidence: Vec<Evidence> = (world.candidates.iter())
+        .map(|candidates| rewards.look_at(candidates))
+        .collect::<Result<_, _>>()?;
+    let mitigated = config
+        .mitigations
+        .iter()
+        .map(|by| Arm::Mitigated { by: *by });
+    let arms = std::iter::once(Arm::Single {})
+        .chain(mitigated)
+        .chain([Arm::Oracle {}]);
+    let mut points = Vec::new();
+    for arm in arms {
+        points.extend(curve(arm, &world.candidates, &evidence, config, seed)?);
     }
-    Ok(curves.concat())
+    Ok(points)
 }
 
-fn empty_point(arm: Arm, seed: Seed, n: NonZeroUsize) -> CurvePoint {
-    CurvePoint {
+/// The curve of one arm.
+fn curve(
+    arm: Arm,
+    candidates: &[Candidates],
+    evidence: &[Evidence],
+    config: &OveroptimisationConfig,
+    seed: Seed,
+) -> Result<Vec<CurvePoint>, OveroptimisationError> {
+    let prompts = evidence
+        .iter()
+        .zip(candidates)
+        .map(|(evidence, candidates)| {
+            Ok(ScoredPrompt {
+                proxy: evidence.proxy(arm, candidates)?,
+                gold: candidates.gold.clone(),
+            })
+        });
+    let prompts: Vec<ScoredPrompt> = prompts.collect::<Result<_, OveroptimisationError>>()?;
+    let is_limited = arm
+        == Arm::Mitigated {
+            by: Mitigation::HardLimit {},
+        };
+    if is_limited {
+        return limited_curve(arm, prompts, candidates, config, seed);
+    }
+    let points = best_of_n(&prompts, &config.sizes)?;
+    let point = |point: BestOfNPoint| CurvePoint {
         arm,
         seed: seed.0,
-        n,
-        kl: kl_bound(n),
-        proxy: 0.0,
-        gold: 0.0,
+        n: point.n,
+        kl: point.kl_bound,
+        proxy: point.proxy,
+        gold: point.gold,
         refused: 0.0,
+    };
+    Ok(points.into_iter().map(point).collect())
+}
+
+/// The curve of an arm that picks among candidates that no rule forbids.
+fn limited_curve(
+    arm: Arm,
+    prompts: Vec<ScoredPrompt>,
+    candidates: &[Candidates],
+    config: &OveroptimisationConfig,
+    seed: Seed,
+) -> Result<Vec<CurvePoint>, OveroptimisationError> {
+    let limited = prompts.into_iter().zip(candidates);
+    let mut prompts: Vec<FilteredPrompt> = limited
+        .map(
+            |(ScoredPrompt { proxy, gold }, candidates)| FilteredPrompt {
+                proxy,
+                gold,
+                feasible: candidates
+                    .forbidden
+                    .iter()
+                    .map(|forbidden| !forbidden)
+                    .collect(),
+            },
+        )
+        .collect();
+    let golds = best_of_n_filtered(&prompts, &config.sizes, config.refusal_gold)?;
+    for prompt in &mut prompts {
+        prompt.gold.clone_from(&prompt.proxy);
     }
+    let proxies = best_of_n_filtered(&prompts, &config.sizes, 0.0)?;
+    let point = |(gold, proxy): (FilteredPoint, FilteredPoint)| CurvePoint {
+        arm,
+        seed: seed.0,
+        n: gold.n,
+        kl: kl_bound(gold.n),
+        proxy: proxy.gold_where_answered.unwrap_or(0.0),
+        gold: mean(&gold.gold_by_prompt),
+        refused: mean(&gold.refusal_by_prompt),
+    };
+    Ok(golds.into_iter().zip(proxies).map(point).collect())
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 impl OveroptimisationConfig {
@@ -399,92 +440,22 @@ struct Lows {
     lows: Vec<f64>,
 }
 
-/// Candidates in the order that an arm would pick them, and what they are worth.
-struct Picks {
-    ranking: Ranking,
-    proxy: Vec<f64>,
-    gold: Vec<f64>,
-    /// 1 where the candidate is refused.
-    refused: Vec<f64>,
-}
-
 impl Evidence {
-    fn picks(
-        &self,
-        arm: &Arm,
-        candidates: &Candidates,
-        config: &OveroptimisationConfig,
-    ) -> Result<Picks, OveroptimisationError> {
-        let free = |proxy: Vec<f64>| -> Result<Picks, NonFinite> {
-            Ok(Picks {
-                ranking: Ranking::new(&proxy)?,
-                refused: vec![0.0; proxy.len()],
-                gold: candidates.gold.clone(),
-                proxy,
-            })
-        };
-        let Arm::Mitigated { by } = arm else {
-            return Ok(free(match arm {
-                Arm::Oracle {} => candidates.gold.clone(),
-                _ => self.single.clone(),
-            })?);
-        };
-        Ok(match *by {
-            Mitigation::Ensemble { combination } => free(combination.combine_all(&self.ensemble)?)?,
-            Mitigation::Laplace { beta } => free(lower(&self.single, beta, &self.deviations))?,
-            Mitigation::Caution { eta } => free(lower(&self.single, eta, &self.errors))?,
-            Mitigation::Conformal { alpha } => {
-                let of_alpha = self.lows.iter().find(|lows| lows.alpha == alpha);
-                free(of_alpha.map(|lows| lows.lows.clone()).unwrap_or_default())?
-            }
-            Mitigation::HardLimit {} => self.limited(candidates, config.refusal_gold)?,
+    /// What an arm scores candidates with.
+    fn proxy(&self, arm: Arm, candidates: &Candidates) -> Result<Vec<f64>, EnsembleError> {
+        Ok(match arm {
+            Arm::Oracle {} => candidates.gold.clone(),
+            Arm::Single {} => self.single.clone(),
+            Arm::Mitigated { by } => match by {
+                Mitigation::HardLimit {} => self.single.clone(),
+                Mitigation::Ensemble { combination } => combination.combine_all(&self.ensemble)?,
+                Mitigation::Laplace { beta } => lower(&self.single, beta, &self.deviations),
+                Mitigation::Caution { eta } => lower(&self.single, eta, &self.errors),
+                Mitigation::Conformal { alpha } => {
+                    let of_alpha = self.lows.iter().find(|lows| lows.alpha == alpha);
+                    of_alpha.expect("fitted for every alpha").lows.clone()
+                }
+            },
         })
-    }
-
-    /// The single reward among candidates that no rule forbids. A set of candidates that are all forbidden is refused:
-    /// they rank below all others, alike, and are worth what a refusal is.
-    fn limited(&self, candidates: &Candidates, refusal_gold: f64) -> Result<Picks, NonFinite> {
-        // Refuses scores that are not finite.
-        Ranking::new(&self.single)?;
-        let forbidden = &candidates.forbidden;
-        let ranking = Ranking::by(self.single.len(), |a, b| {
-            let by_rule = forbidden[b].cmp(&forbidden[a]);
-            let by_score = self.single[a].total_cmp(&self.single[b]);
-            by_rule.then(if forbidden[a] {
-                std::cmp::Ordering::Equal
-            } else {
-                by_score
-            })
-        });
-        let gold = candidates.gold.iter().zip(forbidden);
-        Ok(Picks {
-            ranking,
-            proxy: self.single.clone(),
-            gold: gold
-                .map(|(&gold, &forbidden)| if forbidden { refusal_gold } else { gold })
-                .collect(),
-            refused: forbidden.iter().map(|&f| f64::from(u8::from(f))).collect(),
-        })
-    }
-}
-
-impl Picks {
-    /// Adds this prompt's share of the expectations.
-    fn add_to(&self, point: &mut CurvePoint, share: f64) {
-        let chances = self
-            .ranking
-            .chances(point.n)
-            .expect("as many candidates as the largest n");
-        let (mut proxy, mut gold, mut refused) = (0.0, 0.0, 0.0);
-        for (k, chance) in chances.into_iter().enumerate() {
-            gold += chance * self.gold[k];
-            refused += chance * self.refused[k];
-            proxy += chance * (1.0 - self.refused[k]) * self.proxy[k];
-        }
-        point.gold += share * gold;
-        point.refused += share * refused;
-        if refused < 1.0 {
-            point.proxy += share * proxy / (1.0 - refused);
-        }
     }
 }

@@ -323,3 +323,137 @@ fn standardised(values: &[f64]) -> Option<Vec<f64>> {
     let scale = GoldScale::of(values)?;
     Some(values.iter().map(|&value| scale.apply(value)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::PairSource;
+    use crate::label_noise::FlipRate;
+
+    const DIM: usize = 8;
+
+    /// Two replies a prompt; people like the first feature.
+    fn replies(n_prompts: usize) -> GivenReplies {
+        let mut random = Seed(1).stream();
+        let features: Vec<f32> = (0..2 * n_prompts * DIM)
+            .map(|_| random.next_normal() as f32)
+            .collect();
+        let pair = |prompt: usize| {
+            let (a, b) = (2 * prompt, 2 * prompt + 1);
+            let (a, b) = if features[a * DIM] > features[b * DIM] {
+                (a, b)
+            } else {
+                (b, a)
+            };
+            (a, b, PairLabel::default())
+        };
+        GivenReplies {
+            dim: DIM,
+            pairs: (0..n_prompts).map(pair).collect(),
+            prompts: (0..2 * n_prompts).map(|reply| reply / 2).collect(),
+            features,
+        }
+    }
+
+    fn labelled_by() -> LabelledBy {
+        LabelledBy {
+            pairs: NonZeroUsize::new(500).unwrap(),
+            flip_rate: FlipRate::NONE,
+        }
+    }
+
+    fn draw(visibility: Visibility, seed: u64) -> World {
+        let config = GivenWorldConfig {
+            visibility,
+            ..GivenWorldConfig::default()
+        };
+        let world = GivenWorld::new(replies(1000), config).unwrap();
+        world.draw(labelled_by(), Seed(seed)).unwrap()
+    }
+
+    #[test]
+    fn candidates_reach_further_than_typical_replies_and_lose_by_it() {
+        let world = draw(Visibility::Visible, 0);
+        assert_eq!(world.candidates.len(), 4);
+        assert!(world.candidates.iter().all(|heap| heap.gold.len() == 250));
+        let heap = &world.candidates[0];
+        let share = heap.forbidden.iter().filter(|f| **f).count() as f64 / 250.0;
+        // Beyond one spread of a normal: 16 %.
+        assert!((share - 0.16).abs() < 0.08, "{share}");
+        let worst = (heap.gold.iter().zip(&heap.forbidden))
+            .min_by(|a, b| a.0.total_cmp(b.0))
+            .unwrap();
+        assert!(*worst.1 && *worst.0 < -3.0, "{worst:?}");
+    }
+
+    #[test]
+    fn no_reply_is_typical_and_a_candidate() {
+        let world = draw(Visibility::Visible, 2);
+        let rows = |features: &[f32]| -> std::collections::BTreeSet<Vec<u32>> {
+            let bits = |row: &[f32]| row.iter().map(|x| x.to_bits()).collect();
+            features.chunks_exact(DIM).map(bits).collect()
+        };
+        let typical = rows(&world.typical.features);
+        for heap in &world.candidates {
+            assert!(rows(&heap.features).is_disjoint(&typical));
+        }
+        assert!(rows(world.pairs.all().chosen).is_subset(&typical));
+        assert_eq!(world.pairs.dim(), DIM);
+    }
+
+    #[test]
+    fn what_is_hidden_cannot_be_told_from_the_features() {
+        let r_squared = |visibility| {
+            let config = GivenWorldConfig {
+                visibility,
+                ..GivenWorldConfig::default()
+            };
+            let world = GivenWorld::new(replies(1000), config).unwrap();
+            let unrelated = world.unrelated(&mut Seed(4).stream()).unwrap();
+            let features = world.features(&unrelated);
+            let n = unrelated.len() as f64;
+            (0..DIM)
+                .map(|k| {
+                    let column: Vec<f64> = features
+                        .iter()
+                        .skip(k)
+                        .step_by(DIM)
+                        .map(|&x| f64::from(x))
+                        .collect();
+                    column
+                        .iter()
+                        .zip(&unrelated)
+                        .map(|(x, r)| x * r / n)
+                        .sum::<f64>()
+                        .powi(2)
+                })
+                .sum::<f64>()
+        };
+        assert!(r_squared(Visibility::Visible) > 0.5);
+        assert!(r_squared(Visibility::Hidden) < 1e-10);
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let error = |replies| {
+            GivenWorld::new(replies, GivenWorldConfig::default())
+                .unwrap_err()
+                .to_string()
+        };
+        let mut some = replies(10);
+        some.pairs.push((0, 20, PairLabel::default()));
+        assert_eq!(error(some), "pair 10 names reply 20, and there are 20");
+        let mut some = replies(10);
+        some.prompts.pop();
+        assert_eq!(
+            error(some),
+            "160 feature values and 19 prompts do not make replies of dimension 8"
+        );
+        let mut some = replies(10);
+        some.pairs.clear();
+        assert_eq!(
+            error(some),
+            "no gold from these labels: no pair to fit a reward to"
+        );
+    }
+}

@@ -18,7 +18,9 @@ use serde::Serialize;
 use trimtab_core::Seed;
 use trimtab_stats::{Clusters, Interval, Level, Resampler};
 
-use super::{Arm, CurvePoint, Mitigation, OveroptimisationConfig, OveroptimisationError};
+use crate::gao::{GaoError, GaoFit, GaoForm, GaoPoint, fit_gao};
+
+use super::{Arm, CurvePoint, Mitigation, OveroptimisationConfig, OveroptimisationError, mean};
 
 /// What an experiment came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +50,9 @@ pub struct ArmVerdict {
     pub end: Interval,
     /// Peak less end.
     pub fall: Interval,
+    /// Gao's form of best of n, fitted to gold gained since n = 1 (or the least n), seeds as units; `None` where fewer than two n
+    /// are above 1.
+    pub gao: Option<GaoFit>,
     /// Against the single reward; `None` for that itself.
     pub against_single: Option<AgainstSingle>,
 }
@@ -189,10 +194,9 @@ pub fn judge_arms(
     let arms = by_arm(points);
     let single = arms.iter().find(|curves| curves.arm == Arm::Single {});
     let single = single.ok_or(OveroptimisationError::NoCurves)?;
-    let verdicts: Vec<ArmVerdict> = arms
-        .iter()
+    let verdicts: Vec<ArmVerdict> = (arms.iter())
         .map(|curves| judge.verdict(curves, single))
-        .collect();
+        .collect::<Result<_, _>>()?;
     let falls = verdicts
         .iter()
         .any(|v| v.arm == Arm::Single {} && v.fall.low > 0.0);
@@ -270,7 +274,24 @@ impl Judge {
         replicates.expect("at least one seed").interval(self.level)
     }
 
-    fn verdict(&self, curves: &Curves, single: &Curves) -> ArmVerdict {
+    fn gao(&self, curves: &Curves) -> Result<Option<GaoFit>, GaoError> {
+        let unit = |curve: &Vec<CurvePoint>| -> Vec<GaoPoint> {
+            let gain = |point: &CurvePoint| GaoPoint {
+                // Rounding may leave the divergence of n = 1 below 0.
+                distance: point.kl.max(0.0).sqrt(),
+                gold_gain: point.gold - curve[0].gold,
+            };
+            curve.iter().map(gain).collect()
+        };
+        let units: Vec<Vec<GaoPoint>> = curves.points.iter().map(unit).collect();
+        match fit_gao(GaoForm::BestOfN, &units, &self.resampler, self.level) {
+            Ok(fit) => Ok(Some(fit)),
+            Err(GaoError::TooFew { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn verdict(&self, curves: &Curves, single: &Curves) -> Result<ArmVerdict, GaoError> {
         let ns = |curves: &Curves| -> Vec<NonZeroUsize> {
             curves.points[0].iter().map(|p| p.n).collect()
         };
@@ -318,22 +339,115 @@ impl Judge {
                 effect,
             }
         });
-        ArmVerdict {
+        Ok(ArmVerdict {
             arm: curves.arm,
             curve: (0..=curves.last()).map(mean_point).collect(),
             peak_n: curves.points[0][curves.peak()].n,
             peak,
             end,
             fall,
+            gao: self.gao(curves)?,
             against_single,
-        }
+        })
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 fn minus(first: &[f64], second: &[f64]) -> Vec<f64> {
     first.iter().zip(second).map(|(a, b)| a - b).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ensemble::Combination;
+
+    const ENSEMBLE: Mitigation = Mitigation::Ensemble {
+        combination: Combination::Mean {},
+    };
+    const LAPLACE: Mitigation = Mitigation::Laplace { beta: 4.0 };
+
+    /// Curves over n = 1, 4, 16 of ten seeds that differ by an offset that all arms share.
+    fn points(arms: &[(Arm, [f64; 3])]) -> Vec<CurvePoint> {
+        let mut points = Vec::new();
+        for (arm, golds) in arms {
+            for seed in 0..10 {
+                for (n, gold) in [1_usize, 4, 16].into_iter().zip(golds) {
+                    let n = NonZeroUsize::new(n).unwrap();
+                    points.push(CurvePoint {
+                        arm: *arm,
+                        seed,
+                        n,
+                        kl: crate::best_of_n::kl_bound(n),
+                        proxy: n.get() as f64,
+                        gold: gold + seed as f64,
+                        refused: 0.0,
+                    });
+                }
+            }
+        }
+        points
+    }
+
+    fn mitigated(by: Mitigation) -> Arm {
+        Arm::Mitigated { by }
+    }
+
+    #[test]
+    fn differences_are_paired_by_seed() {
+        let points = points(&[
+            (Arm::Single {}, [0.0, 1.0, -1.0]),
+            (mitigated(ENSEMBLE), [0.0, 1.0, -1.5]),
+            (mitigated(LAPLACE), [0.0, 1.0, 2.0]),
+        ]);
+        let report = judge_arms(&points, &OveroptimisationConfig::default()).unwrap();
+        let [single, ensemble, laplace] = &report.arms[..] else {
+            panic!("three arms");
+        };
+        assert_eq!((single.peak_n.get(), laplace.peak_n.get()), (4, 16));
+        assert_eq!((single.fall.estimate, laplace.fall.estimate), (2.0, 0.0));
+        // Offsets are wide in the gold of one arm, and cancel in a difference.
+        assert!(single.end.high - single.end.low > 2.0);
+        let against = laplace.against_single.unwrap();
+        assert!((against.end.estimate - 3.0).abs() < 1e-12);
+        assert!(against.end.high - against.end.low < 1e-12);
+        assert_eq!(against.effect, Effect::Helps);
+        assert_eq!(ensemble.against_single.unwrap().effect, Effect::Hurts);
+        assert_eq!(
+            report.finding.to_string(),
+            "gold falls under the single reward; ends higher with: Laplace β=4; ends lower with: ensemble mean"
+        );
+    }
+
+    #[test]
+    fn what_makes_no_difference_is_said() {
+        let same = [0.0, 1.0, -1.0];
+        let points = points(&[(Arm::Single {}, same), (mitigated(LAPLACE), same)]);
+        let report = judge_arms(&points, &OveroptimisationConfig::default()).unwrap();
+        assert_eq!(report.finding.idle, [LAPLACE]);
+        assert_eq!(
+            report.finding.to_string(),
+            "gold falls under the single reward; no difference with: Laplace β=4; nothing that was tried helps: \
+             what is exploited may not be in the features"
+        );
+    }
+
+    #[test]
+    fn golds_form_is_fitted_to_what_is_gained() {
+        // d (1 − ½ d) at the three distances.
+        let golds = [1_usize, 4, 16].map(|n| {
+            let d = crate::best_of_n::kl_bound(NonZeroUsize::new(n).unwrap()).sqrt();
+            d * (1.0 - 0.5 * d)
+        });
+        let points = points(&[(Arm::Single {}, golds)]);
+        let report = judge_arms(&points, &OveroptimisationConfig::default()).unwrap();
+        let curve = report.arms[0].gao.as_ref().unwrap().curve;
+        assert!((curve.alpha - 1.0).abs() < 1e-9 && (curve.beta - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn without_a_single_reward_there_is_no_verdict() {
+        let points = points(&[(Arm::Oracle {}, [0.0; 3])]);
+        let outcome = judge_arms(&points, &OveroptimisationConfig::default());
+        assert!(matches!(outcome, Err(OveroptimisationError::NoCurves)));
+    }
 }

@@ -237,3 +237,97 @@ impl WorldSource for SyntheticWorld {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::PairSource;
+    use crate::label_noise::FlipRate;
+
+    fn draw(config: SyntheticWorldConfig, flips: f64) -> World {
+        let labelled_by = LabelledBy {
+            pairs: NonZeroUsize::new(4000).unwrap(),
+            flip_rate: FlipRate::new(flips).unwrap(),
+        };
+        let world = SyntheticWorld::new(config).unwrap();
+        world.draw(labelled_by, Seed(3)).unwrap()
+    }
+
+    #[test]
+    fn gold_is_normalised_and_the_rule_forbids_exploits() {
+        let world = draw(SyntheticWorldConfig::default(), 0.0);
+        let n = world.typical.gold.len() as f64;
+        let mean = world.typical.gold.iter().sum::<f64>() / n;
+        let square = world.typical.gold.iter().map(|g| g * g).sum::<f64>() / n;
+        assert!(mean.abs() < 1e-9 && (square - 1.0).abs() < 1e-9);
+        // The exploits, and 2.3 % of the others.
+        let forbidden = &world.candidates[0].forbidden;
+        let share = forbidden.iter().filter(|f| **f).count() as f64 / forbidden.len() as f64;
+        assert!((share - 0.12).abs() < 0.02, "{share}");
+    }
+
+    #[test]
+    fn exploits_are_worth_what_the_formula_says() {
+        let world = SyntheticWorld::new(SyntheticWorldConfig {
+            exploit_share: 1.0,
+            ..SyntheticWorldConfig::default()
+        })
+        .unwrap();
+        let mut random = Seed(0).stream();
+        let slopes = world.slopes(&mut random);
+        let norm: f64 = slopes.iter().map(|a| a * a).sum();
+        assert!((norm - 1.0).abs() < 1e-12);
+        let n = 20_000;
+        let golds = (0..n).map(|_| world.gold(&slopes, &world.candidate(&mut random)));
+        let mean = golds.sum::<f64>() / f64::from(n);
+        // 0.5 · 2 + 0.6 · 2.5 − 4 (1 − E e^(−excess)), and E e^(−excess) = 1/(1 + 3).
+        assert!((mean + 0.5).abs() < 0.04, "{mean}");
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_in_the_features() {
+        let of = |visibility| {
+            draw(
+                SyntheticWorldConfig {
+                    visibility,
+                    ..SyntheticWorldConfig::default()
+                },
+                0.0,
+            )
+        };
+        let (seen, blind) = (of(Visibility::Visible), of(Visibility::Hidden));
+        assert_eq!((seen.dim, blind.dim), (24, 23));
+        assert_eq!(seen.typical.gold, blind.typical.gold);
+        assert_eq!(seen.candidates[1].gold, blind.candidates[1].gold);
+        assert_eq!(seen.typical.features[1..24], blind.typical.features[..23]);
+        let rules = |world: &World| world.candidates[0].forbidden.iter().filter(|f| **f).count();
+        assert!(rules(&seen) > 0 && rules(&of(Visibility::HiddenFromRewards)) == rules(&seen));
+        assert_eq!(rules(&blind), 0);
+    }
+
+    #[test]
+    fn labels_are_flipped_at_the_rate() {
+        // One seed: the same pairs and the same draws.
+        let [none, some] =
+            [0.0, 0.25].map(|flips| draw(SyntheticWorldConfig::default(), flips).pairs);
+        let n = none.all().labels.len();
+        let dim = none.dim();
+        let row = |pairs: &crate::features::PairsInMemory, pair: usize| {
+            pairs.all().chosen[pair * dim..][..dim].to_vec()
+        };
+        let turned = (0..n)
+            .filter(|&pair| row(&none, pair) != row(&some, pair))
+            .count();
+        assert!((turned as f64 / n as f64 - 0.25).abs() < 0.02, "{turned}");
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let config = SyntheticWorldConfig {
+            tail_slope: 0.9,
+            ..SyntheticWorldConfig::default()
+        };
+        let error = SyntheticWorld::new(config).unwrap_err();
+        assert_eq!(error.to_string(), "lure-slope is 0.6");
+    }
+}
