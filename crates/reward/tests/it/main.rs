@@ -1,9 +1,4 @@
-<<<<<<< HEAD
 //! Parity with the reference numbers of `tests/golden/pref_reference.json`, section by section; and with optima in closed form.
-=======
-//! Parity with the reference numbers of `tests/golden/pref_reference.json`, section by section; the acceptance of the
-//! laboratory.
->>>>>>> reward-features
 
 mod best_of_n;
 mod closed_form;
