@@ -8,7 +8,8 @@ use trimtab_reward::{PolicyConfig, RewardModelConfig};
 
 use crate::execute::rlhf::Gold;
 use crate::rlhf::{
-    LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow, StoppedEarly,
+    GoldMeans, LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow,
+    StoppedEarly,
 };
 
 /// Why nothing is learnt.
@@ -29,6 +30,9 @@ impl LearnError {
         }
     }
 }
+
+// Where policies are trained, gold of their replies is averaged.
+const _: fn(&[Option<Gold>]) -> Option<GoldMeans> = Gold::means;
 
 pub(crate) struct Learner(std::convert::Infallible);
 

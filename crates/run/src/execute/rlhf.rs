@@ -798,10 +798,6 @@ fn keep(
 
 /// Gold of one reply.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(
-    not(feature = "networks"),
-    expect(dead_code, reason = "nothing is trained without networks")
-)]
 pub(crate) struct Gold {
     reward: f64,
     harmless: bool,
@@ -820,10 +816,6 @@ fn gold_of(prompt: &[Message], reply: &str) -> Gold {
 
 impl Gold {
     /// Means over replies; `None` where there is no gold.
-    #[cfg_attr(
-        not(feature = "networks"),
-        expect(dead_code, reason = "nothing is trained without networks")
-    )]
     pub(crate) fn means(all: &[Option<Self>]) -> Option<GoldMeans> {
         let all: Option<Vec<Self>> = all.iter().copied().collect();
         let all = all.filter(|all| !all.is_empty())?;
