@@ -15,6 +15,8 @@ use crate::prompt_numbers::PromptNumbers;
 /// One method with annotators of one accuracy.
 struct Measured {
     name: String,
+    /// Without the point of a sweep.
+    method: String,
     accuracy: f64,
     reward_model: Option<Interval>,
     harmless: Option<Interval>,
@@ -49,9 +51,16 @@ pub(super) fn section(
     for (_, group) in &mut groups {
         group.sort_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
     }
-    let panels = groups
-        .iter()
-        .map(|(setting, group)| panel(&setting.config.name(), group));
+    let panels = groups.iter().map(|(setting, group)| {
+        let is_called_alike = group.iter().all(|m| m.method == group[0].method);
+        let algorithm = setting.config.name();
+        let name = if is_called_alike {
+            &group[0].method
+        } else {
+            &algorithm
+        };
+        panel(name, group)
+    });
     let axis = |name: &str| Axis {
         name: name.into(),
         unit: Unit::Share,
@@ -121,8 +130,9 @@ fn measure(method: &Method<'_>, accuracy: f64, how: How<'_>) -> Result<Measured,
     let mean = |number| replies.mean(number, how);
     Ok(Measured {
         name: method.name.clone(),
+        method: method.config.name(),
         accuracy,
-        reward_model: reward_model.map(|accuracy| accuracy.accuracy),
+        reward_model,
         harmless: replies.harmless(how),
         helpful: mean(helpful),
         reward: mean(reward),

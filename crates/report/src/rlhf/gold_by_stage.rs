@@ -126,11 +126,12 @@ fn row(
 /// How far each method came from where it started: on the same prompts, under the same seeds.
 fn gained(methods: &[Method<'_>], how: How<'_>) -> Result<Option<Section>, FolderError> {
     let mut rows = Vec::new();
-    for method in methods
-        .iter()
-        .filter(|m| m.has_gold() && !m.seeds.is_empty())
-    {
-        let mut prompts = PromptNumbers::default();
+    let mut first: Option<Vec<Told>> = None;
+    let mut prompts = PromptNumbers::default();
+    let with_gold: Vec<&Method<'_>> = (methods.iter())
+        .filter(|method| method.has_gold() && !method.seeds.is_empty())
+        .collect();
+    for method in &with_gold {
         let mut of = |key: fn(&MethodStages) -> &str| -> Result<Vec<Told>, FolderError> {
             let folders: Vec<_> = (method.seeds.iter())
                 .map(|(&seed, stages)| (seed, StageFolder::open(how.run.path(), key(stages))))
@@ -139,49 +140,84 @@ fn gained(methods: &[Method<'_>], how: How<'_>) -> Result<Option<Section>, Folde
         };
         let started = of(|stages| stages.start.as_deref().unwrap_or(&stages.before))?;
         let ended = of(|stages| &stages.after)?;
-        let paired = paired(&started, &ended);
-        let difference = |number: fn(&Worth) -> f64, scale: f64, decimals| {
-            let values: Vec<f64> = (paired.iter())
-                .map(|(_, [from, to])| scale * (number(to) - number(from)))
-                .collect();
-            let clusters = Clusters::new(paired.iter().map(|(prompt, _)| *prompt));
-            let replicates = how.resampler.clustered_mean(&values, &clusters);
-            let interval = replicates.map(|replicates| replicates.interval(how.level));
-            interval.map_or_else(
-                || Cell::absent("none"),
-                |interval| Cell::NumberWithin { interval, decimals },
-            )
-        };
+        let since_start = paired(&started, &ended);
+        let mut cells = vec![
+            difference(&since_start, harmless, Points::PerCent, how),
+            difference(&since_start, helpful, Points::PerCent, how),
+            difference(&since_start, reward, Points::Own, how),
+        ];
+        if with_gold.len() > 1 {
+            cells.push(match &first {
+                None => Cell::absent(""),
+                Some(first) => difference(&paired(first, &ended), reward, Points::Own, how),
+            });
+        }
+        cells.push(Cell::count(since_start.len()));
         rows.push(Row {
             name: method.name.clone(),
-            cells: vec![
-                difference(harmless, 100.0, 1),
-                difference(helpful, 100.0, 1),
-                difference(reward, 1.0, 2),
-                Cell::count(paired.len()),
-            ],
+            cells,
         });
+        first.get_or_insert(ended);
     }
     if rows.is_empty() {
         return Ok(None);
     }
+    let mut columns = vec![
+        Column::new("Method", ""),
+        Column::new("Harmless, points", "In percentage points."),
+        Column::new("Helpful, points", "In percentage points."),
+        Column::new("Gold reward", "In its own units."),
+    ];
+    if with_gold.len() > 1 {
+        columns.push(
+            Column::new(
+                "Against the first",
+                "Gold reward less that of the first method, on the same prompts and under the same seeds.",
+            )
+            .spare(2),
+        );
+    }
+    columns.push(Column::new("Pairs", "Prompts with both replies, over all seeds.").spare(1));
     Ok(Some(Section {
         id: "gained".into(),
         title: "Gold since the start".into(),
         text: "Each method less where it started, on the same prompts and under the same seeds. An interval without 0 shows a difference.".into(),
-        table: Table {
-            columns: vec![
-                Column::new("Method", ""),
-                Column::new("Harmless, points", "In percentage points."),
-                Column::new("Helpful, points", "In percentage points."),
-                Column::new("Gold reward", "In its own units."),
-                Column::new("Pairs", "Prompts with both replies, over all seeds.").spare(1),
-            ],
-            rows,
-        },
+        table: Table { columns, rows },
         plotted: Vec::new(),
         curves: None,
     }))
+}
+
+/// In what a difference is told.
+#[derive(Clone, Copy)]
+enum Points {
+    /// In percentage points.
+    PerCent,
+    /// In its own units.
+    Own,
+}
+
+/// The mean difference of one number over pairs of replies, with its interval.
+fn difference(
+    paired: &[(usize, [Worth; 2])],
+    number: fn(&Worth) -> f64,
+    points: Points,
+    how: How<'_>,
+) -> Cell {
+    let (scale, decimals) = match points {
+        Points::PerCent => (100.0, 1),
+        Points::Own => (1.0, 2),
+    };
+    let values: Vec<f64> = (paired.iter())
+        .map(|(_, [from, to])| scale * (number(to) - number(from)))
+        .collect();
+    let clusters = Clusters::new(paired.iter().map(|(prompt, _)| *prompt));
+    let replicates = how.resampler.clustered_mean(&values, &clusters);
+    let interval = replicates.map(|replicates| replicates.interval(how.level));
+    interval.map_or_else(
+        || Cell::absent("none"),
+        |interval| Cell::NumberWithin { interval, decimals },
+    )
 }
 
 /// Worths of replies to the same prompt under the same seed, with the prompt.

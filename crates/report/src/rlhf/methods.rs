@@ -69,6 +69,8 @@ impl Method<'_> {
 /// A stage under every seed, and the methods that it is part of.
 pub(super) struct Shared<'m, 'a> {
     pub(super) methods: Vec<&'m Method<'a>>,
+    /// How many methods there are in all.
+    n_methods: usize,
     /// The stage's key under each seed.
     pub(super) keys: BTreeMap<u64, String>,
 }
@@ -76,8 +78,13 @@ pub(super) struct Shared<'m, 'a> {
 impl Shared<'_, '_> {
     /// The names of its methods.
     pub(super) fn name(&self) -> String {
-        let names: Vec<&str> = self.methods.iter().map(|m| m.name.as_str()).collect();
-        names.join(", ")
+        match self.methods.len() {
+            n if n > 2 && n == self.n_methods => "all methods".into(),
+            _ => {
+                let names: Vec<&str> = self.methods.iter().map(|m| m.name.as_str()).collect();
+                names.join("; ")
+            }
+        }
     }
 
     /// What it holds under each seed.
@@ -112,6 +119,7 @@ pub(super) fn shared<'m, 'a>(
             }
             None => all.push(Shared {
                 methods: vec![method],
+                n_methods: methods.len(),
                 keys,
             }),
         }

@@ -8,6 +8,8 @@
 //! is above 0 even where nothing falls. Measured on a unit (a seed, a prompt) from the peak that other units choose, it is not,
 //! and can be below 0.
 
+use std::collections::BTreeMap;
+
 /// Values as means of `window` around them, of fewer at the ends.
 pub(super) fn smoothed(values: &[f64], window: usize) -> Vec<f64> {
     let half = window / 2;
@@ -38,12 +40,17 @@ pub(super) fn peak(curve: &[f64]) -> Option<usize> {
 
 /// How far each curve falls from the peak that the curves of other folds choose; `None` where there is but one fold.
 pub(super) fn falls(curves: &[&[f64]], folds: &[usize]) -> Option<Vec<f64>> {
+    let mut peaks: BTreeMap<usize, usize> = BTreeMap::new();
+    for fold in folds {
+        if !peaks.contains_key(fold) {
+            let others = curves.iter().zip(folds).filter(|(_, other)| *other != fold);
+            peaks.insert(*fold, peak(&mean_curve(others.map(|(other, _)| *other)))?);
+        }
+    }
     (curves.iter().zip(folds))
         .map(|(curve, fold)| {
-            let others = curves.iter().zip(folds).filter(|(_, other)| *other != fold);
-            let peak = peak(&mean_curve(others.map(|(other, _)| *other)))?;
             // One that ended sooner than the others' peak has fallen nowhere.
-            let at_peak = curve.get(peak).or(curve.last())?;
+            let at_peak = curve.get(peaks[fold]).or(curve.last())?;
             Some(at_peak - curve.last()?)
         })
         .collect()

@@ -1,16 +1,15 @@
 //! How good the reward models are: on pairs that they did not learn, by label and by gold, beside what the shorter reply would
 //! say; whether their probabilities are what they say; and by which reply is longer.
 
+use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 
 use trimtab_organism::Principle;
 use trimtab_organism::critic::{Choice, better};
-use trimtab_reward::{
-    AccuracyIntervals, BradleyTerry, RewardAccuracy, RewardPair, accuracy_by_length,
-    retained_accuracy, reward_accuracy, reward_calibration,
-};
+use trimtab_reward::{BradleyTerry, RewardPair, retained_accuracy, reward_calibration};
 use trimtab_run::rlhf::{PairPrediction, RewardFit};
 use trimtab_run::{FolderError, RowFolder};
+use trimtab_stats::{Clusters, Interval, clustered_share};
 
 use super::methods::{Method, shared};
 use super::replies::{asked, words};
@@ -91,19 +90,23 @@ impl Model {
         &self,
         difference: impl Fn(&Pair) -> Option<f64>,
         how: How<'_>,
-    ) -> Option<RewardAccuracy> {
-        let told = self
-            .pairs
-            .iter()
-            .filter_map(|pair| Some((pair.prompt, difference(pair)?)));
-        let (clusters, differences): (Vec<usize>, Vec<Option<f64>>) = told
-            .map(|(prompt, difference)| (prompt, Some(difference)))
-            .unzip();
-        reward_accuracy(&differences, &intervals(&clusters, how))
+    ) -> Option<Interval> {
+        let told: Vec<(usize, f64)> = (self.pairs.iter())
+            .filter_map(|pair| Some((pair.prompt, right(difference(pair)?))))
+            .collect();
+        let clusters = Clusters::new(told.iter().map(|(prompt, _)| *prompt));
+        let values: Vec<f64> = told.iter().map(|(_, right)| *right).collect();
+        // Wilson's where there are no ties: unlike the bootstrap's it has a width where all are right.
+        if values.iter().all(|right| *right != 0.5) {
+            let right: Vec<bool> = values.iter().map(|right| *right > 0.5).collect();
+            return clustered_share(&right, &clusters, how.level);
+        }
+        let replicates = how.resampler.clustered_mean(&values, &clusters)?;
+        Some(replicates.interval(how.level))
     }
 
     /// How often it prefers the reply that gold prefers, of the pairs that gold tells apart.
-    pub(super) fn by_gold(&self, how: How<'_>) -> Option<RewardAccuracy> {
+    pub(super) fn by_gold(&self, how: How<'_>) -> Option<Interval> {
         let signed = |pair: &Pair| {
             let sign = if pair.chosen_is_better? { 1.0 } else { -1.0 };
             Some(sign * pair.margin)
@@ -131,31 +134,24 @@ impl Model {
     fn surest_half(&self) -> Option<f64> {
         let uncertainty: Option<Vec<f64>> =
             self.pairs.iter().map(|pair| pair.uncertainty).collect();
-        let right: Vec<f64> = (self.pairs.iter())
-            .map(|pair| match pair.margin {
-                margin if margin > 0.0 => 1.0,
-                0.0 => 0.5,
-                _ => 0.0,
-            })
-            .collect();
+        let right: Vec<f64> = self.pairs.iter().map(|pair| right(pair.margin)).collect();
         retained_accuracy(&right, &uncertainty?, 0.5)
     }
 
     fn row(&self, shown: &Shown, how: How<'_>) -> Row {
-        let by = |accuracy: Option<RewardAccuracy>| {
-            Cell::share_within(accuracy.map(|accuracy| accuracy.accuracy))
-        };
         let share = |share: Option<f64>| {
             share.map_or_else(|| Cell::absent(""), |share| Cell::Share { share })
         };
-        let mut cells = vec![by(self.accuracy(|pair| Some(pair.margin), how))];
+        let mut cells = vec![Cell::share_within(
+            self.accuracy(|pair| Some(pair.margin), how),
+        )];
         if shown.gold {
-            cells.push(by(self.by_gold(how)));
+            cells.push(Cell::share_within(self.by_gold(how)));
         }
         cells.extend([
             share(
                 self.accuracy(|pair| Some(-(pair.longer_by as f64)), how)
-                    .map(|accuracy| accuracy.accuracy.estimate),
+                    .map(|accuracy| accuracy.estimate),
             ),
             share(mean(self.fits.iter().map(|fit| fit.training_accuracy))),
             share(reward_calibration(&self.margins(), BINS).expected_error),
@@ -187,26 +183,29 @@ impl Model {
     }
 
     fn by_length(&self, how: How<'_>) -> Row {
-        let longer_by: Vec<i64> = self.pairs.iter().map(|pair| pair.longer_by).collect();
-        let clusters: Vec<usize> = self.pairs.iter().map(|pair| pair.prompt).collect();
-        let of = accuracy_by_length(
-            &self.margins(),
-            &longer_by,
-            &[0, 1],
-            &intervals(&clusters, how),
-        );
-        let bucket = |from: Option<i64>| of.iter().find(|bucket| bucket.group.from == from);
-        let mut cells: Vec<Cell> = ([None, Some(0), Some(1)].into_iter())
-            .map(|from| Cell::share_within(bucket(from).map(|b| b.accuracy.accuracy)))
-            .collect();
-        cells.extend([None, Some(0), Some(1)].map(|from| {
-            let n = bucket(from).map_or(0, |bucket| bucket.accuracy.n);
-            Cell::share(n, self.pairs.len())
-        }));
+        let buckets = [Ordering::Less, Ordering::Equal, Ordering::Greater];
+        let is_in = |pair: &Pair, bucket| pair.longer_by.cmp(&0) == bucket;
+        let accuracies = buckets.map(|bucket| {
+            let margin = |pair: &Pair| is_in(pair, bucket).then_some(pair.margin);
+            Cell::share_within(self.accuracy(margin, how))
+        });
+        let shares = buckets.map(|bucket| {
+            let own = self.pairs.iter().filter(|pair| is_in(pair, bucket));
+            Cell::share(own.count(), self.pairs.len())
+        });
         Row {
             name: self.name.clone(),
-            cells,
+            cells: accuracies.into_iter().chain(shares).collect(),
         }
+    }
+}
+
+/// 1 where a difference is above 0, one half where it is 0.
+fn right(difference: f64) -> f64 {
+    match difference {
+        d if d > 0.0 => 1.0,
+        0.0 => 0.5,
+        _ => 0.0,
     }
 }
 
@@ -220,14 +219,6 @@ fn longer_by(pair: &PairPrediction) -> i64 {
     let [chosen, rejected] =
         [&pair.chosen, &pair.rejected].map(|text| i64::try_from(words(text)).unwrap_or(i64::MAX));
     chosen - rejected
-}
-
-fn intervals<'a>(clusters: &'a [usize], how: How<'_>) -> AccuracyIntervals<'a> {
-    AccuracyIntervals {
-        clusters,
-        resampler: how.resampler,
-        level: how.level,
-    }
 }
 
 /// Which columns have anything in them.
