@@ -95,9 +95,9 @@ pub(super) fn section(
         },
         plotted: Vec::new(),
         curves: Some(Curves {
-            caption: "Change of gold reward (solid) and of the proxy (dashed) since the start, over the root of the divergence from the reference policy; thin lines are single seeds, the ring is the peak of gold.".into(),
+            caption: "Change of gold reward (solid) and of the proxy (dashed) since the start, each in its own units, over the root of the divergence from the reference policy in nats a reply; thin lines are single seeds, the ring is the peak of gold.".into(),
             x: Axis {
-                name: "√KL, nats a reply".into(),
+                name: "√KL".into(),
                 unit: Unit::Number,
             },
             y: Axis {
@@ -315,9 +315,9 @@ impl Pushed {
 
     fn panel(&self) -> CurvePanel {
         let line = |name: &str, stroke, of: fn(&Trace) -> &Vec<f64>| {
-            let start = self.mean(of).first().copied().unwrap_or_default();
             let points = |units: &[&Trace]| -> Vec<Point> {
                 let values = mean_curve(units.iter().map(|unit| of(unit).as_slice()));
+                let start = values.first().copied().unwrap_or_default();
                 let kl = mean_curve(units.iter().map(|unit| unit.kl.as_slice()));
                 // Near the start an estimate of the divergence can be below 0, which no divergence is.
                 (kl.iter().zip(values))
@@ -359,7 +359,7 @@ impl Measured {
         let [first, at_peak, last] = self.gold;
         let [proxy_first, proxy_last] = self.proxy;
         let (against, verdict) = match &self.against {
-            None => (Cell::absent(""), Cell::words("compared with")),
+            None => (Cell::absent(""), Cell::words("reference")),
             Some((_, alone, interval)) => (
                 with_interval(*interval, *alone, 2),
                 Cell::words(match interval {

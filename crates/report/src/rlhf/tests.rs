@@ -503,6 +503,52 @@ fn an_unfinished_run_shows_what_is_finished() {
 }
 
 #[test]
+fn one_seed_says_what_it_can() {
+    let run = Run::new(&METHODS.replace("seeds = 3", "seeds = 1"));
+    run.write();
+    let text = run.report().terminal(80, false);
+    let verdict = text.lines().find(|line| line.contains("too few to say"));
+    assert!(verdict.unwrap().starts_with("cautious"), "{text}");
+    assert!(!text.contains("stop at about"), "{text}");
+}
+
+#[test]
+fn without_gold_replies_are_counted_and_nothing_more() {
+    let run = Run::new(&METHODS.replace("builtin:organism", "prompts.jsonl"));
+    run.write();
+    let Report::Document(document) = run.report() else {
+        panic!("a document");
+    };
+    let ids: Vec<&str> = document.sections.iter().map(|s| s.id.as_str()).collect();
+    // Gold of the rollouts is in the stages of this folder, whatever the set is called.
+    assert_eq!(
+        ids,
+        [
+            "gold",
+            "reward-models",
+            "reward-by-length",
+            "training",
+            "proxy-and-gold",
+            "labels"
+        ]
+    );
+    let columns = |at: usize| -> Vec<&str> {
+        let table = &document.sections[at].table;
+        table
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect()
+    };
+    assert_eq!(
+        columns(0),
+        ["Stage", "Words", "Replies", "Refused", "Failed"]
+    );
+    assert!(!columns(1).contains(&"By gold") && !columns(5).contains(&"Right, by gold"));
+    assert_eq!(document.sections[0].title, "Replies by stage");
+}
+
+#[test]
 #[ignore = "writes pages to look at, into the folder that TRIMTAB_REPORT_OUT names"]
 fn write_pages() {
     let folder = std::env::var_os("TRIMTAB_REPORT_OUT")

@@ -75,7 +75,7 @@ impl Frame<'_> {
             }
             rect class="frame" x=(px(left)) y=(px(top)) width=(px(right - left)) height=(px(bottom - top)) {}
             (self.axes())
-            @for line in &panel.lines { (self.line(line)) }
+            @for (i, line) in panel.lines.iter().enumerate() { (self.line(i, panel.lines.len(), line)) }
             @for (y, line) in self.labels(panel) {
                 text class={ "line-label " (class(line.stroke)) } x=(px(right + 6.0)) y=(px(y + 4.0)) {
                     (text::name(&line.name))
@@ -120,35 +120,42 @@ impl Frame<'_> {
         }
     }
 
-    fn line(&self, line: &Line) -> Markup {
+    /// The line of an index among `n`: lines with intervals stand a little beside one another, so that these do not overlap.
+    fn line(&self, index: usize, n: usize, line: &Line) -> Markup {
         let class = class(line.stroke);
+        let has_ends = line.points.iter().any(|point| point.ends.is_some());
+        let aside = if has_ends {
+            5.0 * (index as f64 - (n as f64 - 1.0) / 2.0)
+        } else {
+            0.0
+        };
+        let at = |point: &Point| self.x.at(point.x) + aside;
+        let path = |points: &[Point]| {
+            let shown: Vec<String> = (points.iter())
+                .map(|point| format!("{},{}", px(at(point)), px(self.y.at(point.y))))
+                .collect();
+            shown.join(" ")
+        };
         html! {
             @for seed in &line.by_seed {
-                polyline class={ "curve thin " (class) } points=(self.points(&seed.points)) {}
+                polyline class={ "curve thin " (class) } points=(path(&seed.points)) {}
             }
             @for point in &line.points {
                 @if let Some(ends) = point.ends {
-                    line class={ "curve thin " (class) } x1=(px(self.x.at(point.x))) x2=(px(self.x.at(point.x)))
+                    line class={ "whisker " (class) } x1=(px(at(point))) x2=(px(at(point)))
                         y1=(px(self.y.at(ends[0]))) y2=(px(self.y.at(ends[1]))) {}
                 }
             }
-            polyline class={ "curve " (class) } points=(self.points(&line.points)) {}
+            polyline class={ "curve " (class) } points=(path(&line.points)) {}
             @if line.points.len() <= 12 {
                 @for point in &line.points {
-                    circle class={ "point " (class) } cx=(px(self.x.at(point.x))) cy=(px(self.y.at(point.y))) r="2.6" {}
+                    circle class={ "point " (class) } cx=(px(at(point))) cy=(px(self.y.at(point.y))) r="2.6" {}
                 }
             }
             @if let Some(peak) = line.peak.and_then(|peak| line.points.get(peak)) {
-                circle class={ "peak " (class) } cx=(px(self.x.at(peak.x))) cy=(px(self.y.at(peak.y))) r="5" {}
+                circle class={ "peak " (class) } cx=(px(at(peak))) cy=(px(self.y.at(peak.y))) r="5" {}
             }
         }
-    }
-
-    fn points(&self, points: &[Point]) -> String {
-        let shown: Vec<String> = (points.iter())
-            .map(|point| format!("{},{}", px(self.x.at(point.x)), px(self.y.at(point.y))))
-            .collect();
-        shown.join(" ")
     }
 
     /// Lines with the heights of their names: where they end, and out of one another's way.
