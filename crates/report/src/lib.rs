@@ -12,9 +12,11 @@ pub mod summary;
 pub mod svg;
 pub mod terminal;
 
+mod calls;
 #[cfg(test)]
 mod example;
 mod number;
+mod prompt_numbers;
 mod ranking;
 mod report;
 mod rlhf;
