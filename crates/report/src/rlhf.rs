@@ -8,6 +8,7 @@
 mod annotators;
 mod gold_by_stage;
 mod labels;
+mod laboratory;
 mod methods;
 mod peak;
 mod proxy_and_gold;
@@ -48,6 +49,9 @@ pub(crate) fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     sections.extend(training::section(&trainings));
     notices.extend(training::notices(&trainings));
     sections.extend(proxy_and_gold::section(&methods, how)?);
+    let (of_laboratory, unfinished) = laboratory::sections(how)?;
+    sections.extend(of_laboratory);
+    notices.extend(unfinished);
     sections.extend(annotators::section(&methods, how)?);
     sections.extend(labels::section(&methods, how)?);
     sections.extend(calls(folder)?);
@@ -72,6 +76,10 @@ struct How<'a> {
 }
 
 fn sentence(experiment: &Experiment, methods: &[Method<'_>]) -> String {
+    if methods.is_empty() {
+        let seeds = crate::text::plural(experiment.seeds as usize, "seed", "seeds");
+        return format!("How far a proxy reward can be pushed before gold falls; {seeds}");
+    }
     let policy = (experiment.roles.get(Experiment::POLICY))
         .map_or_else(|| "a policy".to_owned(), |role| role.model.name());
     format!(
