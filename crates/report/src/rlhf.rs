@@ -14,8 +14,6 @@ mod peak;
 mod proxy_and_gold;
 mod replies;
 mod reward_models;
-#[cfg(test)]
-mod tests;
 mod training;
 
 use trimtab_run::{Experiment, RunFolder};
@@ -107,3 +105,6 @@ fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     }
     (n > 0).then(|| sum / n as f64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -548,14 +548,19 @@ fn without_gold_replies_are_counted_and_nothing_more() {
     assert_eq!(document.sections[0].title, "Replies by stage");
 }
 
-#[test]
-#[ignore = "writes pages to look at, into the folder that TRIMTAB_REPORT_OUT names"]
-fn write_pages() {
-    let folder = std::env::var_os("TRIMTAB_REPORT_OUT")
-        .map(std::path::PathBuf::from)
-        .unwrap();
-    std::fs::write(folder.join("rlhf.html"), report().html()).unwrap();
-    let run = Run::new(SWEEP);
-    run.write();
-    std::fs::write(folder.join("annotators.html"), run.report().html()).unwrap();
+#[cfg(test)]
+mod pages {
+    use super::*;
+
+    #[test]
+    #[ignore = "writes pages to look at, into the folder that TRIMTAB_REPORT_OUT names"]
+    fn write_pages() {
+        let folder = std::env::var_os("TRIMTAB_REPORT_OUT")
+            .map(std::path::PathBuf::from)
+            .unwrap();
+        std::fs::write(folder.join("rlhf.html"), report().html()).unwrap();
+        let run = Run::new(SWEEP);
+        run.write();
+        std::fs::write(folder.join("annotators.html"), run.report().html()).unwrap();
+    }
 }
