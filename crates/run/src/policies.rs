@@ -239,9 +239,10 @@ impl Learner {
 
 /// A limit without rules is none.
 fn in_training(limits: &LimitsConfig) -> InTraining {
-    match limits.rules.is_empty() {
-        true => InTraining::Ignored {},
-        false => limits.in_training,
+    if limits.rules.is_empty() {
+        InTraining::Ignored {}
+    } else {
+        limits.in_training
     }
 }
 

@@ -153,9 +153,10 @@ fn row(arm: &ArmVerdict) -> Row {
             number(arm.fall),
             difference,
             verdict,
-            match refused > 0.0 {
-                true => Cell::Share { share: refused },
-                false => Cell::absent(""),
+            if refused > 0.0 {
+                Cell::Share { share: refused }
+            } else {
+                Cell::absent("")
             },
         ],
     }

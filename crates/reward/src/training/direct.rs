@@ -48,9 +48,10 @@ pub fn train(
         (&pair.prompt, [&pair.chosen, &pair.rejected])
     })?;
     let reference = log_probs(&model, &rows, optimiser.micro_batch_size)?;
-    let mismatched = match config.loss.needs_mismatched() {
-        true => Some(Mismatched::new(&model, chat, pairs, optimiser)?),
-        false => None,
+    let mismatched = if config.loss.needs_mismatched() {
+        Some(Mismatched::new(&model, chat, pairs, optimiser)?)
+    } else {
+        None
     };
     let per_epoch = pairs.len().div_ceil(optimiser.batch_size);
     let n_steps = per_epoch * optimiser.epochs;

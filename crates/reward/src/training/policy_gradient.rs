@@ -362,9 +362,10 @@ impl<'a> Algorithm<'a> {
     }
 
     fn batch_size(&self) -> usize {
-        match self.one_step {
-            true => self.n_replies(),
-            false => self.optimiser.batch_size,
+        if self.one_step {
+            self.n_replies()
+        } else {
+            self.optimiser.batch_size
         }
     }
 
@@ -511,9 +512,10 @@ impl<Row> State<Row> {
         rollouts: &RolloutConfig,
     ) -> Vec<f64> {
         let of = |((rollout, &score), &violates): ((&Rollout, &f64), &bool)| {
-            let end = match rollout.is_finished {
-                true => ReplyEnd::Finished,
-                false => ReplyEnd::CutOff,
+            let end = if rollout.is_finished {
+                ReplyEnd::Finished
+            } else {
+                ReplyEnd::CutOff
             };
             let score = rollouts.missing_end.score(score, end);
             match (limits.in_training, self.price) {

@@ -80,9 +80,12 @@ pub(super) fn run(
             }
         }
         let methods: Vec<&RlhfConfig> = (experiment.method.iter())
-            .filter_map(|method| match method {
-                MethodConfig::Rlhf(config) => Some(&**config),
-                _ => None,
+            .filter_map(|method| {
+                if let MethodConfig::Rlhf(config) = method {
+                    Some(&**config)
+                } else {
+                    None
+                }
             })
             .collect();
         if methods.is_empty() {
@@ -236,9 +239,10 @@ impl Cell<'_> {
         models: &mut ChatModels<'_>,
     ) -> Result<Arc<dyn ChatModel>, RunError> {
         let role = &self.experiment.roles[Experiment::POLICY].model;
-        Ok(match policy.is_as_it_was {
-            true => models.open(role)?,
-            false => models.open_tuned(role, &policy.folder)?,
+        Ok(if policy.is_as_it_was {
+            models.open(role)?
+        } else {
+            models.open_tuned(role, &policy.folder)?
         })
     }
 
@@ -359,7 +363,7 @@ impl Cell<'_> {
                 "file": sha256, "held-out": held_out, "seed": self.place.seed,
             });
             return self.stage("labels", inputs, |stage| {
-                keep(stage, pairs, LeftOut::new(), held_out, seed)
+                keep(stage, pairs, &LeftOut::new(), held_out, seed)
             });
         }
         if matches!(config, LabelsConfig::Annotator(_)) && self.experiment.data.set != ORGANISM {
@@ -387,7 +391,7 @@ impl Cell<'_> {
                 self.stage("labels", inputs, |stage| {
                     let accuracy = annotator.accuracy;
                     let labelled = annotated(&pairs, accuracy, seed, &mut left_out);
-                    keep(stage, labelled, left_out, held_out, seed)
+                    keep(stage, labelled, &left_out, held_out, seed)
                 })
             }
             LabelsConfig::Constitution(labels) => {
@@ -419,7 +423,7 @@ impl Cell<'_> {
                             }
                         }
                     }
-                    keep(stage, kept, left_out, held_out, seed)
+                    keep(stage, kept, &left_out, held_out, seed)
                 })
             }
             LabelsConfig::File(_) => unreachable!("files are read above"),
@@ -600,9 +604,10 @@ impl Cell<'_> {
         tell: &mut Tell<'_>,
     ) -> Result<String, RunError> {
         let limits = &self.config.limits;
-        let best_of = match &self.config.policy {
-            PolicyConfig::BestOfN(best_of) => Some(best_of),
-            _ => None,
+        let best_of = if let PolicyConfig::BestOfN(best_of) = &self.config.policy {
+            Some(best_of)
+        } else {
+            None
         };
         if limits.rules.is_empty() && best_of.is_none() {
             return self.plain_replies(&made.policy, prompts, models, tell);
@@ -767,7 +772,7 @@ fn annotated(
 fn keep(
     stage: &StageFolder,
     pairs: Vec<PreferencePair>,
-    left_out: LeftOut,
+    left_out: &LeftOut,
     held_out: f64,
     seed: Seed,
 ) -> Result<(), RunError> {
@@ -793,7 +798,7 @@ fn keep(
         })
         .collect();
     stage.files().write_rows("labels.jsonl", &rows)?;
-    Ok(stage.files().write_document("left-out.json", &left_out)?)
+    Ok(stage.files().write_document("left-out.json", left_out)?)
 }
 
 /// Gold of one reply.
