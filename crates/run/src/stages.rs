@@ -38,7 +38,8 @@ pub struct StageDone {
 
 impl StageFolder {
     /// The stage of `kind` in the run folder `run` that all of `inputs` go into.
-    pub(crate) fn of(run: &Path, kind: &str, inputs: Value) -> Self {
+    pub(crate) fn of(run: &Path, kind: &str, mut inputs: Value) -> Self {
+        forget_bookkeeping(&mut inputs);
         let digest = Sha256::digest(inputs.to_string());
         let key = format!("{kind}-{}", &hex(&digest)[..16]);
         Self {
@@ -89,6 +90,18 @@ impl StageFolder {
     }
 }
 
+/// How often a training keeps its state has no part in what comes of it.
+fn forget_bookkeeping(inputs: &mut Value) {
+    match inputs {
+        Value::Object(keys) => {
+            keys.remove("save-every-secs");
+            keys.values_mut().for_each(forget_bookkeeping);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_bookkeeping),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +117,11 @@ mod tests {
         let same = StageFolder::of(run.path(), "labels", json!({ "accuracy": 0.9 }));
         let other = StageFolder::of(run.path(), "labels", json!({ "accuracy": 0.8 }));
         assert!(same.is_done().unwrap() && !other.is_done().unwrap());
+        let [often, seldom] = [1, 60].map(|secs| {
+            let inputs = json!({ "policy": [{ "save-every-secs": secs, "rate": 1 }] });
+            StageFolder::of(run.path(), "policy", inputs)
+        });
+        assert_eq!(often.key(), seldom.key());
         assert_eq!(
             StageFolder::open(run.path(), same.key()).path(),
             same.files().path()

@@ -18,6 +18,7 @@ mod material;
 mod page;
 mod report;
 mod resume;
+mod rlhf;
 mod run;
 mod together;
 mod workplace;

@@ -1,0 +1,288 @@
+//! RLHF on the model organism, small: every algorithm, killed and resumed, and refused where something is wrong; and the
+//! laboratory of over-optimisation.
+//!
+//! The program may have been built without networks (the cargo feature `networks`, which `cargo test --workspace` turns on).
+//! Then it must say so, and what needs them is skipped.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Instant;
+
+use crate::material::Stream;
+use crate::workplace::{Workplace, say};
+
+const COMMON: &str = r#"
+name = "r"
+seeds = 1
+
+[data]
+set = "builtin:organism"
+limit = 24
+test = 8
+
+[roles]
+policy.model = "organism"
+
+[every-method]
+kind = "rlhf"
+labels = { by = "annotator", accuracy = 0.9 }
+pairs = { n-pairs = 2, max-tokens = 32, held-out = 0.3 }
+evaluation = { max-tokens = 32 }
+
+[every-method.reward]
+network = "frozen"
+"#;
+
+/// Rollouts that are over soon.
+const FEW: &str = "rollouts = { iterations = 3, n-prompts = 6, max-tokens = 32 }
+optimiser = { batch-size = 4, micro-batch-size = 2, save-every-secs = 0 }";
+const FEW_GROUPS: &str =
+    "rollouts = { iterations = 2, n-prompts = 3, group-size = 2, max-tokens = 32 }
+optimiser = { save-every-secs = 0 }";
+
+fn every_algorithm() -> String {
+    let method = |name: &str, rest: &str| format!("\n[[method]]\nname = \"{name}\"\n{rest}\n");
+    let policy = |algorithm: &str, rest: &str| {
+        format!("[method.policy]\nalgorithm = \"{algorithm}\"\n{rest}")
+    };
+    let limits = "limits = { rules = [{ kind = \"critic\" }, { kind = \"most-words\", words = 30 }], tries = 3 }\n";
+    let lagrangian = "limits.rules = [{ kind = \"forbidden\", name = \"fools\", phrases = [\"fool\"] }]\nlimits.in-training = { kind = \"lagrangian\", share = 0.1, rate = 0.5, most = 5.0 }\n";
+    [
+        COMMON.to_owned(),
+        method("ppo", &policy("ppo", FEW)),
+        method("grpo", &(limits.to_owned() + &policy("grpo", FEW_GROUPS))),
+        method(
+            "rloo",
+            &(lagrangian.to_owned() + &policy("rloo", FEW_GROUPS)),
+        ),
+        method("reinforce", &policy("reinforce", FEW)),
+        method(
+            "dpo",
+            &policy("dpo", "optimiser = { batch-size = 8, save-every-secs = 0 }"),
+        ),
+        method(
+            "kto",
+            &policy(
+                "dpo",
+                "loss = { kind = \"kto\" }\noptimiser = { batch-size = 8 }",
+            ),
+        ),
+        method("best of 3", &policy("best-of-n", "n = 3")),
+        method("nothing", &policy("none", "")),
+    ]
+    .concat()
+}
+
+/// A workplace with the file, or none where the program has no networks.
+fn place(test: &str, file: &str) -> Option<Workplace> {
+    let place = Workplace::new();
+    place.write("r.toml", file);
+    let said = place.run(&["run", "r.toml", "--out", "try", "--set", "seeds=1"]);
+    if said.stderr.contains("built without them") {
+        assert_eq!(said.code, Some(1));
+        assert!(
+            said.stderr.contains("--features networks"),
+            "{}",
+            said.stderr
+        );
+        say(&format!("SKIPPED {test}: built without networks"));
+        return None;
+    }
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    Some(place)
+}
+
+/// Every file of rows, by its name: what a run made, without what a clock says.
+fn made(place: &Workplace, run: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut pending = vec![place.path(run).join("stages")];
+    while let Some(folder) = pending.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|e| e == "jsonl") {
+                let name = path.strip_prefix(place.path(run)).unwrap();
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((name.display().to_string(), text));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn every_algorithm_learns_and_is_reported() {
+    let Some(place) = place("every_algorithm_learns_and_is_reported", &every_algorithm()) else {
+        return;
+    };
+    let table = place.succeed(&["report", "try", "--format", "md"]).stdout;
+    for name in [
+        "ppo",
+        "grpo",
+        "rloo",
+        "reinforce",
+        "dpo",
+        "kto",
+        "best of 3",
+        "nothing",
+        "Gold",
+        "Reward",
+    ] {
+        assert!(table.contains(name), "{name}: {table}");
+    }
+    // What begins alike is done once: one set of pairs, of labels, one reward model.
+    let stages = std::fs::read_dir(place.path("try/stages")).unwrap();
+    let count = |kind: &str, names: &[String]| names.iter().filter(|n| n.starts_with(kind)).count();
+    let names: Vec<String> = stages
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(
+        ["pairs-", "labels-", "reward-", "policy-"].map(|kind| count(kind, &names)),
+        [1, 1, 1, 6],
+        "{names:?}"
+    );
+    // State of trainings that are over is gone; the policies are Hugging Face directories.
+    for name in names.iter().filter(|name| name.starts_with("policy-")) {
+        let folder = place.path("try/stages").join(name);
+        assert!(!folder.join("state").exists());
+        for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+            assert!(folder.join("model").join(file).exists(), "{name}: {file}");
+        }
+    }
+    // A finished run does nothing again.
+    let before = made(&place, "try");
+    place.succeed(&["run", "r.toml", "--out", "try"]);
+    assert_eq!(before, made(&place, "try"));
+}
+
+#[test]
+fn a_killed_training_ends_in_the_same_policy() {
+    let file = format!(
+        "{COMMON}\n[[method]]\nname = \"ppo\"\n[method.policy]\nalgorithm = \"ppo\"\n{FEW}\n\n[[method]]\nname = \"dpo\"\n[method.policy]\nalgorithm = \"dpo\"\noptimiser = {{ batch-size = 4, epochs = 2, save-every-secs = 0 }}\n"
+    );
+    let Some(place) = place("a_killed_training_ends_in_the_same_policy", &file) else {
+        return;
+    };
+    let began = Instant::now();
+    place.succeed(&["run", "r.toml", "--quiet", "--out", "whole"]);
+    let took = began.elapsed();
+    let whole = made(&place, "whole");
+    assert_eq!(whole, made(&place, "try"));
+    let command = ["run", "r.toml", "--quiet", "--out", "cut"];
+    let mut stream = Stream(3);
+    let mut n_hits = 0;
+    for _ in 0..12 {
+        let mut child = place.trimtab(&command).spawn().unwrap();
+        std::thread::sleep(took.mul_f64(0.5 * stream.uniform()));
+        child.kill().unwrap();
+        if child.wait().unwrap().signal() != Some(9) {
+            break;
+        }
+        n_hits += 1;
+    }
+    assert!(n_hits >= 2, "{n_hits} kills hit");
+    place.succeed(&command);
+    assert_eq!(whole, made(&place, "cut"));
+}
+
+#[test]
+fn a_policy_that_goes_too_far_is_stopped_where_it_was_good() {
+    let file = format!(
+        "{COMMON}\n[[method]]\nname = \"wild\"\n[method.policy]\nalgorithm = \"ppo\"\nkl = {{ kind = \"fixed\", coefficient = 0.0 }}\nrollouts = {{ iterations = 30, n-prompts = 6, max-tokens = 32, most-kl = 0.5 }}\noptimiser = {{ learning-rate = 0.01, warm-up = 0.0 }}\n"
+    );
+    let Some(place) = place("a_policy_that_goes_too_far", &file) else {
+        return;
+    };
+    let report = place.succeed(&["report", "try"]).stdout;
+    assert!(report.contains("stopped"), "{report}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_where_it_stands() {
+    let place = Workplace::new();
+    let refused = |change: &[&str], words: &[&str]| {
+        place.write("r.toml", every_algorithm());
+        let mut command = vec!["run", "r.toml", "--out", "no"];
+        for set in change {
+            command.extend(["--set", set]);
+        }
+        let said = place.refuse(&command);
+        for word in words {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+    };
+    refused(
+        &["method.0.labels.accuracy=0.3"],
+        &["labels.accuracy", "0.5 to 1"],
+    );
+    refused(&["method.0.policy.rollouts.iterations=0"], &["iterations"]);
+    refused(
+        &["method.1.policy.rollouts.group-size=1"],
+        &["group-size", "compared"],
+    );
+    refused(
+        &["method.0.policy.optimiser.learning-rate=0"],
+        &["learning-rate"],
+    );
+    refused(&["method.0.policy.clip.low=2"], &["clip.low"]);
+    refused(&["method.0.pairs.held-out=1"], &["held-out"]);
+    refused(&["method.0.polcy.algorithm=ppo"], &["polcy", "policy"]);
+    refused(&["method.0.policy.algorithm=trpo"], &["trpo", "ppo"]);
+    refused(
+        &["method.0.reward.heads.pessimism={kind=\"conformal\", alpha=0.1}"],
+        &["pessimism", "laplace"],
+    );
+}
+
+#[test]
+fn the_laboratory_of_over_optimisation_runs_without_networks() {
+    let place = Workplace::new();
+    place.write(
+        "o.toml",
+        r#"
+name = "o"
+seeds = 2
+
+[data]
+set = "builtin:hh-harmless"
+limit = 1200
+
+[roles]
+
+[every-method]
+kind = "overoptimisation"
+laboratory.pairs = 200
+laboratory.head = { kind = "random-features", n-features = 32 }
+laboratory.sizes = [1, 8, 64]
+laboratory.mitigations = [{ kind = "laplace", beta = 4.0 }, { kind = "hard-limit" }]
+
+[[method]]
+name = "drawn"
+
+[[method]]
+name = "real"
+world = { kind = "replies", bits = 5 }
+"#,
+    );
+    let command = ["run", "o.toml", "--out", "o"];
+    let said = place.succeed(&command).stdout;
+    for words in ["single", "Laplace", "hard limit", "oracle"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let curves = made(&place, "o");
+    assert_eq!(curves.len(), 4);
+    place.succeed(&command);
+    assert_eq!(curves, made(&place, "o"));
+    place.succeed(&["run", "o.toml", "--out", "again"]);
+    assert_eq!(curves, made(&place, "again"));
+    let said = place.refuse(&[
+        "run",
+        "o.toml",
+        "--out",
+        "p",
+        "--set",
+        "data.set=builtin:subjectivity",
+    ]);
+    assert!(said.contains("pairs of replies"), "{said}");
+}
