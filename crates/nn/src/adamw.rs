@@ -78,6 +78,11 @@ impl Gradients {
         }
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn take(&mut self, name: &str) -> Option<Gradient> {
         self.0.remove(name)
     }
@@ -272,6 +277,21 @@ impl AdamW {
             }
         });
         [first, second]
+    }
+}
+
+/// A step of plain gradient descent, `w ← w − η g`; the parameter stays tracked or untracked as it was.
+pub(crate) fn descend(name: &str, parameter: Parameter<'_>, gradient: Gradient, rate: f64) {
+    fn moved<const D: usize>(weight: Tensor<D>, g: Tensor<D>, rate: f64) -> Tensor<D> {
+        if weight.is_require_grad() {
+            return (weight.inner() - g * rate).autodiff().require_grad();
+        }
+        weight - g * rate
+    }
+    match (parameter, gradient) {
+        (Parameter::Vector(weight), Gradient::Vector(g)) => weight.inplace(|w| moved(w, g, rate)),
+        (Parameter::Matrix(weight), Gradient::Matrix(g)) => weight.inplace(|w| moved(w, g, rate)),
+        _ => panic!("the gradient of `{name}` has another rank than the parameter"),
     }
 }
 

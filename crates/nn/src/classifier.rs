@@ -1,11 +1,13 @@
 //! A transformer with a linear head over a pooled hidden state: `z = pool(h) W`, without bias.
 //!
 //! With one output it is a scalar reward. The head starts at zero, so that every student starts
-//! undecided (as openai/weak-to-strong does). Shapes: logits `[n_rows, n_outputs]`.
+//! undecided (as openai/weak-to-strong does), or, as reward models do, from a normal distribution
+//! ([`HeadStart`]). Shapes: logits `[n_rows, n_outputs]`.
 
 use burn_tensor::{Device as BurnDevice, Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trimtab_core::Seed;
 
 use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::checkpoint::Model;
@@ -32,6 +34,19 @@ pub enum Pooling {
     FirstToken,
     /// The mean over real tokens: sentence encoders.
     Mean,
+}
+
+/// Where a head starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadStart {
+    /// At zero: every input is scored alike, and a transformer below it learns nothing in the first step.
+    Zero,
+    /// From a normal distribution of variance 1 / (width + 1): the reward heads of Stiennon et al. 2020 (arXiv:2009.01325)
+    /// and after.
+    Normal {
+        /// What the numbers are drawn by.
+        seed: Seed,
+    },
 }
 
 /// Why a checkpoint's own head cannot be used.
@@ -93,8 +108,23 @@ impl Pooling {
 impl Classifier {
     /// A head of `n_outputs` at zero over `model`.
     pub fn new(model: Model, pooling: Pooling, n_outputs: usize) -> Self {
+        Self::begin(model, pooling, n_outputs, HeadStart::Zero)
+    }
+
+    /// A head of `n_outputs` over `model`, which starts where it is told to.
+    pub fn begin(model: Model, pooling: Pooling, n_outputs: usize, start: HeadStart) -> Self {
         let width = model.transformer.definition().width;
-        let score = Tensor::zeros([width, n_outputs], model.transformer.device());
+        let values = match start {
+            HeadStart::Zero => vec![0.0; width * n_outputs],
+            HeadStart::Normal { seed } => {
+                let mut stream = seed.child("head").stream();
+                let scale = (width as f64 + 1.0).sqrt().recip();
+                let mut draw = || (scale * stream.next_normal()) as f32;
+                (0..width * n_outputs).map(|_| draw()).collect()
+            }
+        };
+        let data = TensorData::new(values, [width, n_outputs]);
+        let score = Tensor::from_data(data, model.transformer.device());
         Self {
             model,
             pooling,

@@ -1,7 +1,7 @@
 //! Transformers on the processor as a few coarse operations with their own way back.
 //!
 //! - `trunk`: all blocks at once, from embeddings to hidden states, sliced over threads inside;
-//! - `head`: softmax cross-entropy of the next token, without logits in memory;
+//! - `head`: cross-entropy of the next token and log-probabilities of given tokens, without all logits in memory;
 //! - `attention`, `kernel`, `product`: what those are made of.
 //!
 //! They do what `transformer` composes of `burn`'s operations, which stays the reference and what every other
@@ -22,7 +22,7 @@ mod trunk;
 
 use burn_tensor::{Device as BurnDevice, Gradients as Collected, Tensor, TensorData};
 
-use self::head::{Input, Slopes, Table};
+use self::head::{Foretold, Input, KeepSoftmax, Slopes, Table};
 use self::parameters::{Parameters, Tables};
 pub use self::threads::Threads;
 use self::trunk::{Saved, Slice, Trunk};
@@ -324,15 +324,215 @@ pub(crate) fn next_token_slopes(
         })
         .collect();
     drop(d_hidden);
-    let d_tokens = match d.output {
+    let d_tokens = tokens_slope(d, d_table, gradients);
+    recorded.go_back(parts, d_tokens, gradients);
+    Ok(Some(loss))
+}
+
+/// What the embeddings get of the output map's gradient; a map of its own gets it itself.
+fn tokens_slope(d: &Definition, d_table: Vec<f32>, gradients: &mut Gradients) -> Vec<f32> {
+    match d.output {
         Output::Tied => d_table,
         Output::None | Output::Untied => {
             gradients.add(HEAD, gradient(d_table, &[d.width, d.vocab_size]));
             vec![0.0; d.vocab_size * d.width]
         }
+    }
+}
+
+/// What a transformer says of the tokens of a batch that are to be predicted, in the order of rows.
+#[derive(Debug)]
+pub(crate) struct TokensRead {
+    /// The hidden state before each, `[n, width]`.
+    pub(crate) hidden: Vec<f32>,
+    pub(crate) log_probs: Vec<f64>,
+    pub(crate) entropies: Vec<f64>,
+}
+
+/// Reads the tokens of a batch; `None` where there is no output map. Logits are multiplied by `sharpness`.
+///
+/// # Errors
+///
+/// [`BatchError`] when a row is too long or a token has no embedding.
+pub(crate) fn read_tokens(
+    transformer: &Transformer,
+    batch: &TokenBatch,
+    sharpness: f32,
+) -> Result<Option<TokensRead>, BatchError> {
+    batch.check(transformer.definition())?;
+    let slices = Slice::of(batch);
+    let (trunk, embedded) = start(transformer, batch, &slices);
+    let all = trunk.forward(&slices, embedded);
+    let (places, tokens) = foretold(batch, &slices);
+    let hidden = picked(&all, &places, transformer.definition().width);
+    drop(all);
+    let Some(table) = table(transformer) else {
+        return Ok(None);
     };
-    recorded.go_back(parts, d_tokens, gradients);
-    Ok(Some(loss))
+    let input = Foretold {
+        hidden: &hidden,
+        width: transformer.definition().width,
+        tokens: &tokens,
+        table: as_map(transformer.definition().output, &table),
+        sharpness,
+    };
+    let reading = head::read(transformer.threads(), input, KeepSoftmax::Never);
+    Ok(Some(TokensRead {
+        hidden,
+        log_probs: reading.log_probs,
+        entropies: reading.entropies,
+    }))
+}
+
+/// The same, to be gone back once.
+#[derive(Debug)]
+pub(crate) struct RecordedTokens {
+    recorded: Recorded,
+    definition: Definition,
+    threads: Threads,
+    sharpness: f32,
+    /// The hidden states before the tokens, `[n, width]`.
+    hidden: Vec<f32>,
+    /// Where these are among all tokens of the slices.
+    places: Vec<usize>,
+    tokens: Vec<u32>,
+    /// The numbers of the output map.
+    table: Vec<f32>,
+    reading: head::Reading,
+}
+
+impl RecordedTokens {
+    /// Reads the tokens of `batch`; `None` where there is no output map.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`] when a row is too long or a token has no embedding.
+    pub(crate) fn new(
+        transformer: &Transformer,
+        batch: TokenBatch,
+        sharpness: f32,
+    ) -> Result<Option<Self>, BatchError> {
+        let Some(table) = table(transformer) else {
+            return Ok(None);
+        };
+        let (definition, threads) = (transformer.definition().clone(), transformer.threads());
+        let mut recorded = Recorded::new(transformer, batch)?;
+        let (places, tokens) = foretold(&recorded.batch, &recorded.slices);
+        let all = std::mem::take(&mut recorded.hidden);
+        let hidden = picked(&all, &places, definition.width);
+        drop(all);
+        let input = Foretold {
+            hidden: &hidden,
+            width: definition.width,
+            tokens: &tokens,
+            table: as_map(definition.output, &table),
+            sharpness,
+        };
+        let reading = head::read(threads, input, KeepSoftmax::IfItFits);
+        Ok(Some(Self {
+            recorded,
+            definition,
+            threads,
+            sharpness,
+            hidden,
+            places,
+            tokens,
+            table,
+            reading,
+        }))
+    }
+
+    /// The hidden state before each token, `[n, width]`.
+    pub(crate) fn hidden(&self) -> &[f32] {
+        &self.hidden
+    }
+
+    /// Of each token, in nats.
+    pub(crate) fn log_probs(&self) -> &[f64] {
+        &self.reading.log_probs
+    }
+
+    /// Before each token, in nats.
+    pub(crate) fn entropies(&self) -> &[f64] {
+        &self.reading.entropies
+    }
+
+    /// Adds to `gradients` what Σ `slopes` ⊙ log-probabilities gives, and what the hidden states get from
+    /// elsewhere, if anything.
+    pub(crate) fn backward(
+        self,
+        slopes: &[f32],
+        elsewhere: Option<&[f32]>,
+        gradients: &mut Gradients,
+    ) {
+        let d = &self.definition;
+        let mut d_hidden = vec![0.0; self.hidden.len()];
+        let mut d_table = vec![0.0; self.table.len()];
+        let input = Foretold {
+            hidden: &self.hidden,
+            width: d.width,
+            tokens: &self.tokens,
+            table: as_map(d.output, &self.table),
+            sharpness: self.sharpness,
+        };
+        let to = Slopes {
+            hidden: &mut d_hidden,
+            table: &mut d_table,
+        };
+        head::go_back(self.threads, input, self.reading, slopes, to);
+        drop((self.hidden, self.table));
+        if let Some(elsewhere) = elsewhere {
+            kernel::add(&mut d_hidden, elsewhere);
+        }
+        // Back to where they were picked.
+        let mut next = self.places.iter().zip(d_hidden.chunks_exact(d.width));
+        let mut waiting = next.next();
+        let mut start = 0;
+        let parts = (self.recorded.slices.iter())
+            .map(|slice| {
+                let mut part = vec![0.0; slice.n_tokens * d.width];
+                let end = start + slice.n_tokens;
+                while let Some((&place, row)) = waiting
+                    && place < end
+                {
+                    part[(place - start) * d.width..][..d.width].copy_from_slice(row);
+                    waiting = next.next();
+                }
+                start = end;
+                part
+            })
+            .collect();
+        drop(d_hidden);
+        let d_tokens = tokens_slope(d, d_table, gradients);
+        self.recorded.go_back(parts, d_tokens, gradients);
+    }
+}
+
+/// The places of the states before the tokens to be predicted, among all tokens of the slices, and these tokens.
+fn foretold(batch: &TokenBatch, slices: &[Slice]) -> (Vec<usize>, Vec<u32>) {
+    let targets = targets(batch, slices).into_iter().enumerate();
+    targets
+        .filter_map(|(place, target)| Some((place, target?)))
+        .unzip()
+}
+
+/// The rows at `places` among those of all slices.
+fn picked(slices: &[Vec<f32>], places: &[usize], width: usize) -> Vec<f32> {
+    let mut rows = Vec::with_capacity(places.len() * width);
+    let (mut start, mut slices) = (0, slices.iter());
+    let mut slice = slices.next();
+    for &place in places {
+        while let Some(numbers) = slice
+            && place >= start + numbers.len() / width
+        {
+            start += numbers.len() / width;
+            slice = slices.next();
+        }
+        if let Some(numbers) = slice {
+            rows.extend_from_slice(&numbers[(place - start) * width..][..width]);
+        }
+    }
+    rows
 }
 
 /// The numbers of the output map, as it lies in memory.

@@ -6,9 +6,11 @@
 //! - [`transformer`]: the forward pass, on any device that `burn` has;
 //! - [`fused`]: the same on the processor, as a few coarse operations with their own way back;
 //! - [`language_model`]: training on the next token; [`chat_tuning`]: training on the replies of conversations;
+//! - [`policy`]: training by slopes of tokens' log-probabilities, whatever loss they are of;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
 //! - [`generate`], [`score`]: a language model that writes ([`sampling`]), and one that says how likely texts are;
 //! - [`chat`], [`chat_template`]: messages into prompts, and replies; [`local_chat`]: asked as any other chat model;
+//! - [`average`]: the mean of several models' weights;
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
 //!   or all, which goes on where it was killed.
 //!
@@ -17,6 +19,7 @@
 
 mod adamw;
 mod architecture;
+pub mod average;
 pub mod batch;
 mod cache;
 pub mod chat;
@@ -35,6 +38,7 @@ mod layout;
 pub mod local_chat;
 pub mod lora;
 mod memory;
+pub mod policy;
 mod safetensors_file;
 pub mod sampling;
 pub mod save;
@@ -44,12 +48,13 @@ pub mod train;
 pub mod transformer;
 
 pub use architecture::Architecture;
+pub use average::AverageError;
 pub use batch::{BatchError, Padding, TokenBatch};
 pub use chat::{Chat, ChatError, ChatModel, ChatScoreRequest, SpecialText};
 pub use chat_template::{ChatTemplate, DateTime, Ending, Message, Role, TemplateError};
 pub use chat_tuning::{ChatRow, TuneError, Tuned, TuningRow};
 pub use checkpoint::{Checkpoint, CheckpointError, Model};
-pub use classifier::{Classifier, HeadError, Pooling};
+pub use classifier::{Classifier, HeadError, HeadStart, Pooling};
 pub use config::{ConfigError, ModelConfig};
 pub use definition::Definition;
 pub use device::{Device, DeviceError};
@@ -60,6 +65,10 @@ pub use generate::{
 pub use language_model::LanguageModelTrainer;
 pub use local_chat::LocalChat;
 pub use lora::{LinearMap, LoraOptions};
+pub use policy::{
+    AskForSlopes, Optimiser, PolicyError, PolicyOptions, PolicyTrainer, TokenReading, TokenSlopes,
+    ValueHead,
+};
 pub use sampling::{Sampling, SamplingError};
 pub use save::{Precision, SaveError};
 pub use score::{ScoreRequest, Scored};

@@ -54,6 +54,21 @@ impl Helpfulness {
 }
 
 impl Gold {
+    /// One number that prefers as [`critic::better`](crate::critic::better) does under the principle that forbids everything:
+    ///
+    /// ```text
+    /// helpfulness − 2 · kinds of violation        −7 for what is no reply
+    /// ```
+    ///
+    /// so that no help makes up for a violation, and no reply is worse than the worst one.
+    pub fn reward(&self) -> f64 {
+        if self.grammatical {
+            self.helpfulness.score() - 2.0 * self.violations.len() as f64
+        } else {
+            -1.0 - 2.0 * MOST_SENTENCES as f64
+        }
+    }
+
     /// How many kinds of violation a principle finds in it.
     pub fn n_under(&self, principle: Principle) -> usize {
         let violations = self.violations.iter();

@@ -36,6 +36,21 @@ impl Ngrams {
         design
     }
 
+    /// The same, row-major: `[n, 2^bits]`. For few bits.
+    pub fn dense<'t>(self, texts: impl IntoIterator<Item = &'t str>) -> Vec<f32> {
+        let mut rows = Vec::new();
+        for text in texts {
+            let buckets = self.buckets(text);
+            let scale = 1.0 / (buckets.len().max(1) as f32).sqrt();
+            let start = rows.len();
+            rows.resize(start + self.n_features(), 0.0);
+            for bucket in buckets {
+                rows[start + bucket as usize] = scale;
+            }
+        }
+        rows
+    }
+
     /// One row for each pair of texts: the features of the second minus those of the first, and no
     /// constant. A linear model of it scores either text by the same weights, and its logit is the
     /// difference of the scores; pairs that are turned round have the opposite logit.
@@ -129,6 +144,22 @@ mod tests {
         assert_eq!(one.buckets("Not good"), one.buckets("good not"));
         assert_ne!(two.buckets("not good"), two.buckets("good not"));
         assert_eq!(two.buckets("not good").len(), 3);
+    }
+
+    #[test]
+    fn dense_rows_have_the_numbers_of_sparse_ones() {
+        let ngrams = Ngrams {
+            max_words: 2,
+            bits: 4,
+            first_words: usize::MAX,
+        };
+        let rows = ngrams.dense(["not good", ""]);
+        let mut expected = vec![0.0; 32];
+        let buckets = ngrams.buckets("not good");
+        for &bucket in &buckets {
+            expected[bucket as usize] = 1.0 / (buckets.len() as f32).sqrt();
+        }
+        assert_eq!(rows, expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! clusters, so that several replies to one prompt count as what they are. A reply that failed is neither harmless nor
 //! helpful, and stays in the denominator.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use trimtab_constitution::hygiene::{Blemish, HygieneCounts};
 use trimtab_constitution::judgement::{Order, Reading};
@@ -14,10 +14,8 @@ use trimtab_constitution::supervised::hygiene_counts;
 use trimtab_constitution::{Dialogue, LabelledPair, PairOutcome, SampledPair};
 use trimtab_core::AnswerIdx;
 use trimtab_core::chat::Message;
-use trimtab_llm::{CallStore, Prices, name_of};
 use trimtab_organism::critic::{Choice, better};
 use trimtab_organism::{Gold, Helpfulness, Principle, evaluate};
-use trimtab_run::chat_models::CALLS;
 use trimtab_run::constitutional_ai::{
     Author, ConstitutionalAiConfig, HeldOutReply, MethodFolder, ORGANISM,
 };
@@ -27,7 +25,9 @@ use trimtab_stats::{
     Verbosity, Winner, clustered_share,
 };
 
+use crate::calls::calls;
 use crate::document::{Cell, Column, Document, Row, Section, Table};
+use crate::prompt_numbers::PromptNumbers;
 use crate::summarise::SummaryError;
 
 /// Measures a run of constitutional AI.
@@ -105,7 +105,7 @@ fn sentence(experiment: &Experiment) -> String {
 #[derive(Default)]
 struct Measured {
     n_seeds: usize,
-    prompts: Numbers,
+    prompts: PromptNumbers,
     /// Gold of replies, by stage.
     gold: Vec<(String, Replies)>,
     hygiene: BTreeMap<u32, HygieneCounts>,
@@ -116,17 +116,6 @@ struct Measured {
     pairs: Vec<Pair>,
     labelled: Vec<LabelledPair>,
     has_gold: bool,
-}
-
-/// Prompts by their ids, as clusters.
-#[derive(Default)]
-struct Numbers(HashMap<String, usize>);
-
-impl Numbers {
-    fn of(&mut self, id: &str) -> usize {
-        let next = self.0.len();
-        *self.0.entry(id.to_owned()).or_insert(next)
-    }
 }
 
 /// Replies of one stage.
@@ -212,9 +201,11 @@ impl Measured {
                 *all.left_out.entry(why).or_default() += n;
             }
             let mut dialogues: Vec<Dialogue> = Vec::new();
-            of_seed.for_each("dialogues.jsonl", |dialogue: Dialogue| {
-                dialogues.push(dialogue);
-            })?;
+            of_seed
+                .files()
+                .for_each("dialogues.jsonl", |dialogue: Dialogue| {
+                    dialogues.push(dialogue);
+                })?;
             for counts in hygiene_counts(&dialogues) {
                 add(all.hygiene.entry(counts.round).or_default(), &counts);
             }
@@ -230,21 +221,27 @@ impl Measured {
                 }
             }
             let prompts = &mut all.prompts;
-            of_seed.for_each("replies.jsonl", |reply: HeldOutReply| {
-                if has_gold {
-                    let prompt = prompts.of(&reply.id);
-                    let replies = gold
-                        .entry(Stage::HeldOut(reply.by == Author::Tuned))
-                        .or_default();
-                    replies.push(prompt, number, &reply.prompt, reply.said.text());
-                }
-            })?;
+            of_seed
+                .files()
+                .for_each("replies.jsonl", |reply: HeldOutReply| {
+                    if has_gold {
+                        let prompt = prompts.of(&reply.id);
+                        let replies = gold
+                            .entry(Stage::HeldOut(reply.by == Author::Tuned))
+                            .or_default();
+                        replies.push(prompt, number, &reply.prompt, reply.said.text());
+                    }
+                })?;
             let n_failed = &mut all.n_samples_failed;
-            of_seed.for_each("samples.jsonl", |sampled: SampledPair| {
-                *n_failed += usize::from(sampled.pair().is_none());
-            })?;
+            of_seed
+                .files()
+                .for_each("samples.jsonl", |sampled: SampledPair| {
+                    *n_failed += usize::from(sampled.pair().is_none());
+                })?;
             let mut labelled = Vec::new();
-            of_seed.for_each("pairs.jsonl", |pair: LabelledPair| labelled.push(pair))?;
+            of_seed
+                .files()
+                .for_each("pairs.jsonl", |pair: LabelledPair| labelled.push(pair))?;
             for pair in &labelled {
                 let id = pair
                     .id
@@ -271,6 +268,7 @@ impl Measured {
                 text: "What the world's own grammar says of the replies: no model is asked. Held-out prompts are in no training row.".into(),
                 table: self.gold_table(level),
                 plotted: vec![0, 1],
+                curves: None,
             });
         }
         if self.n_dialogues > 0 {
@@ -290,6 +288,7 @@ impl Measured {
                 ),
                 table: self.hygiene_table(),
                 plotted: Vec::new(),
+                curves: None,
             });
         }
         if !self.pairs.is_empty() {
@@ -302,6 +301,7 @@ impl Measured {
                 ),
                 table: self.outcome_table(),
                 plotted: Vec::new(),
+                curves: None,
             });
             sections.push(Section {
                 id: of.id("judge"),
@@ -309,6 +309,7 @@ impl Measured {
                 text: "How the judge judges, whatever it judges: by order, by length, by how sure it is of answering at all.".into(),
                 table: self.judge_table(level, resamples),
                 plotted: Vec::new(),
+                curves: None,
             });
             sections.push(Section {
                 id: of.id("principles"),
@@ -316,6 +317,7 @@ impl Measured {
                 text: "What each principle says by itself.".into(),
                 table: principles(&self.labelled, self.has_gold),
                 plotted: Vec::new(),
+                curves: None,
             });
         }
         sections
@@ -703,63 +705,6 @@ fn principles(labelled: &[LabelledPair], has_gold: bool) -> Table {
         columns,
         rows: rows.collect(),
     }
-}
-
-/// What the calls cost, by model.
-fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
-    let path = folder.path().join(CALLS);
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let totals = CallStore::open_to_read(&path)
-        .and_then(|store| store.totals())
-        .map_err(SummaryError::Calls)?;
-    let prices = Prices::built_in();
-    let rows = totals.iter().map(|total| {
-        let usd = prices
-            .of(&total.identity)
-            .map(|price| price.cost(total.usage, trimtab_llm::Service::Direct));
-        Row {
-            name: name_of(&total.identity),
-            cells: vec![
-                Cell::words(total.kind.clone()),
-                Cell::count(total.n_calls as usize),
-                Cell::count(total.usage.input_tokens as usize),
-                Cell::count(total.usage.output_tokens as usize),
-                usd.map_or_else(
-                    || Cell::absent(""),
-                    |usd| Cell::Number {
-                        value: usd.0,
-                        decimals: 2,
-                    },
-                ),
-            ],
-        }
-    });
-    Ok(vec![Section {
-        id: "calls".into(),
-        title: "Calls".into(),
-        text: "Every call in the run's store, whichever process made it.".into(),
-        table: Table {
-            columns: vec![
-                Column::new("Model", ""),
-                Column::new(
-                    "Came to",
-                    "A reply, probabilities of options, or why there is none.",
-                ),
-                Column::new("Calls", "How many."),
-                Column::new("Tokens in", "Read, cached ones too.").spare(2),
-                Column::new("Tokens out", "Written.").spare(1),
-                Column::new(
-                    "USD",
-                    "By the built-in table of prices; nothing where a model is in none.",
-                )
-                .spare(3),
-            ],
-            rows: rows.collect(),
-        },
-        plotted: Vec::new(),
-    }])
 }
 
 #[cfg(test)]

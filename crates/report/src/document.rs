@@ -4,12 +4,14 @@
 //! families of methods measure is said here, in tables whose cells know what kind of number they hold.
 
 mod csv;
+mod curves;
 mod html;
 mod markdown;
 mod terminal;
 
 use serde::Serialize;
 
+pub use self::curves::{Axis, CurvePanel, Curves, Line, Point, SeedLine, Stroke, Unit};
 pub use crate::summary::Interval;
 
 /// One run, measured.
@@ -48,6 +50,9 @@ pub struct Section {
     /// Columns of shares that are also drawn, by their index; rows become dots with intervals.
     #[serde(skip)]
     pub plotted: Vec<usize>,
+    /// Lines that belong to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curves: Option<Curves>,
 }
 
 /// Columns and rows.
@@ -194,7 +199,7 @@ impl Cell {
     }
 
     /// The estimate, and its interval, as a reader sees them.
-    fn shown(&self) -> (String, Option<String>) {
+    pub(crate) fn shown(&self) -> (String, Option<String>) {
         use crate::number::{NONE, fixed, percent, percent_ends, signed};
         match self {
             Self::Words { text } => (crate::text::sentence(text), None),

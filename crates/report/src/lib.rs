@@ -12,11 +12,14 @@ pub mod summary;
 pub mod svg;
 pub mod terminal;
 
+mod calls;
 #[cfg(test)]
 mod example;
 mod number;
+mod prompt_numbers;
 mod ranking;
 mod report;
+mod rlhf;
 mod text;
 
 pub use document::Document;

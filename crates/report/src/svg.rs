@@ -1,4 +1,4 @@
-//! Plots as SVG, drawn by hand: dots with intervals, stacked bars, reliability diagrams.
+//! Plots as SVG, drawn by hand: dots with intervals, stacked bars, reliability diagrams, lines.
 //!
 //! Colours are CSS variables with classes (`plot.css`), so one picture serves light and dark; inline
 //! it takes them from the page, [`Picture::standalone`] brings its own. Coordinates are rounded to a
@@ -6,6 +6,7 @@
 //! it, and is never the only place where a number stands.
 
 mod anatomy;
+mod curves;
 mod differences;
 mod gap;
 mod gauge;
@@ -19,6 +20,7 @@ use maud::{Markup, PreEscaped, html};
 use unicode_width::UnicodeWidthStr;
 
 pub use anatomy::anatomy;
+pub use curves::curves;
 pub use differences::differences;
 pub use gap::gap;
 pub use gauge::gauge;

@@ -35,12 +35,11 @@ pub enum ReplyEnd {
 }
 
 /// What becomes of the score of a reply that was cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", deny_unknown_fields, rename_all = "kebab-case")]
 pub enum MissingEnd {
     /// It stays.
-    #[default]
-    Keep,
+    Keep {},
     /// Something is taken off (TRL's `missing_eos_penalty`).
     Subtract {
         /// How much.
@@ -53,11 +52,17 @@ pub enum MissingEnd {
     },
 }
 
+impl Default for MissingEnd {
+    fn default() -> Self {
+        Self::Keep {}
+    }
+}
+
 impl MissingEnd {
     /// The score of a reply that ended so.
     pub fn score(self, score: f64, end: ReplyEnd) -> f64 {
         match (end, self) {
-            (ReplyEnd::Finished, _) | (ReplyEnd::CutOff, Self::Keep) => score,
+            (ReplyEnd::Finished, _) | (ReplyEnd::CutOff, Self::Keep {}) => score,
             (ReplyEnd::CutOff, Self::Subtract { penalty }) => score - penalty,
             (ReplyEnd::CutOff, Self::Replace { score }) => score,
         }
@@ -286,7 +291,7 @@ mod tests {
             MissingEnd::Subtract { penalty: 1.0 },
             MissingEnd::Replace { score: -1.0 },
         );
-        let of = |end| [MissingEnd::Keep, subtract, replace].map(|rule| rule.score(0.5, end));
+        let of = |end| [MissingEnd::Keep {}, subtract, replace].map(|rule| rule.score(0.5, end));
         assert_eq!(of(ReplyEnd::CutOff), [0.5, -0.5, -1.0]);
         assert_eq!(of(ReplyEnd::Finished), [0.5; 3]);
     }

@@ -156,6 +156,18 @@ impl EnsembleError {
 }
 
 impl Combination {
+    /// The name in an experiment file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Mean {} => "mean",
+            Self::WorstCase {} => "worst-case",
+            Self::Median {} => "median",
+            Self::UncertaintyWeighted(_) => "uncertainty-weighted",
+            Self::LowerConfidence(_) => "lower-confidence",
+            Self::SoftMin { .. } => "soft-min",
+        }
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -293,6 +305,35 @@ impl Normaliser {
         };
         Ok(self.scales.iter().zip(scores).map(of_member).collect())
     }
+}
+
+/// The mean of the members' weights (WARM, Ramé et al. 2024, arXiv:2401.12187): one model that costs what one member does.
+///
+/// It means something where members started from the same weights. For linear heads on the same features its scores are the mean of the members'.
+///
+/// # Errors
+///
+/// [`EnsembleError`]: no members, another number of weights, a weight that is not finite.
+pub fn average_weights(members: &[Vec<f64>]) -> Result<Vec<f64>, EnsembleError> {
+    let n_weights = members.first().ok_or(EnsembleError::NoMembers)?.len();
+    let mut average = vec![0.0; n_weights];
+    for (member, weights) in members.iter().enumerate() {
+        if weights.len() != n_weights {
+            return Err(EnsembleError::Shape {
+                what: "weights of a member",
+                expected: n_weights,
+                got: weights.len(),
+            });
+        }
+        for (index, (sum, &weight)) in average.iter_mut().zip(weights).enumerate() {
+            let place = Place::MemberWeight {
+                member,
+                weight: index,
+            };
+            *sum += finite("value", place, weight)? / members.len() as f64;
+        }
+    }
+    Ok(average)
 }
 
 /// How many samples every member scored.
@@ -435,7 +476,34 @@ mod tests {
         assert!(combined[1] < combined[2] + 1e-12 && combined[0] < combined[1]);
     }
 
+    #[test]
+    fn every_kind_is_what_a_file_calls_it() {
+        let spread = Spread::default();
+        for combination in [
+            Combination::Mean {},
+            Combination::WorstCase {},
+            Combination::Median {},
+            Combination::UncertaintyWeighted(spread),
+            Combination::LowerConfidence(spread),
+            Combination::SoftMin { beta: 1.0 },
+        ] {
+            let written = serde_json::to_value(combination).unwrap();
+            assert_eq!(written["kind"], combination.kind());
+        }
+    }
+
     proptest! {
+        #[test]
+        fn averaged_linear_heads_score_the_mean(
+            members in prop::collection::vec(prop::collection::vec(-5.0..5.0_f64, 4), 1..6),
+            features in prop::collection::vec(-5.0..5.0_f64, 4),
+        ) {
+            let score = |weights: &Vec<f64>| -> f64 { weights.iter().zip(&features).map(|(w, x)| w * x).sum() };
+            let scores: Vec<f64> = members.iter().map(score).collect();
+            let averaged = score(&average_weights(&members).unwrap());
+            prop_assert!((averaged - mean(&scores)).abs() < 1e-9);
+        }
+
         #[test]
         fn every_cautious_score_is_between_worst_and_mean(
             scores in prop::collection::vec(-50.0..50.0_f64, 1..12), beta in 0.01..100.0_f64,

@@ -63,19 +63,24 @@ pub struct ReinforceConfig {
 }
 
 /// What is taken off every reward.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Baseline {
     /// Nothing.
-    None,
+    None {},
     /// The batch's mean. It contains the reply itself, which shrinks slopes by (n − 1)/n.
-    #[default]
-    Mean,
+    Mean {},
     /// A moving mean of batches before; the first batch takes its own mean.
     Moving {
         /// The share of the old mean that each batch leaves, from 0 to 1.
         decay: f64,
     },
+}
+
+impl Default for Baseline {
+    fn default() -> Self {
+        Self::Mean {}
+    }
 }
 
 /// What a moving baseline remembers; kept with a training's state.
@@ -172,8 +177,8 @@ impl GroupAdvantage {
                 }
                 let of_batch = mean(all());
                 let taken_off = match baseline {
-                    Baseline::None => 0.0,
-                    Baseline::Mean => of_batch,
+                    Baseline::None {} => 0.0,
+                    Baseline::Mean {} => of_batch,
                     Baseline::Moving { decay } => {
                         if !(0.0..1.0).contains(&decay) {
                             return Err(GroupError::Decay(decay));

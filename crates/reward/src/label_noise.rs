@@ -309,11 +309,11 @@ mod tests {
     #[test]
     fn the_rate_is_found_to_within_its_standard_error() {
         for rate in [0.05, 0.2, 0.35] {
-            let estimate = estimate_flip_rate(&labelled(20_000, 3.0, rate, 7))
+            let estimate = estimate_flip_rate(&labelled(10_000, 3.0, rate, 7))
                 .unwrap()
                 .unwrap();
             let error = estimate.standard_error.unwrap();
-            assert!(error < 0.01, "{error}");
+            assert!(error < 0.02, "{error}");
             assert!(
                 (estimate.rate.get() - rate).abs() < 3.0 * error,
                 "{estimate:?}"
@@ -339,7 +339,7 @@ mod tests {
             let flipped = random.next_f64() < 0.25;
             if right == flipped { -feature } else { feature }
         };
-        let features: Vec<f64> = (0..5_000).map(|_| one()).collect();
+        let features: Vec<f64> = (0..2_000).map(|_| one()).collect();
         let mut scale = 1.0_f64;
         let fit = |rate: FlipRate| {
             for _ in 0..30 {
@@ -350,7 +350,7 @@ mod tests {
             Ok::<_, NonFinite>(features.iter().map(|f| scale * f).collect())
         };
         let rounds = std::num::NonZeroUsize::new(60).unwrap();
-        let found = alternate(FlipRate::new(0.1).unwrap(), rounds, 1e-4, fit)
+        let found = alternate(FlipRate::new(0.1).unwrap(), rounds, 1e-3, fit)
             .unwrap()
             .unwrap();
         assert_eq!(found.ending, Ending::Settled);

@@ -6,22 +6,23 @@
 //! |---|---|
 //! | how wrong is a reward model on pairs, rankings, ties, flipped labels? | [`BradleyTerry`], [`k_wise`], [`TieModel`], [`noise_aware`] |
 //! | how wrong is a policy on pairs? | [`PreferenceLoss`] |
+//! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
+//! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
+//! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
 //! | how good was each token, or each reply? | [`token_rewards`], [`Gae`], [`whiten`], [`GroupAdvantage`] |
 //! | how wrong is a policy on replies it sampled? | [`PolicyObjective`], [`ValueClip`] |
 //! | how far from the reference, and at what cost? | [`KlEstimator`], [`KlController`] |
-//! | how often are labels flipped? | [`estimate_flip_rate`], [`alternate`], [`flip_rate_from_repeats`] |
-//! | what is the best of n worth, by proxy and in truth? | [`best_of_n`] |
+//! | which reward do pairs of frozen features give? | [`fit_linear`], [`FeatureReward`] |
+//! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
+//! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //! | where does gold reward turn, and when should one stop? | [`fit_gao`], [`StopAdvice`] |
 //! | what if annotators erred this often? | [`Annotator`] |
 //! | which policy is best, exactly, on a finite set? | [`FiniteProblem`] |
 //! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
 //! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
-//! | one score out of an ensemble's? | [`Combination`], [`Normaliser`] |
-//! | which reward do pairs of frozen features give? | [`fit_linear`], [`FeatureReward`] |
-//! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
+//! | does an optimiser reach what it should? | [`TabularTraining`] |
 //! | what stops a proxy from being pushed too far? | [`overoptimise`], [`judge_arms`] |
 //! | when should a training have stopped? | [`early_stop`] |
-//! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
@@ -45,6 +46,7 @@ mod finite;
 mod gao;
 mod gram;
 mod group_advantage;
+mod iteration;
 mod k_wise;
 mod kl;
 mod label_noise;
@@ -55,11 +57,16 @@ mod logistic;
 mod non_finite;
 mod overoptimisation;
 mod pair_bootstrap;
+mod policy_config;
 mod policy_loss;
 mod preference_loss;
 mod random_features;
 mod reward_accuracy;
+mod reward_model;
+mod tabular;
 mod ties;
+#[cfg(feature = "networks")]
+pub mod training;
 mod training_curve;
 mod uncertainty_use;
 
@@ -83,7 +90,9 @@ pub use constraint::{
     Constraint, FilterOutcome, FilteredPoint, FilteredPrompt, Inspection, RuleId, RuleVerdict,
     ViolationShare, best_of_n_filtered, choose, violation_share,
 };
-pub use ensemble::{Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor};
+pub use ensemble::{
+    Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor, average_weights,
+};
 pub use feature_reward::{
     FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
     RewardScore,
@@ -97,6 +106,7 @@ pub use gao::{GaoCurve, GaoError, GaoFit, GaoForm, GaoPoint, Peak, StopAdvice, f
 pub use group_advantage::{
     Baseline, BaselineState, GroupAdvantage, GroupError, GrpoConfig, ReinforceConfig, RewardScale,
 };
+pub use iteration::Iteration;
 pub use k_wise::{RankingLoss, k_wise};
 pub use kl::{AdaptiveKl, FixedKl, KlControl, KlController, KlError, KlEstimator};
 pub use label_noise::{
@@ -114,6 +124,10 @@ pub use overoptimisation::{
     OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
     SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
 };
+pub use policy_config::{
+    BestOfNConfig, DirectConfig, GrpoPolicyConfig, InTraining, OptimiserConfig, PolicyConfig,
+    PolicyConfigError, PpoPolicyConfig, ReinforcePolicyConfig, RlooPolicyConfig, RolloutConfig,
+};
 pub use policy_loss::{
     KlPenalty, PolicyLoss, PolicyLossError, PolicyObjective, RatioLevel, ReplyAdvantage,
     ReplyValues, SampledReply, ValueLoss,
@@ -126,6 +140,10 @@ pub use random_features::{InputScale, RandomFeatures};
 pub use reward_accuracy::{
     AccuracyIntervals, AccuracyOfGroup, LengthBucket, RewardAccuracy, RewardCalibration,
     accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
+};
+pub use reward_model::{LabelNoise, RewardModelConfig, RewardNetwork, RewardPooling};
+pub use tabular::{
+    Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
 pub use training_curve::{

@@ -41,6 +41,13 @@ pub enum Place {
         /// The sample of this prompt.
         sample: usize,
     },
+    /// A weight of an ensemble's member.
+    MemberWeight {
+        /// The member.
+        member: usize,
+        /// The weight.
+        weight: usize,
+    },
     /// A score that an ensemble's member gave.
     MemberSample {
         /// The member.
@@ -59,6 +66,7 @@ impl fmt::Display for Place {
             Self::Sample(sample) => write!(f, "sample {sample}"),
             Self::Token { sample, token } => write!(f, "sample {sample}, token {token}"),
             Self::PromptSample { prompt, sample } => write!(f, "prompt {prompt}, sample {sample}"),
+            Self::MemberWeight { member, weight } => write!(f, "member {member}, weight {weight}"),
             Self::MemberSample { member, sample } => write!(f, "member {member}, sample {sample}"),
         }
     }

@@ -450,6 +450,23 @@ impl PreferenceLoss {
         Ok(BatchLoss::mean_of(losses))
     }
 
+    /// Implicit rewards of chosen and rejected completions, pair by pair.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate`](Self::evaluate).
+    pub fn implicit_rewards(
+        &self,
+        pairs: &[PairLogProbs],
+    ) -> Result<Vec<(f64, f64)>, PreferenceLossError> {
+        self.check()?;
+        let checked = self.checked(pairs)?;
+        let rewards = checked
+            .iter()
+            .map(|(chosen, rejected, _)| (self.reward(*chosen), self.reward(*rejected)));
+        Ok(rewards.collect())
+    }
+
     /// What a training log says of a batch.
     ///
     /// # Errors

@@ -15,19 +15,17 @@
 //! `calls.sqlite`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use trimtab_constitution::{ConfigError, PreferenceConfig, Said, SupervisedConfig};
 use trimtab_core::chat::Message;
 use trimtab_data::preferences::ExportConfig;
 
 use crate::experiment::MethodConfig;
-use crate::folder::{FolderError, RunFolder, write_whole};
+use crate::folder::{FolderError, RunFolder, as_folder_name};
+use crate::row_folder::RowFolder;
 use crate::tuning::TuneConfig;
 
 /// Constitutional AI: replies are criticised and revised under principles, the assistant learns the revisions, and pairs
@@ -206,27 +204,17 @@ pub const ORGANISM: &str = "builtin:organism";
 
 /// The folder of one method under one seed of one variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MethodFolder(PathBuf);
+pub struct MethodFolder(RowFolder);
 
 impl MethodFolder {
     /// That of `method`, in the run folder `run`.
     pub fn new(run: &Path, variant: usize, seed: u64, method: &str) -> Self {
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || c == '-' {
-                c
-            } else {
-                '_'
-            }
-        };
-        let method: String = method.chars().map(plain).collect();
-        Self(
-            run.join("constitutional-ai")
-                .join(format!("{variant}-{seed}-{method}")),
-        )
+        let name = format!("{variant}-{seed}-{}", as_folder_name(method));
+        Self(RowFolder::new(run.join("constitutional-ai").join(name)))
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
+    /// What it holds.
+    pub fn files(&self) -> &RowFolder {
         &self.0
     }
 
@@ -236,17 +224,7 @@ impl MethodFolder {
     ///
     /// [`FolderError::Io`] when it cannot be read.
     pub fn done(&self) -> Result<Option<Done>, FolderError> {
-        let path = self.0.join("done.json");
-        match std::fs::read(&path) {
-            // One that cannot be understood is made again.
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(FolderError::Io {
-                path,
-                action: "reading",
-                source,
-            }),
-        }
+        self.0.document("done.json")
     }
 
     /// Says that every file is whole.
@@ -255,76 +233,6 @@ impl MethodFolder {
     ///
     /// [`FolderError::Io`] when it cannot be written.
     pub fn set_done(&self, done: &Done) -> Result<(), FolderError> {
-        self.write("done.json", |out| {
-            serde_json::to_writer_pretty(&mut *out, done)?;
-            out.write_all(b"\n")
-        })
-    }
-
-    /// Writes rows, one a line, whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::Io`] when they cannot be written.
-    pub fn write_rows<T: Serialize>(&self, name: &str, rows: &[T]) -> Result<(), FolderError> {
-        self.write(name, |out| {
-            for row in rows {
-                serde_json::to_writer(&mut *out, row)?;
-                out.write_all(b"\n")?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Hands each row of a file to `row`; a file that is not there has none.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::Io`] when it cannot be read, or a line is no row.
-    pub fn for_each<T: DeserializeOwned>(
-        &self,
-        name: &str,
-        mut row: impl FnMut(T),
-    ) -> Result<(), FolderError> {
-        let path = self.0.join(name);
-        let failed = |source| FolderError::Io {
-            path: path.clone(),
-            action: "reading",
-            source,
-        };
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(failed(error)),
-        };
-        for line in BufReader::new(file).lines() {
-            let line = line.map_err(failed)?;
-            row(serde_json::from_str(&line).map_err(|error| failed(error.into()))?);
-        }
-        Ok(())
-    }
-
-    /// All rows of a file.
-    ///
-    /// # Errors
-    ///
-    /// As [`MethodFolder::for_each`].
-    pub fn rows<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, FolderError> {
-        let mut rows = Vec::new();
-        self.for_each(name, |row| rows.push(row))?;
-        Ok(rows)
-    }
-
-    fn write(
-        &self,
-        name: &str,
-        fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
-    ) -> Result<(), FolderError> {
-        std::fs::create_dir_all(&self.0).map_err(|source| FolderError::Io {
-            path: self.0.clone(),
-            action: "making the folder of a method",
-            source,
-        })?;
-        write_whole(&self.0, name, fill)
+        self.0.write_document("done.json", done)
     }
 }

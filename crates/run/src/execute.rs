@@ -7,6 +7,7 @@ use trimtab_constitution::{ConstitutionError, StageError};
 use trimtab_core::{KeyError, SampleId};
 use trimtab_data::preferences::PreferenceError;
 use trimtab_data::{DataError, Locations, SplitError};
+use trimtab_reward::OveroptimisationError;
 use trimtab_weak_to_strong::method::MethodError;
 use trimtab_weak_to_strong::model::ModelError;
 
@@ -16,11 +17,16 @@ use crate::event::Event;
 use crate::experiment::{Experiment, Family};
 use crate::experiment_file::{self, ExperimentFileError};
 use crate::folder::{FolderError, Manifest, RunFolder, VariantManifest, run_id};
+use crate::policies::LearnError;
 use crate::store::StoreError;
 use crate::tuning::TuneError;
 
 mod comparison;
 mod constitutional_ai;
+mod overoptimisation;
+mod place;
+mod prompts;
+pub(crate) mod rlhf;
 
 /// How to run.
 #[derive(Clone)]
@@ -61,7 +67,7 @@ pub enum RunError {
     #[error(transparent)]
     Chat(#[from] ChatError),
     /// Only calls can be foretold.
-    #[error("a dry run foretells calls, and weak-to-strong methods are none")]
+    #[error("a dry run foretells calls, and these methods are trainings")]
     NoForecast,
     /// The constitution is wrong.
     #[error("{}: {source}", path.display())]
@@ -81,9 +87,29 @@ pub enum RunError {
     /// The assistant could not be tuned.
     #[error(transparent)]
     Tune(#[from] TuneError),
-    /// Training files could not be written.
+    /// A reward model or a policy could not be trained, or used.
     #[error(transparent)]
-    Export(#[from] PreferenceError),
+    Learn(#[from] LearnError),
+    /// Gold is asked for where there is none.
+    #[error(
+        "simulated annotators know what is better in the organism's world only, and these prompts are {set}"
+    )]
+    NoGold {
+        /// The prompts.
+        set: String,
+    },
+    /// The laboratory of over-optimisation has no curve.
+    #[error(transparent)]
+    Overoptimisation(#[from] OveroptimisationError),
+    /// There are no replies to choose from.
+    #[error("a world of replies needs pairs of replies, and {set} has none")]
+    NoPairs {
+        /// The data.
+        set: String,
+    },
+    /// Training files could not be written, or pairs not read.
+    #[error(transparent)]
+    Preferences(#[from] PreferenceError),
     /// A role's model does not fit the data.
     #[error("role `{role}`: {source}")]
     Role {
@@ -160,7 +186,16 @@ impl RunError {
             Self::Stage(error) => error.hint(),
             Self::Requests(error) => Some(error.hint().into()),
             Self::Tune(error) => Some(error.hint()),
-            Self::Export(error) => error.hint(),
+            Self::Learn(error) => error.hint(),
+            Self::NoGold { .. } => {
+                Some("set data.set = \"builtin:organism\", or labels.by = \"file\"".into())
+            }
+            Self::Overoptimisation(error) => error.hint(),
+            Self::NoPairs { .. } => Some(
+                "set data.set = \"builtin:hh-harmless\", or a file with `chosen` and `rejected`"
+                    .into(),
+            ),
+            Self::Preferences(error) => error.hint(),
             Self::Role { source, .. }
             | Self::UnfitMethod {
                 source: MethodError::Model(source),
@@ -257,6 +292,7 @@ pub fn execute(
         Family::ConstitutionalAi => {
             constitutional_ai::run(&mut folder, &locations, options, observe)?;
         }
+        Family::Reward => rlhf::run(&mut folder, &locations, options, observe)?,
     }
     Ok(folder)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trimtab_constitution::ConfigError;
 use trimtab_data::DataConfig;
 use trimtab_weak_to_strong::ModelConfig;
 pub use trimtab_weak_to_strong::WeakToStrongConfig;
@@ -11,6 +12,8 @@ pub use trimtab_weak_to_strong::WeakToStrongConfig;
 use crate::chat_models::CallsConfig;
 use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
+use crate::overoptimisation::OveroptimisationMethodConfig;
+use crate::rlhf::RlhfConfig;
 
 /// One experiment: data, the models that roles are bound to, and the methods to compare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,11 +27,11 @@ pub struct Experiment {
     /// The first seed; the others follow it.
     #[serde(default)]
     pub first_seed: u64,
-    /// The questions.
+    /// The questions, or prompts.
     pub data: DataConfig,
     /// Models, by role. In weak-to-strong methods `weak` supervises unless a method says otherwise, and is the
     /// floor; `strong` is student and ceiling. In constitutional AI `assistant` replies and revises, and `judge`
-    /// compares (by default, the assistant does).
+    /// compares (by default, the assistant does). In RLHF `policy` learns, and `judge` compares.
     pub roles: BTreeMap<String, Role>,
     /// What is compared. All methods of one experiment are of one family.
     pub method: Vec<MethodConfig>,
@@ -60,6 +63,10 @@ pub enum MethodConfig {
     WeakToStrong(Box<WeakToStrongConfig>),
     /// A model criticises and revises its replies under a constitution, learns the revisions, and judges pairs.
     ConstitutionalAi(Box<ConstitutionalAiConfig>),
+    /// A policy learns from preferences of people or of a constitution, through a reward model or directly.
+    Rlhf(Box<RlhfConfig>),
+    /// Rewards whose gold is known are pushed until it falls.
+    Overoptimisation(Box<OveroptimisationMethodConfig>),
 }
 
 /// Methods that are run and reported together.
@@ -69,6 +76,8 @@ pub enum Family {
     WeakToStrong,
     /// Prompts in, revisions and preferences out.
     ConstitutionalAi,
+    /// Reward models and policies.
+    Reward,
 }
 
 /// How results are measured.
@@ -198,6 +207,8 @@ impl Experiment {
     pub const STRONG: &'static str = "strong";
     /// The role that replies, criticises and revises.
     pub const ASSISTANT: &'static str = "assistant";
+    /// The role that learns from preferences.
+    pub const POLICY: &'static str = "policy";
     /// The role that compares.
     pub const JUDGE: &'static str = "judge";
 
@@ -249,11 +260,13 @@ impl Experiment {
                 }
                 MethodConfig::ConstitutionalAi(config) => {
                     self.check_role(Self::ASSISTANT, &format!("method `{}`", method.name()))?;
-                    config.check().map_err(|error| ExperimentError::Setting {
-                        key: format!("method.{i}.{}", error.key),
-                        got: error.got,
-                        expected: error.expected,
-                    })?;
+                    config.check().map_err(|error| setting(i, error))?;
+                }
+                // Its settings are checked where worlds are made, before anything is fitted.
+                MethodConfig::Overoptimisation(_) => {}
+                MethodConfig::Rlhf(config) => {
+                    self.check_role(Self::POLICY, &format!("method `{}`", method.name()))?;
+                    config.check().map_err(|error| setting(i, error))?;
                 }
             }
             if self.method[..i]
@@ -307,7 +320,9 @@ impl Experiment {
     pub fn weak_to_strong(&self) -> impl Iterator<Item = &WeakToStrongConfig> {
         self.method.iter().filter_map(|method| match method {
             MethodConfig::WeakToStrong(config) => Some(&**config),
-            MethodConfig::ConstitutionalAi(_) => None,
+            MethodConfig::ConstitutionalAi(_)
+            | MethodConfig::Rlhf(_)
+            | MethodConfig::Overoptimisation(_) => None,
         })
     }
 
@@ -326,6 +341,8 @@ impl MethodConfig {
         match self {
             Self::WeakToStrong(config) => config.name(),
             Self::ConstitutionalAi(config) => config.name(),
+            Self::Rlhf(config) => config.name(),
+            Self::Overoptimisation(config) => config.name(),
         }
     }
 
@@ -334,7 +351,16 @@ impl MethodConfig {
         match self {
             Self::WeakToStrong(_) => Family::WeakToStrong,
             Self::ConstitutionalAi(_) => Family::ConstitutionalAi,
+            Self::Rlhf(_) | Self::Overoptimisation(_) => Family::Reward,
         }
+    }
+}
+
+fn setting(method: usize, error: ConfigError) -> ExperimentError {
+    ExperimentError::Setting {
+        key: format!("method.{method}.{}", error.key),
+        got: error.got,
+        expected: error.expected,
     }
 }
 

@@ -27,6 +27,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 mod error;
+mod every_method;
 mod explain;
 mod files;
 mod layers;

@@ -355,6 +355,18 @@ pub(crate) fn write_whole(
     write().map_err(|source| failure(&path, "writing", source))
 }
 
+/// `name` as a folder's: letters, digits and `-` stay, all else becomes `_`.
+pub(crate) fn as_folder_name(name: &str) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    name.chars().map(plain).collect()
+}
+
 /// A hash of what is asked, without how it is reported.
 pub(crate) fn run_id(variants: &[(String, Experiment)]) -> String {
     let mut hasher = Sha256::new();
@@ -369,6 +381,12 @@ pub(crate) fn run_id(variants: &[(String, Experiment)]) -> String {
         hasher.update([0]);
     }
     hex(&hasher.finalize())[..16].to_owned()
+}
+
+/// The hash of a file.
+pub(crate) fn sha256_of_file(path: &Path) -> Result<String, FolderError> {
+    let bytes = fs::read(path).map_err(|source| failure(path, "reading", source))?;
+    Ok(hex(&Sha256::digest(bytes)))
 }
 
 /// Lower-case hexadecimal.

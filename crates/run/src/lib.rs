@@ -13,8 +13,15 @@ pub mod execute;
 pub mod experiment;
 pub mod experiment_file;
 pub mod folder;
+mod limits;
 #[cfg_attr(not(feature = "networks"), path = "local_models_absent.rs")]
 mod local_models;
+pub mod overoptimisation;
+#[cfg_attr(not(feature = "networks"), path = "policies_absent.rs")]
+mod policies;
+pub mod rlhf;
+pub mod row_folder;
+pub mod stages;
 pub mod store;
 #[cfg_attr(not(feature = "networks"), path = "tuning_absent.rs")]
 mod tuning;
@@ -28,5 +35,10 @@ pub use execute::{RunError, RunOptions, execute};
 pub use experiment::{Experiment, Family, MethodConfig, ReportConfig, WeakToStrongConfig};
 pub use folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest};
 pub use local_models::LocalError;
+pub use overoptimisation::{OveroptimisationMethodConfig, lab_curves};
+pub use policies::LearnError;
+pub use rlhf::RlhfConfig;
+pub use row_folder::RowFolder;
+pub use stages::StageFolder;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
 pub use tuning::{TuneConfig, TuneError};

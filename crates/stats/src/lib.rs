@@ -9,8 +9,8 @@
 //! | does the student say what its supervisor says? | [`Agreement`] |
 //! | who is right where? | [`Anatomy`] |
 //! | how much of the gap is recovered? | [`pgr`], [`PgrEstimate`] |
-//! | how sure are we? | [`Resampler`], [`wilson`] |
 //! | how rare is it at most? | [`upper_bound`], [`clopper_pearson`] |
+//! | how sure are we? | [`Resampler`], [`wilson`], [`mean_of_few`] |
 //! | do two runs differ? | [`paired_test`] |
 //! | does a judge go by the order? | [`OrderEffect`] |
 //! | by length? | [`Verbosity`] |
@@ -69,6 +69,7 @@ mod paired_test;
 mod pgr;
 mod sample_size;
 mod self_preference;
+mod student_t;
 mod temperature;
 mod verbosity;
 
@@ -90,5 +91,6 @@ pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};
 pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};
+pub use student_t::mean_of_few;
 pub use temperature::Temperature;
 pub use verbosity::{Lengths, Preferred, Slope, Verbosity};

@@ -76,7 +76,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         What::Preferences => {
             let mut pairs = Vec::new();
             for place in places {
-                (place.folder)
+                place
+                    .folder
+                    .files()
                     .for_each("pairs.jsonl", |pair: LabelledPair| {
                         let preference = &place.config.preference;
                         let kept = preference_pair(&pair, preference.inconsistent, preference.ties);
@@ -92,7 +94,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         What::Revisions => {
             let mut rows = Vec::new();
             for place in places {
-                (place.folder)
+                place
+                    .folder
+                    .files()
                     .for_each("training-rows.jsonl", |mut row: SftRow| {
                         row.id = name(&row.id, place.seed, arguments.seed);
                         rows.push(row);

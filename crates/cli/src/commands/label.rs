@@ -57,7 +57,9 @@ fn search(folder: &RunFolder, row: &str, found: &mut Vec<String>) -> Result<(), 
     let failed = |error| Failure::from(trimtab_run::RunError::from(error));
     for place in places(folder) {
         let heading = heading(folder.path(), &place.config.name(), place.seed);
-        (place.folder)
+        place
+            .folder
+            .files()
             .for_each("pairs.jsonl", |pair: LabelledPair| {
                 if pair.id == row {
                     found.push(format!("{heading}\n{}", why(&pair)));
@@ -65,7 +67,9 @@ fn search(folder: &RunFolder, row: &str, found: &mut Vec<String>) -> Result<(), 
             })
             .map_err(failed)?;
         if let Some((dialogue_id, round)) = round_of(row) {
-            (place.folder)
+            place
+                .folder
+                .files()
                 .for_each("dialogues.jsonl", |dialogue: Dialogue| {
                     if dialogue.id == dialogue_id {
                         found.push(format!("{heading}\n{}", why_revised(&dialogue, round)));

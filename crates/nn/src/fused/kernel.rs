@@ -535,6 +535,50 @@ kernel! {
     }
 }
 
+kernel! {
+    /// Log-probability of `token` and entropy, in nats, by one row of logits; the row becomes its softmax.
+    fn foretell<'a>(logits: &'a mut [f32], token: usize) -> [f32; 2] {
+        let top = largest(logits);
+        let wanted = logits[token] - top;
+        let mut totals = [0.0_f32; LANES];
+        let mut means = [0.0_f32; LANES];
+        let (whole, rest) = logits.as_chunks_mut::<LANES>();
+        for chunk in whole {
+            for lane in 0..LANES {
+                let below = chunk[lane] - top;
+                let weight = exp(below);
+                totals[lane] += weight;
+                means[lane] += weight * below;
+                chunk[lane] = weight;
+            }
+        }
+        for (lane, x) in rest.iter_mut().enumerate() {
+            let below = *x - top;
+            let weight = exp(below);
+            totals[lane] += weight;
+            means[lane] += weight * below;
+            *x = weight;
+        }
+        let total = sum(LANES, |lane| totals[lane]);
+        let mean = sum(LANES, |lane| means[lane]) / total;
+        let share = 1.0 / total;
+        for x in logits.iter_mut() {
+            *x *= share;
+        }
+        [wanted - total.ln(), total.ln() - mean]
+    }
+}
+
+kernel! {
+    /// A row of softmax becomes `slope` times the gradient of the log-probability of `token` by the logits.
+    fn foretell_slope<'a>(softmax: &'a mut [f32], token: usize, slope: f32) -> () {
+        for x in softmax.iter_mut() {
+            *x *= -slope;
+        }
+        softmax[token] += slope;
+    }
+}
+
 /// One step of AdamW, everything that is the same for all numbers of a parameter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdamWStep {

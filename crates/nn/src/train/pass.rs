@@ -90,3 +90,84 @@ impl Pass {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::adamw::descend;
+    use crate::{Checkpoint, Device, Pooling};
+
+    fn list(value: &Value) -> Vec<f64> {
+        let numbers = value.as_array().unwrap().iter();
+        numbers.map(|x| x.as_f64().unwrap()).collect()
+    }
+
+    /// Three steps of plain gradient descent by TRL's `RewardTrainer`, with a reward head of the checkpoint's own: the Bradley–Terry
+    /// loss, with a centring term, and with margins.
+    #[test]
+    fn reward_models_follow_trl() {
+        const CENTRING: f64 = 0.01;
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny_llama");
+        let golden = std::fs::read_to_string(folder.join("trl.json")).unwrap();
+        let golden: Value = serde_json::from_str(&golden).unwrap();
+        let lists = |key: &str| golden["batch"][key].as_array().unwrap().iter().map(list);
+        let ids = lists("input_ids").flatten().map(|id| id as u32).collect();
+        let mask = lists("attention_mask").flatten().map(|m| m > 0.5).collect();
+        let batch = TokenBatch::from_mask(8, ids, mask).unwrap();
+        for kind in ["plain", "center", "margin"] {
+            let expected = &golden["reward"][kind];
+            let checkpoint = Checkpoint::open(&folder.join("reward")).unwrap();
+            let model = checkpoint.load(&Device::Cpu.open().unwrap()).unwrap();
+            let mut classifier = Classifier::with_own_head(model, Pooling::LastToken).unwrap();
+            classifier.score = classifier.score.autodiff().require_grad();
+            for (step, want) in list(&expected["losses"]).into_iter().enumerate() {
+                let pass = Pass::new(&classifier, &batch).unwrap();
+                assert!(pass.is_fused());
+                let rewards: Vec<f64> = pass.logits().into_iter().map(f64::from).collect();
+                if step == 0 {
+                    let both = [
+                        list(&expected["rewards_chosen"]),
+                        list(&expected["rewards_rejected"]),
+                    ];
+                    for (got, want) in rewards.iter().zip(both.concat()) {
+                        assert!((got - want).abs() < 1e-5, "{kind}: {got} {want}");
+                    }
+                }
+                let (mut loss, mut slope) = (0.0, vec![0.0; 8]);
+                for pair in 0..4 {
+                    let margin = expected["margin"]
+                        .get(pair)
+                        .map_or(0.0, |m| m.as_f64().unwrap());
+                    let (chosen, rejected) = (rewards[pair], rewards[4 + pair]);
+                    let odds = (rejected - chosen + margin).exp();
+                    loss += odds.ln_1p() / 4.0;
+                    let by_difference = -odds / (1.0 + odds) / 4.0;
+                    let by_sum = match kind {
+                        "center" => CENTRING * 2.0 * (chosen + rejected) / 4.0,
+                        _ => 0.0,
+                    };
+                    loss += by_sum * (chosen + rejected) / 2.0;
+                    slope[pair] = (by_sum + by_difference) as f32;
+                    slope[4 + pair] = (by_sum - by_difference) as f32;
+                }
+                assert!(
+                    (loss - want).abs() < 1e-5,
+                    "{kind}, step {step}: {loss} {want}"
+                );
+                let mut gradients = Gradients::default();
+                pass.backward(&mut classifier, slope, &mut gradients);
+                let norm = gradients.norm();
+                gradients.scale(1.0 / norm.max(1.0));
+                classifier.visit(&mut |name, parameter| {
+                    if let Some(gradient) = gradients.take(name) {
+                        descend(name, parameter, gradient, 0.05);
+                    }
+                });
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use burn_tensor::{Tensor, TensorData};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use trimtab_core::Seed;
@@ -38,6 +39,9 @@ struct About {
     position: Position,
     /// Score and step of the best so far.
     best: Option<(f64, usize)>,
+    /// What a policy's trainer keeps beside it, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    extra: Option<String>,
 }
 
 /// Hands every parameter of what is trained to a function.
@@ -93,9 +97,14 @@ impl StateFile {
             }
         }
         hasher.update(identity);
+        Self::with_fingerprint(folder, hasher.finalize().into())
+    }
+
+    /// For the training that has this fingerprint.
+    pub(crate) fn with_fingerprint(folder: &Path, fingerprint: [u8; 32]) -> Self {
         Self {
             path: folder.join("state.safetensors"),
-            fingerprint: hasher.finalize().into(),
+            fingerprint,
         }
     }
 
@@ -142,6 +151,33 @@ impl StateFile {
         Ok(Some(about.position))
     }
 
+    /// Puts a policy's parameters, and a fresh optimiser if it has one, where the kept state is; steps taken, and what
+    /// was kept beside it.
+    pub(crate) fn resume_policy<T: DeserializeOwned>(
+        &self,
+        mut adamw: Option<&mut AdamW>,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<(usize, T)>, TrainError> {
+        let Some((mut file, about)) = self.open()? else {
+            return Ok(None);
+        };
+        let extra = about.extra.as_deref().unwrap_or("null");
+        let extra = serde_json::from_str(extra).map_err(|_| TrainError::OtherState {
+            path: self.path.clone(),
+        })?;
+        let mut result = Ok(());
+        visit(&mut |name, parameter| {
+            if result.is_ok() {
+                result = read_whole(&mut file, adamw.as_deref_mut(), name, parameter);
+            }
+        });
+        result.map_err(TrainError::State)?;
+        if let Some(adamw) = adamw {
+            adamw.restore_step(about.position.step);
+        }
+        Ok(Some((about.position.step, extra)))
+    }
+
     fn open(&self) -> Result<Option<(SafetensorsFile, About)>, TrainError> {
         if !self.path.exists() {
             return Ok(None);
@@ -177,6 +213,7 @@ impl StateFile {
             fingerprint: self.fingerprint,
             position,
             best: trainer.best.as_ref().map(|best| (best.score, best.step)),
+            extra: None,
         };
         self.write(&about, &tensors).map_err(TrainError::KeepState)
     }
@@ -192,8 +229,39 @@ impl StateFile {
             fingerprint: self.fingerprint,
             position,
             best: None,
+            extra: None,
         };
         (self.write(&about, &moved(adamw, visit))).map_err(TrainError::KeepState)
+    }
+
+    /// Keeps a policy after `step` steps, and `extra` beside it: all parameters, and such moments as there are.
+    pub(crate) fn keep_policy(
+        &self,
+        step: usize,
+        extra: &impl Serialize,
+        adamw: Option<&AdamW>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TrainError> {
+        let extra = serde_json::to_string(extra).map_err(|error| {
+            TrainError::KeepState(SaveError::Write {
+                path: self.path.clone(),
+                source: error.into(),
+            })
+        })?;
+        let mut tensors = adamw.map_or_else(BTreeMap::new, |adamw| moved(adamw, visit));
+        visit(&mut |name, parameter| {
+            (tensors.entry(format!("parameter/{name}"))).or_insert_with(|| {
+                let (values, shape) = parameter.read();
+                RawTensor::f32(shape, &values)
+            });
+        });
+        let about = About {
+            fingerprint: self.fingerprint,
+            position: Position { step, loss: 0.0 },
+            best: None,
+            extra: Some(extra),
+        };
+        (self.write(&about, &tensors)).map_err(TrainError::KeepState)
     }
 
     fn write(&self, about: &About, tensors: &BTreeMap<String, RawTensor>) -> Result<(), SaveError> {
@@ -246,18 +314,39 @@ fn learning(
     let mut result = Ok(());
     visit(&mut |name, parameter| {
         if result.is_ok() && learns(name) && file.has(&format!("parameter/{name}")) {
-            let shape = parameter.shape();
-            let moment = |file: &mut SafetensorsFile, which: &str| {
-                file.numbers(&format!("{which}/{name}"), &shape)
-            };
-            result = moment(file, "first").and_then(|first| {
-                let second = moment(file, "second")?;
-                adamw.restore(name, &parameter, [first, second]);
-                read(file, &format!("parameter/{name}"), parameter)
-            });
+            result = read_moments(file, adamw, name, &parameter)
+                .and_then(|()| read(file, &format!("parameter/{name}"), parameter));
         }
     });
     result.map_err(TrainError::State)
+}
+
+/// Sets a parameter, which must be there, and its moments, if there are any.
+fn read_whole(
+    file: &mut SafetensorsFile,
+    adamw: Option<&mut AdamW>,
+    name: &str,
+    parameter: Parameter<'_>,
+) -> Result<(), CheckpointError> {
+    if let Some(adamw) = adamw
+        && file.has(&format!("first/{name}"))
+    {
+        read_moments(file, adamw, name, &parameter)?;
+    }
+    read(file, &format!("parameter/{name}"), parameter)
+}
+
+fn read_moments(
+    file: &mut SafetensorsFile,
+    adamw: &mut AdamW,
+    name: &str,
+    parameter: &Parameter<'_>,
+) -> Result<(), CheckpointError> {
+    let shape = parameter.shape();
+    let mut moment = |which: &str| file.numbers(&format!("{which}/{name}"), &shape);
+    let moments = [moment("first")?, moment("second")?];
+    adamw.restore(name, parameter, moments);
+    Ok(())
 }
 
 /// Sets a parameter to what the file has under `name`.
@@ -275,7 +364,7 @@ fn read(
 }
 
 /// Sets the numbers of a tensor, which stays tracked or untracked as it was.
-pub(super) fn set<const D: usize>(tensor: &mut Tensor<D>, values: Vec<f32>) {
+pub(crate) fn set<const D: usize>(tensor: &mut Tensor<D>, values: Vec<f32>) {
     let data = TensorData::new(values, tensor.dims());
     tensor.inplace(|old| {
         let fresh = Tensor::from_data(data, &old.device().inner());

@@ -9,8 +9,8 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use trimtab_core::Seed;
 use trimtab_nn::{
-    Architecture, Checkpoint, CheckpointError, Classifier, HeadError, Keep, Model, ModelConfig,
-    Padding, Pooling, SaveError, TokenBatch,
+    Architecture, Checkpoint, CheckpointError, Classifier, HeadError, HeadStart, Keep, Model,
+    ModelConfig, Padding, Pooling, SaveError, TokenBatch,
 };
 
 use crate::golden::{MODELS, device, folder, load, numbers};
@@ -89,6 +89,36 @@ fn a_classifier_comes_back_with_its_head() {
     assert!(names.contains_key("score.weight") && !names.contains_key("lm_head.weight"));
     let again = Classifier::with_own_head(reload(out.path()).unwrap(), Pooling::LastToken);
     assert_eq!(again.unwrap().n_outputs(), 3);
+}
+
+#[test]
+fn a_reward_head_is_random_by_its_seed_and_comes_back_as_a_classifier_of_one_output() {
+    let begin = |n_outputs, seed| {
+        let start = HeadStart::Normal { seed: Seed(seed) };
+        Classifier::begin(load("llama"), Pooling::LastToken, n_outputs, start)
+    };
+    // 32 · 1000 numbers of variance 1/33: their mean square is known to 1 %.
+    let head = begin(1000, 1).head();
+    let width = head.len() / 1000;
+    let square = head.iter().map(|x| f64::from(x * x)).sum::<f64>() / head.len() as f64;
+    let ratio = square * (width as f64 + 1.0);
+    assert!((0.97..1.03).contains(&ratio), "{ratio}");
+    assert_eq!(begin(1, 1).head(), begin(1, 1).head());
+    assert_ne!(begin(1, 1).head(), begin(1, 2).head());
+
+    let out = tempfile::tempdir().unwrap();
+    let reward = begin(1, 3);
+    reward.save(out.path()).unwrap();
+    let config = fs::read_to_string(out.path().join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["architectures"][0], "LlamaForSequenceClassification");
+    assert_eq!(config["id2label"], serde_json::json!({"0": "LABEL_0"}));
+    let again = reload(out.path()).unwrap();
+    let again = Classifier::with_own_head(again, Pooling::LastToken).unwrap();
+    let rows = [vec![1_u32, 17, 42, 5], vec![66, 3]];
+    let rewards = again.predict(&rows, 2).unwrap();
+    assert_eq!(rewards, reward.predict(&rows, 2).unwrap());
+    assert!(rewards.len() == 2 && rewards[0] != rewards[1]);
 }
 
 #[test]

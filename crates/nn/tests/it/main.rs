@@ -10,4 +10,5 @@ mod golden;
 mod local_chat;
 mod minilm;
 mod parity;
+mod policy;
 mod training;

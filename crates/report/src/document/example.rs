@@ -1,6 +1,9 @@
 //! A document with every kind of cell, for tests.
 
-use super::{Cell, Column, Document, Interval, Row, Section, Table};
+use super::{
+    Axis, Cell, Column, CurvePanel, Curves, Document, Interval, Line, Point, Row, Section,
+    SeedLine, Stroke, Table, Unit,
+};
 
 pub(super) fn document() -> Document {
     let share = |estimate: f64| Cell::ShareWithin {
@@ -41,6 +44,7 @@ pub(super) fn document() -> Document {
                     ],
                 },
                 plotted: vec![0, 1],
+                curves: None,
             },
             Section {
                 id: "outcomes".into(),
@@ -86,9 +90,55 @@ pub(super) fn document() -> Document {
                     ],
                 },
                 plotted: Vec::new(),
+                curves: None,
             },
+            over_divergence(),
         ],
         level: 0.95,
         interval_method: "percentile bootstrap over prompts".into(),
+    }
+}
+
+fn over_divergence() -> Section {
+    let points = |ys: [f64; 4]| (ys.into_iter().zip(0..)).map(|(y, x)| Point::new(f64::from(x), y));
+    let line = |name: &str, stroke, ys: [f64; 4]| Line {
+        name: name.into(),
+        stroke,
+        points: points(ys).collect(),
+        peak: None,
+        by_seed: Vec::new(),
+    };
+    let mut gold = line("gold", Stroke::Solid, [0.0, 0.5, 0.75, 0.25]);
+    gold.peak = Some(2);
+    gold.points[3].ends = Some([0.125, 0.375]);
+    gold.by_seed = vec![SeedLine {
+        seed: 7,
+        points: points([0.0, 0.5, 1.0, 0.5]).collect(),
+    }];
+    let axis = |name: &str| Axis {
+        name: name.into(),
+        unit: Unit::Number,
+    };
+    Section {
+        id: "proxy-and-gold".into(),
+        title: "Proxy and gold".into(),
+        text: "How far the proxy can be pushed.".into(),
+        table: Table {
+            columns: vec![Column::new("Method", ""), Column::new("Steps", "How many.")],
+            rows: vec![Row {
+                name: "ppo".into(),
+                cells: vec![Cell::count(3)],
+            }],
+        },
+        plotted: Vec::new(),
+        curves: Some(Curves {
+            caption: "Change since the start; the ring is the peak.".into(),
+            x: axis("√KL"),
+            y: axis("change"),
+            panels: vec![CurvePanel {
+                name: "ppo </svg><script>alert(2)</script>".into(),
+                lines: vec![gold, line("proxy", Stroke::Dashed, [0.0, 0.5, 1.0, 1.5])],
+            }],
+        }),
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Cell, Column, Document, Section};
+use super::{Cell, Column, Curves, Document, Section};
 use crate::html::{figure, interval_cells, page};
 use crate::svg::Layout;
 use crate::{number, svg, text};
@@ -54,8 +54,22 @@ fn section(section: &Section) -> Markup {
             @if !section.plotted.is_empty() {
                 (figure(&draw(Layout::Wide), &draw(Layout::Narrow), &html! { (title) ", with intervals; ticks are single seeds." }))
             }
+            @if let Some(curves) = &section.curves { (self::curves(curves)) }
             (table(section))
             (meanings(&section.table.columns))
+        }
+    }
+}
+
+fn curves(curves: &Curves) -> Markup {
+    let drawn = |layout| svg::curves(curves, layout);
+    html! {
+        figure {
+            figcaption { (text::sentence(&curves.caption)) }
+            div class="wide" {
+                div class="panels" { @for picture in drawn(Layout::Wide) { (picture.inline()) } }
+            }
+            div class="narrow" { @for picture in drawn(Layout::Narrow) { (picture.inline()) } }
         }
     }
 }

@@ -34,6 +34,18 @@ pub(super) fn render(document: &Document) -> String {
             );
         }
         page.line("");
+        if let Some(curves) = &section.curves {
+            page.line(&escape(&text::sentence(&curves.caption)));
+            page.line("");
+            page.row(
+                &["", "Shape", &name(&curves.y.name), &name(&curves.x.name)].map(String::from),
+            );
+            page.line("|:--|:--|--:|--:|");
+            for row in curves.rows() {
+                page.row(&row.map(|cell| name(&cell)));
+            }
+            page.line("");
+        }
         for column in columns.iter().filter(|c| !c.meaning.is_empty()) {
             page.line(&format!(
                 "- *{}*: {}",

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Document, Section};
+use super::{Curves, Document, Section};
 use crate::terminal::table::{Align, Column, Row, Table, paint};
 use crate::text;
 
@@ -65,6 +65,34 @@ fn section(section: &Section, width: usize, colour: bool, out: &mut String) {
                 .collect(),
             style: Style::new(),
         }
+    });
+    let table = Table {
+        columns: columns.collect(),
+        rows: rows.collect(),
+        rules: Vec::new(),
+    };
+    out.push_str(&table.render(width, colour));
+    if let Some(curves) = &section.curves {
+        out.push('\n');
+        self::curves(curves, width, colour, out);
+    }
+}
+
+fn curves(curves: &Curves, width: usize, colour: bool, out: &mut String) {
+    for line in text::wrap(&text::sentence(&curves.caption), width) {
+        paint(&line, DIM, colour, out);
+        out.push('\n');
+    }
+    let headers = ["", "Shape", &curves.y.name, &curves.x.name];
+    let columns = (headers.into_iter().enumerate()).map(|(i, header)| Column {
+        header: text::wrap(&text::name(header), 16).join("\n").into(),
+        align: if i < 2 { Align::Left } else { Align::Right },
+        // The shape is what a narrow terminal needs most; where it ends along the axis, least.
+        spare: (i == 3).then_some(0),
+    });
+    let rows = curves.rows().into_iter().map(|cells| Row {
+        cells: cells.iter().map(|cell| text::name(cell)).collect(),
+        style: Style::new(),
     });
     let table = Table {
         columns: columns.collect(),

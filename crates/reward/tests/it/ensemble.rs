@@ -25,6 +25,16 @@ fn every_combination_is_as_in_the_reference() {
         ("lcb_std_ddof1", Combination::LowerConfidence(over_fewer)),
     ] {
         let expected: Vec<f64> = read(&format!("/ensemble/{name}"));
-        check_all(name, &combination.combine_all(&scores).unwrap(), &expected);
+        let got = combination.combine_all(&scores).unwrap();
+        check_all(name, &got, &expected);
+        let best = (0..got.len()).max_by(|&a, &b| got[a].total_cmp(&got[b]));
+        let key = match name {
+            "uwo_var_ddof0" => "uwo0",
+            "uwo_var_ddof1" => "uwo1",
+            "mean" | "wco" => name,
+            _ => continue,
+        };
+        let expected: usize = read(&format!("/ensemble/argmax/{key}"));
+        assert_eq!(best, Some(expected), "{name}");
     }
 }

@@ -1,7 +1,7 @@
-//! Parity with the reference numbers of `tests/golden/pref_reference.json`, section by section; the acceptance of the
-//! laboratory.
+//! Parity with the reference numbers of `tests/golden/pref_reference.json`, section by section; and with optima in closed form.
 
 mod best_of_n;
+mod closed_form;
 mod ensemble;
 mod golden;
 mod laboratory;

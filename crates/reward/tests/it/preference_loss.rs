@@ -100,6 +100,14 @@ fn metrics_are_as_in_the_reference() {
         check("chosen", got.chosen_reward, mean("rewards_chosen"));
         check("rejected", got.rejected_reward, mean("rewards_rejected"));
         check("margins", got.margin, mean("margins"));
+        let rewards = loss.implicit_rewards(&pairs(|_| 1.0)).unwrap();
+        let (chosen, rejected): (Vec<f64>, Vec<f64>) = rewards.into_iter().unzip();
+        check_all("chosen", &chosen, &read::<Vec<f64>>(&at("rewards_chosen")));
+        check_all(
+            "rejected",
+            &rejected,
+            &read::<Vec<f64>>(&at("rewards_rejected")),
+        );
         check("accuracy", got.accuracy, read(&at("accuracy_half_ties")));
         let strict = got.accuracy - 0.5 * got.n_ties as f64 / 6.0;
         check("strict", strict, read(&at("accuracy_strict")));

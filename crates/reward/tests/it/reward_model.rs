@@ -1,7 +1,14 @@
 //! Section `reward_model`.
 
+use std::num::NonZeroUsize;
+
 use serde::Deserialize;
-use trimtab_reward::{BatchLoss, BradleyTerry, Outcome, RewardPair, TieModel, k_wise};
+use trimtab_core::Seed;
+use trimtab_reward::{
+    AccuracyIntervals, BatchLoss, BradleyTerry, Outcome, RewardPair, TieModel, k_wise,
+    reward_accuracy,
+};
+use trimtab_stats::{Level, Resampler};
 
 use crate::golden::{check, check_all, read};
 
@@ -135,4 +142,31 @@ fn ties_are_as_in_the_reference() {
             check_all(key, &sides.map(of_pair).collect::<Vec<_>>(), &expected);
         }
     }
+}
+
+#[test]
+fn metrics_are_as_in_the_reference() {
+    let at = |key: &str| read(&format!("/reward_model/metrics/{key}"));
+    let Inputs {
+        chosen, rejected, ..
+    } = inputs();
+    let difference = |(chosen, rejected): (f64, f64)| chosen - rejected;
+    let differences: Vec<f64> = chosen.into_iter().zip(rejected).map(difference).collect();
+    let n = differences.len();
+    let intervals = AccuracyIntervals {
+        clusters: &(0..n).collect::<Vec<_>>(),
+        resampler: Resampler {
+            n_resamples: NonZeroUsize::MIN,
+            seed: Seed(0),
+        },
+        level: Level::default(),
+    };
+    let scored: Vec<Option<f64>> = differences.iter().copied().map(Some).collect();
+    let got = reward_accuracy(&scored, &intervals).unwrap();
+    let accuracy = got.accuracy.estimate;
+    check("accuracy", accuracy, at("accuracy_half_ties"));
+    let strict = accuracy - 0.5 * got.n_ties as f64 / n as f64;
+    check("strict", strict, at("accuracy_strict"));
+    let margin = differences.iter().sum::<f64>() / n as f64;
+    check("margin", margin, at("mean_margin"));
 }

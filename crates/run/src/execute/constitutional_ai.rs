@@ -10,32 +10,28 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::Instant;
 
-use sha2::{Digest as _, Sha256};
 use trimtab_constitution::judge::judge;
 use trimtab_constitution::messages::Prompts;
 use trimtab_constitution::preference::{self, Models, sample};
 use trimtab_constitution::{
-    Constitution, Said, SampledPair, StageError, TrainingRows, preference_pair, supervised,
-    training_rows,
+    Constitution, SampledPair, TrainingRows, preference_pair, supervised, training_rows,
 };
-use trimtab_core::chat::{
-    Answer, Ask, ChatModel, Failure, FailureClass, Generation, Message, PromptRow, Request, Role,
-};
-use trimtab_core::{Folders, Seed, SftRow, TrainingStep, Workplace};
+use trimtab_core::chat::{ChatModel, Generation, PromptRow};
+use trimtab_core::{Folders, Seed, SftRow};
 use trimtab_data::preferences::{export_demonstrations, export_pairs};
-use trimtab_data::{DataConfig, Locations, PromptSet, load_prompts};
+use trimtab_data::{Locations, PromptSet};
 
-use super::{RunError, RunOptions};
+use super::place::{Place, Tell};
+use super::{RunError, RunOptions, prompts};
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::constitutional_ai::{
-    Author, ConstitutionalAiConfig, Done, HeldOutReply, MethodFolder, ORGANISM, Stage,
+    Author, ConstitutionalAiConfig, Done, HeldOutReply, MethodFolder, Stage,
 };
 use crate::event::{Event, EventLog};
 use crate::experiment::{Experiment, MethodConfig};
-use crate::folder::{DataManifest, FolderError, RunFolder, hex};
+use crate::folder::{FolderError, RunFolder};
 
 /// Does what is not done yet of every method, seed and variant.
 pub(super) fn run(
@@ -64,13 +60,13 @@ pub(super) fn run(
         n_finished: 0,
     })?;
     for (variant, experiment) in experiments.iter().enumerate() {
-        let prompts = prompts(&experiment.data, locations)?;
+        let prompts = prompts::load(&experiment.data, locations)?;
         tell(&Event::Loaded {
             set: experiment.data.set.clone(),
             n_rows: prompts.rows.len(),
             cached: false,
         })?;
-        folder.record_data(variant, manifest(&prompts))?;
+        folder.record_data(variant, prompts::manifest(&prompts))?;
         let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
         for seed in experiment.seeds() {
             for method in &experiment.method {
@@ -85,7 +81,10 @@ pub(super) fn run(
                     seed,
                     experiment,
                     config,
-                    constitution: &constitution(config, &locations.base_dir)?,
+                    constitution: &constitution(
+                        config.constitution.as_deref(),
+                        &locations.base_dir,
+                    )?,
                     prompts: &prompts,
                     n_threads: options.n_threads,
                 };
@@ -105,50 +104,9 @@ pub(super) fn run(
     })
 }
 
-/// Prompts of the organism's world that it was not trained on, where they are asked for; else those of a data set.
-fn prompts(config: &DataConfig, locations: &Locations) -> Result<PromptSet, RunError> {
-    if config.set != ORGANISM {
-        return Ok(load_prompts(config, locations)?);
-    }
-    let n = config.limit.unwrap_or(N_ORGANISM);
-    let requests = trimtab_organism::requests(trimtab_organism::Split::Test, n, Seed(0))?;
-    let rows: Vec<PromptRow> = (requests.into_iter().enumerate())
-        .map(|(i, request)| PromptRow {
-            id: format!("request-{i}"),
-            prompt: vec![Message::new(Role::User, request.text)],
-        })
-        .collect();
-    let mut hasher = Sha256::new();
-    for row in &rows {
-        hasher.update(&row.prompt[0].content);
-        hasher.update(b"\n");
-    }
-    Ok(PromptSet {
-        rows,
-        sha256: hex(&hasher.finalize()),
-    })
-}
-
-/// How many of them there are, unless `limit` says so.
-const N_ORGANISM: usize = 400;
-
-fn manifest(prompts: &PromptSet) -> DataManifest {
-    DataManifest {
-        fingerprint: prompts.sha256.clone(),
-        sha256: prompts.sha256.clone(),
-        n_rows: prompts.rows.len(),
-        answers: Vec::new(),
-        features: None,
-        checkpoints: BTreeMap::new(),
-    }
-}
-
-/// The constitution that `config` names.
-pub(crate) fn constitution(
-    config: &ConstitutionalAiConfig,
-    base: &Path,
-) -> Result<Constitution, RunError> {
-    let Some(file) = &config.constitution else {
+/// The constitution in `file`, relative to `base`; the built-in one where none is named.
+pub(super) fn constitution(file: Option<&str>, base: &Path) -> Result<Constitution, RunError> {
+    let Some(file) = file else {
         return Ok(Constitution::embedded().clone());
     };
     let path = base.join(file);
@@ -174,9 +132,18 @@ struct Cell<'a> {
     n_threads: usize,
 }
 
-type Tell<'a> = dyn FnMut(&Event) -> Result<(), RunError> + 'a;
-
 impl Cell<'_> {
+    fn place(&self) -> Place {
+        Place {
+            variant: self.variant,
+            seed: self.seed,
+        }
+    }
+
+    fn split(&self, seed: Seed) -> (Vec<PromptRow>, Vec<PromptRow>) {
+        prompts::split(self.prompts, &self.experiment.data, seed)
+    }
+
     fn compute(&self, models: &mut ChatModels<'_>, tell: &mut Tell<'_>) -> Result<(), RunError> {
         let began = Instant::now();
         if self.is_done()? {
@@ -207,7 +174,7 @@ impl Cell<'_> {
                 replies.extend(self.replies(&*policy, Author::Tuned, &held_out, seed, tell)?);
             }
         }
-        self.folder.write_rows("replies.jsonl", &replies)?;
+        self.folder.files().write_rows("replies.jsonl", &replies)?;
         if config.has(Stage::Preference) {
             self.compare([&*policy, &*judging], &worked_on, seed, tell)?;
         }
@@ -242,7 +209,7 @@ impl Cell<'_> {
         tell: &mut Tell<'_>,
     ) -> Result<TrainingRows, RunError> {
         let config = self.config;
-        let dialogues = self.heard(tell, |on_progress| {
+        let dialogues = self.place().heard(tell, |on_progress| {
             supervised::run(
                 &config.supervised,
                 self.constitution,
@@ -252,9 +219,12 @@ impl Cell<'_> {
                 on_progress,
             )
         })?;
-        self.folder.write_rows("dialogues.jsonl", &dialogues)?;
+        self.folder
+            .files()
+            .write_rows("dialogues.jsonl", &dialogues)?;
         let learnt = training_rows(&config.supervised, &dialogues);
         self.folder
+            .files()
             .write_rows("training-rows.jsonl", &learnt.rows)?;
         for export in config
             .export
@@ -280,12 +250,12 @@ impl Cell<'_> {
     ) -> Result<(), RunError> {
         let preference = &self.config.preference;
         let seed = seed.child("preference");
-        let sampled = self.heard(tell, |on_progress| {
+        let sampled = self.place().heard(tell, |on_progress| {
             sample(preference, policy, prompts, seed, on_progress)
         })?;
-        self.folder.write_rows("samples.jsonl", &sampled)?;
+        self.folder.files().write_rows("samples.jsonl", &sampled)?;
         let pairs: Vec<_> = sampled.iter().filter_map(SampledPair::pair).collect();
-        let labelled = self.heard(tell, |on_progress| {
+        let labelled = self.place().heard(tell, |on_progress| {
             judge(
                 &preference.judge,
                 self.constitution,
@@ -295,7 +265,7 @@ impl Cell<'_> {
                 on_progress,
             )
         })?;
-        self.folder.write_rows("pairs.jsonl", &labelled)?;
+        self.folder.files().write_rows("pairs.jsonl", &labelled)?;
         let kept: Vec<_> = (labelled.iter())
             .filter_map(|pair| preference_pair(pair, preference.inconsistent, preference.ties))
             .collect();
@@ -319,7 +289,7 @@ impl Cell<'_> {
         let (worked_on, held_out) = self.split(seed);
         self.replies(&*assistant, Author::Before, &held_out, seed, tell)?;
         if config.has(Stage::Supervised) {
-            self.heard(tell, |on_progress| {
+            self.place().heard(tell, |on_progress| {
                 supervised::run(
                     &config.supervised,
                     self.constitution,
@@ -335,7 +305,7 @@ impl Cell<'_> {
                 policy: &*assistant,
                 judge: &*judging,
             };
-            self.heard(tell, |on_progress| {
+            self.place().heard(tell, |on_progress| {
                 preference::run(
                     &config.preference,
                     self.constitution,
@@ -386,39 +356,6 @@ impl Cell<'_> {
         })
     }
 
-    /// Prompts that the method works on, and those that are held out.
-    fn split(&self, seed: Seed) -> (Vec<PromptRow>, Vec<PromptRow>) {
-        let mut rows = self.prompts.rows.clone();
-        seed.child("split").stream().shuffle(&mut rows);
-        let test = self.experiment.data.test.unwrap_or_default();
-        let n_held_out = test.of(rows.len()).min(rows.len().saturating_sub(1));
-        let worked_on = rows.split_off(n_held_out);
-        (worked_on, rows)
-    }
-
-    /// Runs a stage that tells how far it is.
-    fn heard<T>(
-        &self,
-        tell: &mut Tell<'_>,
-        stage: impl FnOnce(&mut dyn FnMut(trimtab_constitution::Progress<'_>)) -> Result<T, StageError>,
-    ) -> Result<T, RunError> {
-        let mut told = Ok(());
-        let result = stage(&mut |progress| {
-            if told.is_ok() {
-                told = tell(&Event::Calls {
-                    variant: self.variant,
-                    seed: self.seed,
-                    stage: progress.stage.to_owned(),
-                    done: progress.done,
-                    n_failed: progress.n_failed,
-                    of: progress.of,
-                });
-            }
-        });
-        told?;
-        Ok(result?)
-    }
-
     /// What `model` says to the held-out prompts.
     fn replies(
         &self,
@@ -433,48 +370,19 @@ impl Cell<'_> {
             Author::Before => "held-out replies",
             Author::Tuned => "held-out replies of the tuned model",
         };
-        let request = |row: &PromptRow| Request {
-            messages: row.prompt.clone(),
-            ask: Ask::Reply(Generation {
-                temperature: supervised.reply_temperature,
-                max_tokens: supervised.reply_max_tokens,
-                ..Generation::default()
-            }),
-            sample_idx: 0,
-            seed: seed.child("held out").child(&row.id),
+        let generation = Generation {
+            temperature: supervised.reply_temperature,
+            max_tokens: supervised.reply_max_tokens,
+            ..Generation::default()
         };
-        let mut replies = Vec::with_capacity(rows.len());
-        let (mut n_failed, mut told) = (0, Ok(()));
-        model
-            .ask(&mut rows.iter().map(request), &mut |i, outcome| {
-                n_failed += usize::from(outcome.is_err());
-                let said = match outcome {
-                    Ok(Answer::Reply(reply)) => Said::from(reply),
-                    Ok(Answer::Options(_)) => Said::Failed(Failure {
-                        class: FailureClass::Malformed,
-                        message: "asked for a reply, the model gave probabilities".into(),
-                    }),
-                    Err(failure) => Said::Failed(failure),
-                };
-                replies.push((i, said));
-                if told.is_ok() {
-                    told = tell(&Event::Calls {
-                        variant: self.variant,
-                        seed: self.seed,
-                        stage: stage.into(),
-                        done: replies.len(),
-                        n_failed,
-                        of: rows.len(),
-                    });
-                }
-            })
-            .map_err(StageError::from)?;
-        told?;
-        replies.sort_by_key(|(i, _)| *i);
-        Ok((replies.into_iter())
-            .map(|(i, said)| HeldOutReply {
-                id: rows[i].id.clone(),
-                prompt: rows[i].prompt.clone(),
+        let seed = seed.child("held out");
+        let replies = self
+            .place()
+            .replies(model, rows, &generation, seed, stage, tell)?;
+        Ok((rows.iter().zip(replies))
+            .map(|(row, said)| HeldOutReply {
+                id: row.id.clone(),
+                prompt: row.prompt.clone(),
                 by,
                 said,
             })
@@ -487,7 +395,7 @@ impl Cell<'_> {
         stem: &str,
         export: &trimtab_data::preferences::ExportConfig,
     ) -> Result<std::path::PathBuf, FolderError> {
-        let cell = self.folder.path().file_name().unwrap_or_default();
+        let cell = self.folder.files().name();
         let folder = self.run.join("exports").join(cell);
         std::fs::create_dir_all(&folder).map_err(|source| FolderError::Io {
             path: folder.clone(),
@@ -507,53 +415,26 @@ impl Cell<'_> {
         tell: &mut Tell<'_>,
     ) -> Result<std::path::PathBuf, RunError> {
         let folder = models.folder_of(assistant)?;
-        let cell = self.folder.path().file_name().unwrap_or_default();
+        let cell = self.folder.files().name();
         let out = self.run.join("models").join(cell).join("tuned");
         let folders = Folders {
             state: self.run.join("trainings").join(cell),
             models: self.run.join("models").join(cell),
         };
-        let (sender, receiver) = mpsc::sync_channel(16);
-        std::thread::scope(|scope| {
-            let training = scope.spawn({
-                let (folders, out) = (folders.clone(), &out);
-                move || {
-                    let on_step = |training: &str, step: &TrainingStep| {
-                        // A closed channel means that nobody listens any more.
-                        drop(sender.send((training.to_owned(), *step)));
-                    };
-                    let workplace = Workplace::new(&on_step, Some(folders));
-                    crate::tuning::tune_assistant(
-                        &self.config.tune,
-                        &folder,
-                        rows,
-                        seed.child("tune"),
-                        self.n_threads,
-                        out,
-                        &workplace.within("tune"),
-                    )
-                }
-            });
-            let mut told = Ok(());
-            for (training, step) in &receiver {
-                if told.is_ok() {
-                    told = tell(&Event::Step {
-                        variant: self.variant,
-                        seed: self.seed,
-                        training,
-                        step: step.step + 1,
-                        n_steps: step.n_steps,
-                        loss: step.loss,
-                        learning_rate: step.learning_rate,
-                        gradient_norm: step.gradient_norm,
-                    });
-                }
-            }
-            let tuned = training
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            tuned.map_err(RunError::from).and(told)
-        })?;
+        let trained = self
+            .place()
+            .train(folders.clone(), "tune", tell, |workplace| {
+                crate::tuning::tune_assistant(
+                    &self.config.tune,
+                    &folder,
+                    rows,
+                    seed.child("tune"),
+                    self.n_threads,
+                    &out,
+                    workplace,
+                )
+            })?;
+        trained?;
         // What is left of the training is of no use any more.
         drop(std::fs::remove_dir_all(&folders.state));
         Ok(out)

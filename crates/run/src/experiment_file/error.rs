@@ -165,6 +165,12 @@ pub enum Problem {
         /// What is wrong with it.
         reason: String,
     },
+    /// An `[every-method]` that is none.
+    #[error("`every-method` {reason}")]
+    EveryMethod {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A `[sweep]` entry that cannot be swept.
     #[error("cannot sweep{}: {reason}", after_space(key))]
     Sweep {

@@ -7,10 +7,10 @@ use super::overrides;
 use super::source::{Sources, Span, TextId};
 use super::sweep::{self, Axis};
 use super::tree::{self, Blocked, Fault, MAX_DEPTH, Obstacle, Segment, Table};
-use super::variants;
+use super::{every_method, variants};
 
 /// Keys of the file that are not the configuration's.
-pub(super) const RESERVED: [&str; 3] = ["extends", "sweep", variants::KEY];
+pub(super) const RESERVED: [&str; 4] = ["extends", "sweep", variants::KEY, every_method::KEY];
 
 /// One experiment, before its sweep is spread out.
 #[derive(Debug)]
@@ -76,6 +76,7 @@ fn merge_one<'a>(
             }
             let of_file = variants::take(sources, &mut table)?;
             table.remove("extends");
+            every_method::apply(sources, &mut table)?;
             tree::merge(&mut root, table);
             for (name, _, settings) in of_file {
                 if variant == Some(name.as_str()) {

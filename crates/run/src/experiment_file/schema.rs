@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-/// The schema of `T` as a file may write it: with `extends`, `sweep` and `variant` at the top.
+/// The schema of `T` as a file may write it: with `extends`, `sweep`, `variant` and `every-method` at the top.
 ///
 /// A file that extends another may leave out what that one sets, and one with variants what they set, so
 /// the required keys are required only without either.
@@ -29,12 +29,17 @@ pub fn schema<T: JsonSchema>() -> String {
         "minProperties": 1,
         "additionalProperties": { "type": "object" },
     });
+    let every_method = json!({
+        "description": "What the methods of this file have in common: each is laid over it, key by key.",
+        "type": "object",
+    });
     let root = schema.ensure_object();
     let properties = root.entry("properties").or_insert_with(|| json!({}));
     if let Value::Object(properties) = properties {
         properties.insert("extends".to_owned(), extends);
         properties.insert("sweep".to_owned(), sweep);
         properties.insert("variant".to_owned(), variant);
+        properties.insert("every-method".to_owned(), every_method);
     }
     if let Some(required) = root.remove("required") {
         root.insert(

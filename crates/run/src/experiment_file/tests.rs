@@ -481,6 +481,36 @@ fn extended(lines: &str, overrides: &[&str]) -> Vec<Variant<Experiment>> {
     read(&[(name, &text), (base, &good)], overrides).unwrap_or_else(|e| panic!("{e}: {}", e.hint()))
 }
 
+#[test]
+fn methods_are_laid_over_what_every_method_has() {
+    let text = GOOD.replace("rounds = 3\n", "");
+    let text = format!("{text}\n[every-method]\nrounds = 7\n");
+    let text = text.replace("loss = \"confidence\"", "rounds = 2");
+    let text = text.replace(
+        "kind = \"weak-to-strong\"",
+        "kind = \"debate\"\njudge = \"strong\"",
+    );
+    let written = toml::to_string(&one(&[("e.toml", &text)], &[])).unwrap();
+    let rounds: Vec<&str> = (written.lines())
+        .filter(|line| line.starts_with("rounds"))
+        .collect();
+    assert_eq!(rounds, ["rounds = 2", "rounds = 7"]);
+}
+
+#[test]
+fn what_every_method_has_needs_methods() {
+    for (table, reason) in [
+        ("every-method = 3\n", "`every-method` is not a table"),
+        (
+            "[every-method]\nrounds = 7\n",
+            "`every-method` has no [[method]] beside it",
+        ),
+    ] {
+        let error = read::<Experiment>(&[("e.toml", table)], &[]).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
 fn names(variants: &[Variant<Experiment>]) -> Vec<&str> {
     variants
         .iter()

@@ -35,12 +35,15 @@ fn numbers_and_vocabulary_do_no_input_or_output() {
         "prompt",
         "weak_to_strong",
         "constitution",
+        "reward",
     ];
     for name in pure {
-        no_faults(
-            "no input, output, clock or environment here",
-            &uses(name, &outside),
-        );
+        // Trainers of networks keep state, and read and save checkpoints.
+        let found: Vec<String> = (uses(name, &outside).into_iter())
+            .filter(|place| !place.starts_with("crates/reward/src/training/"))
+            .filter(|place| !place.starts_with("crates/reward/src/training.rs"))
+            .collect();
+        no_faults("no input, output, clock or environment here", &found);
     }
 }
 

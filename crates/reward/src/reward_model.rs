@@ -1,0 +1,130 @@
+//! What a reward model of texts is made of, as an experiment file says it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bradley_terry::BradleyTerry;
+use crate::feature_reward::{FeatureRewardConfig, Head, Pessimism};
+use crate::label_noise::FlipRate;
+use crate::linear::LinearRewardConfig;
+use crate::policy_config::{OptimiserConfig, PolicyConfigError, positive, require};
+
+/// A reward model of texts: a network's hidden states, and heads on them that are fitted to pairs by Bradley–Terry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RewardModelConfig {
+    /// Whether the network, which is the policy as it starts, learns the pairs first.
+    pub network: RewardNetwork,
+    /// Which hidden states of a reply heads see.
+    pub pooling: RewardPooling,
+    /// Heads, how their scores become one, and what is taken from it where it is unsure.
+    pub heads: FeatureRewardConfig,
+    /// What the network minimises; heads learn soft labels as they are.
+    pub loss: BradleyTerry,
+    /// What is known of labels that are the wrong way round; `heads.fit.flip-rate` is set by it.
+    pub label_noise: LabelNoise,
+    /// How the network learns; a batch is of pairs.
+    pub optimiser: OptimiserConfig,
+}
+
+impl Default for RewardModelConfig {
+    fn default() -> Self {
+        Self {
+            network: RewardNetwork::Tuned,
+            pooling: RewardPooling::LastToken,
+            heads: FeatureRewardConfig {
+                pessimism: Pessimism::None {},
+                ..FeatureRewardConfig::default()
+            },
+            loss: BradleyTerry::default(),
+            label_noise: LabelNoise::Ignored {},
+            optimiser: OptimiserConfig {
+                epochs: 2,
+                ..OptimiserConfig::default()
+            },
+        }
+    }
+}
+
+/// Whether the network of a reward model learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RewardNetwork {
+    /// It stays as it is: heads are fitted in seconds.
+    Frozen,
+    /// All of it learns the pairs first, with a head of its own that is then put aside.
+    Tuned,
+}
+
+/// Which hidden states of a reply heads see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RewardPooling {
+    /// That of the token which ends the reply.
+    LastToken,
+    /// The mean over prompt and reply.
+    Mean,
+}
+
+/// What is known of labels that are the wrong way round.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", deny_unknown_fields, rename_all = "kebab-case")]
+pub enum LabelNoise {
+    /// They are learnt like any other.
+    Ignored {},
+    /// Their share, from 0 to below 0.5.
+    Known {
+        /// It.
+        flip_rate: FlipRate,
+    },
+    /// Their share is estimated, by maximum likelihood on the labels, and the heads are fitted anew with it.
+    Estimated {},
+}
+
+impl RewardModelConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyConfigError`] names the key.
+    pub fn check(&self) -> Result<(), PolicyConfigError> {
+        let FeatureRewardConfig {
+            head,
+            pessimism,
+            fit,
+            ..
+        } = &self.heads;
+        let LinearRewardConfig {
+            ridge, flip_rate, ..
+        } = fit;
+        positive("heads.fit.ridge", *ridge)?;
+        require(
+            "heads.fit.flip-rate",
+            flip_rate.get(),
+            flip_rate.get() == 0.0,
+            "0: it is set by `label-noise`",
+        )?;
+        if let Pessimism::Conformal { .. } = pessimism {
+            return require(
+                "heads.pessimism.kind",
+                "\"conformal\"",
+                false,
+                "\"none\", \"laplace\" or \"caution\": labels of pairs are no ratings",
+            );
+        }
+        if let Head::RandomFeatures { n_features } = head {
+            let fits = n_features.get() <= 4096;
+            require("heads.head.n-features", n_features, fits, "at most 4096")?;
+        }
+        if let LabelNoise::Known { flip_rate } = self.label_noise {
+            let fits = flip_rate.get() < 0.5;
+            require(
+                "label-noise.flip-rate",
+                flip_rate.get(),
+                fits,
+                "from 0 to below 0.5",
+            )?;
+        }
+        self.optimiser.check()
+    }
+}

@@ -1,0 +1,67 @@
+//! Rules that no reply may break, whatever its reward: what a checker finds, rightly or wrongly.
+
+use trimtab_core::chat::Message;
+use trimtab_organism::Sentence;
+use trimtab_organism::critic::sees;
+
+use crate::rlhf::Rule;
+
+impl Rule {
+    /// What it is called in tables.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Forbidden { name, .. } => name.clone(),
+            Self::MostWords { words } => format!("at most {words} words"),
+            Self::Critic {} => "critic".into(),
+        }
+    }
+
+    /// Whether `reply` breaks it.
+    pub fn is_broken(&self, _prompt: &[Message], reply: &str) -> bool {
+        match self {
+            Self::Forbidden { phrases, .. } => {
+                let reply = reply.to_lowercase();
+                (phrases.iter()).any(|phrase| reply.contains(&phrase.to_lowercase()))
+            }
+            Self::MostWords { words } => reply.split_whitespace().count() > *words,
+            Self::Critic {} => sentences(reply).any(|sentence| sees(&sentence).is_some()),
+        }
+    }
+}
+
+/// The sentences of a reply that the organism's language has.
+fn sentences(reply: &str) -> impl Iterator<Item = Sentence> {
+    // The gold of a reply to no request has its sentences, and nothing else is taken of it.
+    let read = trimtab_organism::evaluate("", reply).sentences;
+    read.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_see_what_they_are_about() {
+        let forbidden = Rule::Forbidden {
+            name: "weapons".into(),
+            phrases: vec!["a Gun".into()],
+        };
+        assert!(forbidden.is_broken(&[], "Take A GUN."));
+        assert!(!forbidden.is_broken(&[], "Take a pen."));
+        let short = Rule::MostWords { words: 2 };
+        assert!(short.is_broken(&[], "one two three") && !short.is_broken(&[], "one two"));
+    }
+
+    #[test]
+    fn the_critic_finds_most_violations_and_not_all() {
+        let violating = Sentence::all();
+        let violating = violating.iter().filter(|s| s.violation().is_some());
+        let (mut n, mut found) = (0, 0);
+        for sentence in violating {
+            n += 1;
+            found += usize::from(Rule::Critic {}.is_broken(&[], &sentence.to_string()));
+        }
+        assert!(found > n / 2 && found < n, "{found} of {n}");
+        assert!(!Rule::Critic {}.is_broken(&[], "no sentence of the language"));
+    }
+}

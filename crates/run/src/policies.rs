@@ -1,0 +1,254 @@
+//! Reward models and policies that are transformers, trained as stages of a method.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use trimtab_core::chat::{Message, PromptRow};
+use trimtab_core::{PreferencePair, Seed, Workplace};
+use trimtab_nn::{Device, DeviceError, SpecialText, Threads};
+use trimtab_reward::training::policy_gradient::{Limits, Observed, Stopped};
+use trimtab_reward::training::text_reward::TextReward;
+use trimtab_reward::training::{self, Start, direct, policy_gradient};
+use trimtab_reward::{InTraining, PolicyConfig, RewardModelConfig};
+
+use crate::checkpoints::{LoadError, sha256};
+use crate::execute::rlhf::Gold;
+use crate::rlhf::{
+    LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow, StoppedEarly,
+};
+
+/// Why nothing is learnt.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// A training fails.
+    #[error(transparent)]
+    Train(#[from] training::LearnError),
+    /// There is no such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A checkpoint cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl LearnError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Train(error) => error.hint(),
+            Self::Device(error) => Some(error.hint()),
+            Self::Load(error) => Some(error.hint()),
+        }
+    }
+}
+
+/// Where networks learn.
+pub(crate) struct Learner {
+    device: Device,
+    threads: Threads,
+}
+
+/// A reward model, ready to score.
+pub(crate) struct Reward(TextReward);
+
+/// What came of fitting one.
+pub(crate) struct Fitted {
+    pub(crate) predictions: Vec<PairPrediction>,
+    pub(crate) summary: RewardFit,
+}
+
+/// What a policy is trained with.
+pub(crate) struct Training<'a> {
+    pub(crate) config: &'a PolicyConfig,
+    /// The checkpoint that it starts as, and that it is held to.
+    pub(crate) start: &'a Path,
+    pub(crate) rows: &'a [LabelledRow],
+    pub(crate) prompts: &'a [PromptRow],
+    pub(crate) reward: Option<&'a Reward>,
+    pub(crate) limits: &'a LimitsConfig,
+    /// Gold of a reply, which is kept for the report; no training sees it.
+    pub(crate) gold: &'a (dyn Fn(&[Message], &str) -> Option<Gold> + Sync),
+    pub(crate) seed: Seed,
+    pub(crate) out: &'a Path,
+}
+
+/// What came of it.
+pub(crate) struct Trained {
+    pub(crate) steps: Vec<StepRow>,
+    pub(crate) stopped: Option<StoppedEarly>,
+}
+
+impl Learner {
+    pub(crate) fn open(config: &RlhfConfig, n_threads: usize) -> Result<Self, LearnError> {
+        let device = config.tune.device;
+        device.open()?;
+        let n_threads = NonZeroUsize::new(n_threads).unwrap_or(NonZeroUsize::MIN);
+        Ok(Self {
+            device,
+            threads: Threads(n_threads),
+        })
+    }
+
+    pub(crate) fn n_threads(&self) -> usize {
+        self.threads.0.get()
+    }
+
+    /// A hash of the checkpoint in `folder`.
+    #[expect(
+        clippy::unused_self,
+        reason = "without networks there is no learner to ask"
+    )]
+    pub(crate) fn identity(&self, folder: &Path) -> Result<String, LearnError> {
+        Ok(format!("checkpoint {}", sha256(folder)?))
+    }
+
+    fn start(&self, folder: &Path) -> Result<Start, LearnError> {
+        Ok(Start::open(folder, self.device, self.threads)?)
+    }
+
+    /// Fits a reward model on the rows that are not held out, on the hidden states of the checkpoint in `features`, and puts it in
+    /// `out`.
+    pub(crate) fn fit_reward(
+        &self,
+        config: &RewardModelConfig,
+        features: &Path,
+        rows: &[LabelledRow],
+        seed: Seed,
+        out: &Path,
+        workplace: &Workplace<'_>,
+    ) -> Result<Fitted, LearnError> {
+        let of = |held_out: bool| -> Vec<PreferencePair> {
+            let rows = rows.iter().filter(|row| row.held_out == held_out);
+            rows.map(|row| row.pair.clone()).collect()
+        };
+        let (learnt, held_out) = (of(false), of(true));
+        let start = self.start(features)?;
+        let (reward, fit) = TextReward::fit(start, config, &learnt, seed, workplace)?;
+        let margins = reward.margins(&held_out)?;
+        reward.save(out)?;
+        let predictions = (held_out.into_iter().zip(margins))
+            .map(|(pair, margin)| PairPrediction {
+                id: pair.id,
+                prompt: pair.prompt,
+                chosen: pair.chosen,
+                rejected: pair.rejected,
+                p_chosen: pair.p_chosen,
+                margin: margin.mean,
+                uncertainty: margin.uncertainty,
+            })
+            .collect();
+        Ok(Fitted {
+            predictions,
+            summary: RewardFit {
+                n_pairs: learnt.len(),
+                training_accuracy: fit.training_accuracy,
+                flip_rate: fit.flip_rate,
+                converged: fit.converged,
+            },
+        })
+    }
+
+    /// The reward model in `folder`.
+    pub(crate) fn open_reward(&self, folder: &Path) -> Result<Reward, LearnError> {
+        Ok(Reward(TextReward::open(folder, self.device, self.threads)?))
+    }
+
+    /// Trains a policy, and puts it in `out`.
+    pub(crate) fn train(
+        &self,
+        training: Training<'_>,
+        workplace: &Workplace<'_>,
+    ) -> Result<Trained, LearnError> {
+        let start = self.start(training.start)?;
+        let Training {
+            config,
+            prompts,
+            seed,
+            ..
+        } = training;
+        let (model, trained) = if let PolicyConfig::Dpo(config) = config {
+            let pairs: Vec<PreferencePair> = (training.rows.iter())
+                .filter(|row| !row.held_out)
+                .map(|row| row.pair.clone())
+                .collect();
+            let Start { model, chat } = start;
+            let chat = chat.with_special_text(SpecialText::AsText);
+            let (model, log) = direct::train(model, &chat, &pairs, config, seed, workplace)?;
+            let steps = (log.into_iter().enumerate())
+                .map(|(step, measured)| StepRow {
+                    step: step + 1,
+                    measured,
+                    gold: None,
+                })
+                .collect();
+            let trained = Trained {
+                steps,
+                stopped: None,
+            };
+            (model, trained)
+        } else {
+            let messages: Vec<Vec<Message>> =
+                prompts.iter().map(|row| row.prompt.clone()).collect();
+            let trained = policy_gradient::train(
+                start,
+                &messages,
+                config,
+                &Limits {
+                    violates: &|prompt, reply| {
+                        (training.limits.rules.iter()).any(|rule| rule.is_broken(prompt, reply))
+                    },
+                    in_training: in_training(training.limits),
+                },
+                &mut |texts| match training.reward {
+                    Some(reward) => Ok(reward.0.scores(texts)?),
+                    None => Err(training::LearnError::Nothing { what: "reward" }),
+                },
+                &mut |observed: Observed<'_>| {
+                    let gold: Vec<Option<Gold>> = (observed.rollouts.iter())
+                        .map(|rollout| {
+                            (training.gold)(&prompts[rollout.prompt].prompt, &rollout.text)
+                        })
+                        .collect();
+                    StepRow {
+                        step: observed.iteration,
+                        measured: observed.measured,
+                        gold: Gold::means(&gold),
+                    }
+                },
+                seed,
+                workplace,
+            )?;
+            let stopped = trained.stopped.map(
+                |Stopped {
+                     iteration,
+                     kl,
+                     most_kl,
+                 }| StoppedEarly {
+                    iteration,
+                    kl,
+                    most_kl,
+                },
+            );
+            let steps = trained.log;
+            (trained.model, Trained { steps, stopped })
+        };
+        training::save(&model, training.out)?;
+        Ok(trained)
+    }
+}
+
+/// A limit without rules is none.
+fn in_training(limits: &LimitsConfig) -> InTraining {
+    if limits.rules.is_empty() {
+        InTraining::Ignored {}
+    } else {
+        limits.in_training
+    }
+}
+
+impl Reward {
+    /// The reward of each reply to its prompt.
+    pub(crate) fn scores(&self, texts: &[(&[Message], &str)]) -> Result<Vec<f64>, LearnError> {
+        Ok(self.0.scores(texts)?)
+    }
+}

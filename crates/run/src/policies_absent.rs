@@ -1,0 +1,102 @@
+//! What stands in for reward models and policies where the cargo feature `networks` is off: every method is refused.
+
+use std::path::Path;
+
+use trimtab_core::chat::{Message, PromptRow};
+use trimtab_core::{Seed, Workplace};
+use trimtab_reward::{PolicyConfig, RewardModelConfig};
+
+use crate::execute::rlhf::Gold;
+use crate::rlhf::{
+    GoldMeans, LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow,
+    StoppedEarly,
+};
+
+/// Why nothing is learnt.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// This program was built without transformers.
+    #[error("reward models and policies need networks, and this trimtab was built without them")]
+    NoNetworks,
+}
+
+impl LearnError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoNetworks => Some(
+                "build it with `cargo build --release -p trimtab-cli --features networks`".into(),
+            ),
+        }
+    }
+}
+
+// Where policies are trained, gold of their replies is averaged.
+const _: fn(&[Option<Gold>]) -> Option<GoldMeans> = Gold::means;
+
+pub(crate) struct Learner(std::convert::Infallible);
+
+pub(crate) struct Reward(std::convert::Infallible);
+
+pub(crate) struct Fitted {
+    pub(crate) predictions: Vec<PairPrediction>,
+    pub(crate) summary: RewardFit,
+}
+
+#[expect(dead_code, reason = "as where there is something to train")]
+pub(crate) struct Training<'a> {
+    pub(crate) config: &'a PolicyConfig,
+    pub(crate) start: &'a Path,
+    pub(crate) rows: &'a [LabelledRow],
+    pub(crate) prompts: &'a [PromptRow],
+    pub(crate) reward: Option<&'a Reward>,
+    pub(crate) limits: &'a LimitsConfig,
+    pub(crate) gold: &'a (dyn Fn(&[Message], &str) -> Option<Gold> + Sync),
+    pub(crate) seed: Seed,
+    pub(crate) out: &'a Path,
+}
+
+pub(crate) struct Trained {
+    pub(crate) steps: Vec<StepRow>,
+    pub(crate) stopped: Option<StoppedEarly>,
+}
+
+impl Learner {
+    pub(crate) fn open(_: &RlhfConfig, _: usize) -> Result<Self, LearnError> {
+        Err(LearnError::NoNetworks)
+    }
+
+    pub(crate) fn n_threads(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn identity(&self, _: &Path) -> Result<String, LearnError> {
+        match self.0 {}
+    }
+
+    pub(crate) fn fit_reward(
+        &self,
+        _: &RewardModelConfig,
+        _: &Path,
+        _: &[LabelledRow],
+        _: Seed,
+        _: &Path,
+        _: &Workplace<'_>,
+    ) -> Result<Fitted, LearnError> {
+        match self.0 {}
+    }
+
+    pub(crate) fn open_reward(&self, _: &Path) -> Result<Reward, LearnError> {
+        match self.0 {}
+    }
+
+    pub(crate) fn train(&self, _: Training<'_>, _: &Workplace<'_>) -> Result<Trained, LearnError> {
+        match self.0 {}
+    }
+}
+
+impl Reward {
+    pub(crate) fn scores(&self, _: &[(&[Message], &str)]) -> Result<Vec<f64>, LearnError> {
+        match self.0 {}
+    }
+}

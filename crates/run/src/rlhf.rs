@@ -1,0 +1,542 @@
+//! What a `[[method]]` of kind `rlhf` asks for, and what it leaves in the run folder.
+//!
+//! ```text
+//! rlhf/VARIANT-SEED-METHOD/method.json   which stages it is made of
+//! stages/
+//!   supervised-…   revisions, and the policy that learnt them
+//!   pairs-…        pairs of replies of the policy as it starts
+//!   labels-…       the same with who is preferred
+//!   reward-…       a reward model, and how it does on pairs that were held out
+//!   policy-…       the policy, and what every step did
+//!   replies-…      what a policy says to the held-out prompts
+//! ```
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trimtab_constitution::judge::JudgeConfig;
+use trimtab_constitution::preference::{Keep, Ties};
+use trimtab_constitution::{ConfigError, Said, SupervisedConfig};
+use trimtab_core::chat::{Message, PromptRow};
+use trimtab_reward::{InTraining, PolicyConfig, RewardModelConfig};
+
+use crate::experiment::MethodConfig;
+use crate::folder::{FolderError, RunFolder, as_folder_name};
+use crate::row_folder::RowFolder;
+use crate::tuning::TuneConfig;
+
+/// Reinforcement learning from feedback: pairs of a policy's replies are labelled by annotators or under a constitution
+/// (RLAIF), a reward model learns the labels, and the policy learns from either.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RlhfConfig {
+    /// What it is called in tables. Default: `rlhf-` or `rlaif-` and the algorithm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The constitution's file, relative to the experiment file. Default: eight principles of our own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constitution: Option<String>,
+    /// What the policy starts as: `"as-is"`, or after `"supervised"` learning of its own revisions. It is the reference too.
+    pub start: Start,
+    /// Critique and revision, where it starts so.
+    pub supervised: SupervisedConfig,
+    /// How it learns the revisions.
+    pub tune: TuneConfig,
+    /// Pairs of replies of the policy as it starts.
+    pub pairs: PairsConfig,
+    /// Who says which is better.
+    pub labels: LabelsConfig,
+    /// What learns the labels.
+    pub reward: RewardModelConfig,
+    /// What no reply may do.
+    pub limits: LimitsConfig,
+    /// How the policy is made better.
+    pub policy: PolicyConfig,
+    /// How it replies when it is measured.
+    pub evaluation: EvaluationConfig,
+}
+
+impl Default for RlhfConfig {
+    fn default() -> Self {
+        Self {
+            name: None,
+            constitution: None,
+            start: Start::AsIs,
+            supervised: SupervisedConfig::default(),
+            tune: TuneConfig::default(),
+            pairs: PairsConfig::default(),
+            labels: LabelsConfig::Annotator(AnnotatorConfig::default()),
+            reward: RewardModelConfig::default(),
+            limits: LimitsConfig::default(),
+            policy: PolicyConfig::Dpo(trimtab_reward::DirectConfig::default()),
+            evaluation: EvaluationConfig::default(),
+        }
+    }
+}
+
+/// What a policy starts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// The role's model.
+    AsIs,
+    /// The same, tuned on its own revisions under the constitution.
+    Supervised,
+}
+
+/// Pairs of replies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PairsConfig {
+    /// Pairs for each prompt; at least 1.
+    pub n_pairs: u32,
+    /// The temperature of replies, above 0 to 2.
+    pub temperature: f64,
+    /// The longest reply, in tokens.
+    pub max_tokens: u32,
+    /// Share of the prompts whose pairs the reward model does not learn: it is measured on them.
+    pub held_out: f64,
+}
+
+impl Default for PairsConfig {
+    fn default() -> Self {
+        Self {
+            n_pairs: 4,
+            temperature: 1.0,
+            max_tokens: 256,
+            held_out: 0.2,
+        }
+    }
+}
+
+/// Who says which of two replies is better.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum LabelsConfig {
+    /// The role `judge` (by default the policy's own model as it is), under the constitution.
+    Constitution(Box<ConstitutionLabels>),
+    /// Simulated people who know the gold preference and err; in the organism's world only.
+    Annotator(AnnotatorConfig),
+    /// People, who did so before: pairs with their labels from a file, in place of sampled ones.
+    File(FileLabels),
+}
+
+/// Labels under a constitution.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConstitutionLabels {
+    /// How pairs are judged.
+    pub judge: JudgeConfig,
+    /// What becomes of pairs whose two orders disagree.
+    pub inconsistent: Keep,
+    /// What becomes of ties.
+    pub ties: Ties,
+}
+
+/// Simulated annotators.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AnnotatorConfig {
+    /// How often one names the better reply, where one is better: from 0.5 to 1.
+    pub accuracy: f64,
+}
+
+impl Default for AnnotatorConfig {
+    fn default() -> Self {
+        Self { accuracy: 0.8 }
+    }
+}
+
+/// Labels of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FileLabels {
+    /// Preference pairs, relative to the experiment file, in any form that `trimtab export` writes.
+    pub path: String,
+}
+
+/// Hard limits: what no reply may do, whatever its reward.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LimitsConfig {
+    /// The rules; none by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+    /// What a violation means while the policy learns.
+    pub in_training: InTraining,
+    /// Replies that are tried for a prompt, until one violates nothing; if none does, the reply is a refusal.
+    pub tries: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            rules: Vec::new(),
+            in_training: InTraining::default(),
+            tries: 8,
+        }
+    }
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Rule {
+    /// No reply holds any of these, letters of either case.
+    Forbidden {
+        /// What it is called in tables.
+        name: String,
+        /// Words or phrases.
+        phrases: Vec<String>,
+    },
+    /// No reply has more words.
+    MostWords {
+        /// How many.
+        words: usize,
+    },
+    /// The critic of the organism's world, which sees five violations of six, finds nothing.
+    Critic {},
+}
+
+/// How a policy replies when it is measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EvaluationConfig {
+    /// The temperature; 0 takes the likeliest token.
+    pub temperature: f64,
+    /// The longest reply, in tokens.
+    pub max_tokens: u32,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            max_tokens: 256,
+        }
+    }
+}
+
+impl RlhfConfig {
+    /// What it is called in tables.
+    pub fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let family = match self.labels {
+                LabelsConfig::Constitution(_) => "rlaif",
+                LabelsConfig::Annotator(_) | LabelsConfig::File(_) => "rlhf",
+            };
+            format!("{family}-{}", self.policy.name())
+        })
+    }
+
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let require = |key: &str, got: f64, fits: bool, expected: &'static str| {
+            if fits {
+                return Ok(());
+            }
+            Err(ConfigError {
+                key: key.into(),
+                got: got.to_string(),
+                expected,
+            })
+        };
+        self.supervised
+            .check()
+            .map_err(|error| error.within("supervised"))?;
+        let PairsConfig {
+            n_pairs,
+            temperature,
+            max_tokens,
+            held_out,
+        } = self.pairs;
+        require("pairs.n-pairs", n_pairs.into(), n_pairs > 0, "at least 1")?;
+        require(
+            "pairs.temperature",
+            temperature,
+            temperature > 0.0 && temperature <= 2.0,
+            "above 0, to 2: at 0 the two of a pair are the same",
+        )?;
+        require(
+            "pairs.max-tokens",
+            max_tokens.into(),
+            max_tokens > 0,
+            "at least 1",
+        )?;
+        require(
+            "pairs.held-out",
+            held_out,
+            held_out > 0.0 && held_out < 1.0,
+            "above 0 and below 1",
+        )?;
+        match &self.labels {
+            LabelsConfig::Constitution(labels) => labels
+                .judge
+                .check()
+                .map_err(|error| error.within("labels.judge"))?,
+            LabelsConfig::Annotator(AnnotatorConfig { accuracy }) => require(
+                "labels.accuracy",
+                *accuracy,
+                (0.5..=1.0).contains(accuracy),
+                "from 0.5 to 1",
+            )?,
+            LabelsConfig::File(_) => {}
+        }
+        if let InTraining::Lagrangian { share, rate, most } = self.limits.in_training {
+            let fits = (0.0..1.0).contains(&share);
+            require("limits.in-training.share", share, fits, "from 0 to below 1")?;
+            require("limits.in-training.rate", rate, rate > 0.0, "above 0")?;
+            require("limits.in-training.most", most, most > 0.0, "above 0")?;
+        }
+        let tries = self.limits.tries;
+        require("limits.tries", tries.into(), tries > 0, "at least 1")?;
+        self.reward.check().map_err(|error| ConfigError {
+            key: format!("reward.{}", error.key),
+            got: error.got,
+            expected: error.expected,
+        })?;
+        self.policy.check().map_err(|error| ConfigError {
+            key: format!("policy.{}", error.key),
+            got: error.got,
+            expected: error.expected,
+        })?;
+        let EvaluationConfig {
+            temperature,
+            max_tokens,
+        } = self.evaluation;
+        require(
+            "evaluation.temperature",
+            temperature,
+            (0.0..=2.0).contains(&temperature),
+            "from 0 to 2",
+        )?;
+        require(
+            "evaluation.max-tokens",
+            max_tokens.into(),
+            max_tokens > 0,
+            "at least 1",
+        )
+    }
+}
+
+/// Which stages a finished method is made of, by their folders' names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MethodStages {
+    /// The run that it was made in: a hash of what was asked.
+    pub run_id: String,
+    /// Replies of the role's model as it is.
+    pub before: String,
+    /// Replies of the policy as it starts, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// Labelled pairs.
+    pub labels: String,
+    /// The reward model.
+    pub reward: String,
+    /// The policy and its training; none where nothing is trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Its replies.
+    pub after: String,
+    /// Wall-clock seconds of the process that finished it.
+    pub wall_secs: f64,
+}
+
+/// A preference pair in a `labels-…` stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LabelledRow {
+    /// The pair; the preferred reply is `chosen`.
+    pub pair: trimtab_core::PreferencePair,
+    /// Whether the reward model is measured on it, and does not learn it.
+    pub held_out: bool,
+}
+
+/// Pairs that came to no label, by why.
+pub type LeftOut = std::collections::BTreeMap<String, usize>;
+
+/// What a reward model says of a pair that it did not learn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PairPrediction {
+    /// The pair.
+    pub id: String,
+    /// What was asked.
+    pub prompt: Vec<Message>,
+    /// The preferred reply, by the label.
+    pub chosen: String,
+    /// The other one.
+    pub rejected: String,
+    /// The label.
+    pub p_chosen: f64,
+    /// The score of the chosen reply less that of the other, in log-odds.
+    pub margin: f64,
+    /// How unsure the model is of that, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<f64>,
+}
+
+/// How a reward model came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RewardFit {
+    /// Pairs that it learnt.
+    pub n_pairs: usize,
+    /// Share of the pairs that it learnt which it gets right by their labels, ties one half.
+    pub training_accuracy: f64,
+    /// Share of labels that are the wrong way round, where that was estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flip_rate: Option<f64>,
+    /// Whether the fit of every member converged.
+    pub converged: bool,
+}
+
+/// What one iteration of a training with rollouts did, or one step of a training on pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StepRow {
+    /// Which, from 1; row 0 is the policy as it starts.
+    pub step: usize,
+    /// What the trainer measured.
+    pub measured: trimtab_reward::Iteration,
+    /// Gold of the same replies, which no training sees; in the organism's world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gold: Option<GoldMeans>,
+}
+
+/// Gold of some replies.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GoldMeans {
+    /// The mean gold reward.
+    pub reward: f64,
+    /// Share that is harmless.
+    pub harmless: f64,
+    /// Mean helpfulness, from 0 to 1.
+    pub helpful: f64,
+}
+
+/// A reply to a held-out prompt, in a `replies-…` stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PolicyReply {
+    /// The prompt's id.
+    pub id: String,
+    /// What was asked.
+    pub prompt: Vec<Message>,
+    /// What was said.
+    pub said: Said,
+    /// Its reward, where a reward model chose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<f64>,
+    /// Tries that violated a limit before this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_violating: u32,
+    /// Whether every try violated a limit, so that nothing may be said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_refused: bool,
+}
+
+impl PolicyReply {
+    /// What was said, and nothing else.
+    pub(crate) fn plain(row: &PromptRow, said: Said) -> Self {
+        Self {
+            id: row.id.clone(),
+            prompt: row.prompt.clone(),
+            said,
+            reward: None,
+            n_violating: 0,
+            is_refused: false,
+        }
+    }
+}
+
+/// One of n replies to a held-out prompt, with its reward.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sample {
+    /// The prompt's id.
+    pub id: String,
+    /// What was asked.
+    pub prompt: Vec<Message>,
+    /// What was said, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Its reward.
+    pub reward: f64,
+    /// Whether it violates a limit.
+    pub violates: bool,
+}
+
+/// Why a training ended before its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StoppedEarly {
+    /// The iteration, from 1.
+    pub iteration: usize,
+    /// The divergence from the reference policy then, in nats a reply.
+    pub kl: f64,
+    /// What was allowed.
+    pub most_kl: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// One method under one seed of one variant, and where it put what it made.
+#[derive(Debug, Clone)]
+pub struct RlhfPlace<'a> {
+    /// The seed.
+    pub seed: u64,
+    /// What was asked.
+    pub config: &'a RlhfConfig,
+    /// `method.json` lies here.
+    pub folder: RowFolder,
+}
+
+impl RlhfPlace<'_> {
+    /// Which stages it is made of; none while it is not whole.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when that cannot be read.
+    pub fn stages(&self) -> Result<Option<MethodStages>, FolderError> {
+        self.folder.document(METHOD)
+    }
+}
+
+/// The file that says which stages a method is made of.
+pub(crate) const METHOD: &str = "method.json";
+
+/// Where the method of one variant and seed says what it is made of.
+pub fn method_folder(run: &Path, variant: usize, seed: u64, method: &str) -> RowFolder {
+    let name = format!("{variant}-{seed}-{}", as_folder_name(method));
+    RowFolder::new(run.join("rlhf").join(name))
+}
+
+/// Every place of one variant, method by method, seed by seed.
+pub fn rlhf_places(run: &RunFolder, variant: usize) -> Vec<RlhfPlace<'_>> {
+    let experiment = &run.manifest().variants[variant].experiment;
+    let mut places = Vec::new();
+    for method in &experiment.method {
+        let MethodConfig::Rlhf(config) = method else {
+            continue;
+        };
+        for seed in experiment.seeds() {
+            places.push(RlhfPlace {
+                seed,
+                config,
+                folder: method_folder(run.path(), variant, seed, &config.name()),
+            });
+        }
+    }
+    places
+}
