@@ -172,6 +172,12 @@ pub enum RewardError {
         /// Features a reply.
         dim: usize,
     },
+    /// Features so large that the score is lost.
+    #[error("the score of reply {row} is not finite")]
+    Overflow {
+        /// Which reply, from 0.
+        row: usize,
+    },
     /// A feature is NaN or infinite.
     #[error("feature {column} of {what} {row} is {value}")]
     NotFinite {
@@ -197,7 +203,7 @@ impl RewardError {
             Self::NoRatings => Some("use `laplace` or `caution`, which learn from pairs".into()),
             Self::Setting { name, .. } => Some(format!("give `{name}` a number of 0 or more")),
             Self::Shape { .. } => Some("make all features with the same model".into()),
-            Self::NotFinite { .. } => {
+            Self::Overflow { .. } | Self::NotFinite { .. } => {
                 Some("look at the reply and at the model that made its features".into())
             }
         }
@@ -371,13 +377,18 @@ impl FeatureReward {
             }
         };
         let all = means.into_iter().zip(uncertainties).zip(scores);
-        Ok(all
-            .map(|((mean, uncertainty), score)| RewardScore {
+        let score = |(row, ((mean, uncertainty), score)): (usize, ((f64, f64), f64))| {
+            let score = (score - self.output.mean) / self.output.standard_deviation;
+            if !(score.is_finite() && uncertainty.is_finite()) {
+                return Err(RewardError::Overflow { row });
+            }
+            Ok(RewardScore {
                 mean,
                 uncertainty,
-                score: (score - self.output.mean) / self.output.standard_deviation,
+                score,
             })
-            .collect())
+        };
+        all.enumerate().map(score).collect()
     }
 }
 

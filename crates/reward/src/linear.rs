@@ -534,6 +534,35 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_fails_midway_is_heard() {
+        /// Reads well once, and not again.
+        struct Torn(PairsInMemory, bool);
+
+        impl PairSource for Torn {
+            fn dim(&self) -> usize {
+                self.0.dim()
+            }
+
+            fn pass(
+                &mut self,
+                visit: &mut dyn FnMut(&PairBlock<'_>) -> Result<(), PairError>,
+            ) -> Result<(), PairError> {
+                if std::mem::replace(&mut self.1, true) {
+                    return Err(PairError::Source("the disk is gone".into()));
+                }
+                self.0.pass(visit)
+            }
+        }
+
+        let mut torn = Torn(drawn(&[1.0], 50, 0.0, 2), false);
+        let outcome = fit_linear(&mut torn, &LinearRewardConfig::default());
+        assert_eq!(
+            outcome.map(|_| ()).unwrap_err().to_string(),
+            "pairs could not be read: the disk is gone"
+        );
+    }
+
+    #[test]
     fn too_few_passes_are_an_error() {
         let config = LinearRewardConfig {
             max_passes: 2,

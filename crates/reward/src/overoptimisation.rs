@@ -459,3 +459,75 @@ impl Evidence {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(config: &OveroptimisationConfig) -> String {
+        let world = SyntheticWorld::new(SyntheticWorldConfig::default()).unwrap();
+        overoptimise(&world, config, Seed(0))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let count = |n| NonZeroUsize::new(n).unwrap();
+        let config = OveroptimisationConfig {
+            sizes: vec![count(4), count(1)],
+            ..OveroptimisationConfig::default()
+        };
+        assert_eq!(fault(&config), "sizes is [4, 1]");
+        let config = OveroptimisationConfig {
+            mitigations: vec![Mitigation::Laplace { beta: -1.0 }],
+            ..OveroptimisationConfig::default()
+        };
+        assert_eq!(fault(&config), "mitigations is Laplace β=-1");
+        let config = OveroptimisationConfig {
+            pairs: count(50),
+            mitigations: Vec::new(),
+            sizes: vec![count(5000)],
+            ..OveroptimisationConfig::default()
+        };
+        assert_eq!(
+            fault(&config),
+            "best of 5000 asked of 4096 samples of prompt 0"
+        );
+    }
+
+    #[test]
+    fn settings_are_read_back_and_misspellings_are_not() {
+        let config = OveroptimisationConfig::default();
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(
+            serde_json::from_str::<OveroptimisationConfig>(&text).unwrap(),
+            config
+        );
+        let error = serde_json::from_str::<OveroptimisationConfig>(r#"{"pair": 3}"#).unwrap_err();
+        assert!(
+            error.to_string().contains("unknown field `pair`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_point_can_be_stored() {
+        let arm = Arm::Mitigated {
+            by: Mitigation::Ensemble {
+                combination: Combination::UncertaintyWeighted(Spread::default()),
+            },
+        };
+        let point = CurvePoint {
+            arm,
+            seed: 3,
+            n: NonZeroUsize::MIN,
+            kl: 0.0,
+            proxy: 1.0,
+            gold: 0.5,
+            refused: 0.0,
+        };
+        let text = serde_json::to_string(&point).unwrap();
+        assert_eq!(serde_json::from_str::<CurvePoint>(&text).unwrap(), point);
+    }
+}

@@ -14,7 +14,8 @@
 //! In: features `[n, d]`, the prompt of each reply, pairs with labels. Out: a [`World`] a seed; the direction r, the parting of the
 //! prompts and the labels differ by seed, s does not.
 //! Where the tail is hidden, what goes with r is taken out of every feature (least squares on r): s stays, and t can be
-//! seen only as far as it is s.
+//! seen only as far as it is s. This is no strict control, for s is in t: a lower bound, which leaves alone what only noise
+//! made look best, can do better here too.
 
 use std::num::NonZeroUsize;
 

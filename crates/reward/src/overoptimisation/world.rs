@@ -65,8 +65,8 @@ pub struct LabelledBy {
     pub flip_rate: FlipRate,
 }
 
-/// Where worlds come from: drawn from a distribution, or made of given replies.
-pub trait WorldSource {
+/// Where worlds come from: drawn from a distribution, or made of given replies. Seeds may be drawn side by side.
+pub trait WorldSource: Sync {
     /// The world of a seed.
     ///
     /// # Errors
