@@ -13,6 +13,9 @@
 //! that people like, as much as good typical replies do. Where the tail is hidden (left out of the features), that is all
 //! there is to see: an exploit looks like a good reply, a reward picks it for that, and no measure of uncertainty tells.
 //!
+//! What helps depends on the world. At the defaults (20 seeds) a lower bound of four deviations does not fall; where exploits are rarer
+//! and worse (2 %, c = 6; 8 seeds) it still ends far above the single reward, and falls 0.4 from its own peak.
+//!
 //! After robust_systems A1.1, whose world was not kept: arms are to be compared with each other, not with its figures.
 
 use std::num::NonZeroUsize;
