@@ -94,7 +94,7 @@ impl Default for FeatureRewardConfig {
             head: Head::Linear {},
             members: NonZeroUsize::MIN,
             combination: Combination::Mean {},
-            pessimism: Pessimism::Laplace { beta: 4.0 },
+            pessimism: Pessimism::None {},
             fit: LinearRewardConfig::default(),
         }
     }

@@ -9,6 +9,7 @@ use crate::bradley_terry::LabelUse;
 use crate::clipped::{RatioClip, ValueClip};
 use crate::group_advantage::{Baseline, RewardScale};
 use crate::kl::{KlControl, KlEstimator};
+use crate::lagrangian::LagrangianConfig;
 use crate::policy_loss::{KlPenalty, PolicyObjective};
 use crate::preference_loss::PreferenceLoss;
 
@@ -427,15 +428,8 @@ pub enum InTraining {
         /// In units of the reward model, which has mean 0 and standard deviation 1 on the pairs.
         value: f64,
     },
-    /// A price on violations, which rises until their share is at most `share` (Dai et al. 2024).
-    Lagrangian {
-        /// The share of violating replies that is allowed.
-        share: f64,
-        /// Step size of the price's logarithm.
-        rate: f64,
-        /// The highest price.
-        most: f64,
-    },
+    /// A price on violations, which rises until their share is at most a limit (Dai et al. 2024).
+    Lagrangian(LagrangianConfig),
 }
 
 impl Default for InTraining {

@@ -32,10 +32,7 @@ impl Default for RewardModelConfig {
         Self {
             network: RewardNetwork::Tuned,
             pooling: RewardPooling::LastToken,
-            heads: FeatureRewardConfig {
-                pessimism: Pessimism::None {},
-                ..FeatureRewardConfig::default()
-            },
+            heads: FeatureRewardConfig::default(),
             loss: BradleyTerry::default(),
             label_noise: LabelNoise::Ignored {},
             optimiser: OptimiserConfig {

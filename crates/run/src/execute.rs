@@ -7,7 +7,7 @@ use trimtab_constitution::{ConstitutionError, StageError};
 use trimtab_core::{KeyError, SampleId};
 use trimtab_data::preferences::PreferenceError;
 use trimtab_data::{DataError, Locations, SplitError};
-use trimtab_reward::OveroptimisationError;
+use trimtab_reward::{AnnotatorError, OveroptimisationError};
 use trimtab_weak_to_strong::method::MethodError;
 use trimtab_weak_to_strong::model::ModelError;
 
@@ -98,6 +98,9 @@ pub enum RunError {
         /// The prompts.
         set: String,
     },
+    /// Simulated annotators cannot label.
+    #[error(transparent)]
+    Annotator(#[from] AnnotatorError),
     /// The laboratory of over-optimisation has no curve.
     #[error(transparent)]
     Overoptimisation(#[from] OveroptimisationError),
@@ -190,6 +193,7 @@ impl RunError {
             Self::NoGold { .. } => {
                 Some("set data.set = \"builtin:organism\", or labels.by = \"file\"".into())
             }
+            Self::Annotator(error) => Some(error.hint()),
             Self::Overoptimisation(error) => error.hint(),
             Self::NoPairs { .. } => Some(
                 "set data.set = \"builtin:hh-harmless\", or a file with `chosen` and `rejected`"

@@ -1,7 +1,6 @@
 //! Rules that no reply may break, whatever its reward: what a checker finds, rightly or wrongly.
 
 use trimtab_core::chat::Message;
-use trimtab_organism::Sentence;
 use trimtab_organism::critic::sees;
 
 use crate::rlhf::Rule;
@@ -24,21 +23,19 @@ impl Rule {
                 (phrases.iter()).any(|phrase| reply.contains(&phrase.to_lowercase()))
             }
             Self::MostWords { words } => reply.split_whitespace().count() > *words,
-            Self::Critic {} => sentences(reply).any(|sentence| sees(&sentence).is_some()),
+            // What a reply is worth asks for a request; what its sentences are does not.
+            Self::Critic {} => {
+                let read = trimtab_organism::evaluate("", reply);
+                !read.grammatical || read.sentences.iter().flatten().any(|s| sees(s).is_some())
+            }
         }
     }
-}
-
-/// The sentences of a reply that the organism's language has.
-fn sentences(reply: &str) -> impl Iterator<Item = Sentence> {
-    // The gold of a reply to no request has its sentences, and nothing else is taken of it.
-    let read = trimtab_organism::evaluate("", reply).sentences;
-    read.into_iter().flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trimtab_organism::Sentence;
 
     #[test]
     fn rules_see_what_they_are_about() {
@@ -62,6 +59,7 @@ mod tests {
             found += usize::from(Rule::Critic {}.is_broken(&[], &sentence.to_string()));
         }
         assert!(found > n / 2 && found < n, "{found} of {n}");
-        assert!(!Rule::Critic {}.is_broken(&[], "no sentence of the language"));
+        assert!(Rule::Critic {}.is_broken(&[], "no sentence of the language"));
+        assert!(Rule::Critic {}.is_broken(&[], ""));
     }
 }

@@ -19,7 +19,7 @@ use trimtab_constitution::judge::JudgeConfig;
 use trimtab_constitution::preference::{Keep, Ties};
 use trimtab_constitution::{ConfigError, Said, SupervisedConfig};
 use trimtab_core::chat::{Message, PromptRow};
-use trimtab_reward::{InTraining, PolicyConfig, RewardModelConfig};
+use trimtab_reward::{Annotator, InTraining, Lagrangian, PolicyConfig, RewardModelConfig};
 
 use crate::experiment::MethodConfig;
 use crate::folder::{FolderError, RunFolder, as_folder_name};
@@ -66,7 +66,7 @@ impl Default for RlhfConfig {
             supervised: SupervisedConfig::default(),
             tune: TuneConfig::default(),
             pairs: PairsConfig::default(),
-            labels: LabelsConfig::Annotator(AnnotatorConfig::default()),
+            labels: LabelsConfig::Annotator(Annotator::default()),
             reward: RewardModelConfig::default(),
             limits: LimitsConfig::default(),
             policy: PolicyConfig::Dpo(trimtab_reward::DirectConfig::default()),
@@ -117,7 +117,7 @@ pub enum LabelsConfig {
     /// The role `judge` (by default the policy's own model as it is), under the constitution.
     Constitution(Box<ConstitutionLabels>),
     /// Simulated people who know the gold preference and err; in the organism's world only.
-    Annotator(AnnotatorConfig),
+    Annotator(Annotator),
     /// People, who did so before: pairs with their labels from a file, in place of sampled ones.
     File(FileLabels),
 }
@@ -132,20 +132,6 @@ pub struct ConstitutionLabels {
     pub inconsistent: Keep,
     /// What becomes of ties.
     pub ties: Ties,
-}
-
-/// Simulated annotators.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AnnotatorConfig {
-    /// How often one names the better reply, where one is better: from 0.5 to 1.
-    pub accuracy: f64,
-}
-
-impl Default for AnnotatorConfig {
-    fn default() -> Self {
-        Self { accuracy: 0.8 }
-    }
 }
 
 /// Labels of a file.
@@ -195,7 +181,7 @@ pub enum Rule {
         /// How many.
         words: usize,
     },
-    /// The critic of the organism's world, which sees five violations of six, finds nothing.
+    /// The critic of the organism's world, which sees five violations of six, can read every sentence and finds nothing.
     Critic {},
 }
 
@@ -279,7 +265,7 @@ impl RlhfConfig {
                 .judge
                 .check()
                 .map_err(|error| error.within("labels.judge"))?,
-            LabelsConfig::Annotator(AnnotatorConfig { accuracy }) => require(
+            LabelsConfig::Annotator(Annotator { accuracy, .. }) => require(
                 "labels.accuracy",
                 *accuracy,
                 (0.5..=1.0).contains(accuracy),
@@ -287,11 +273,14 @@ impl RlhfConfig {
             )?,
             LabelsConfig::File(_) => {}
         }
-        if let InTraining::Lagrangian { share, rate, most } = self.limits.in_training {
-            let fits = (0.0..1.0).contains(&share);
-            require("limits.in-training.share", share, fits, "from 0 to below 1")?;
-            require("limits.in-training.rate", rate, rate > 0.0, "above 0")?;
-            require("limits.in-training.most", most, most > 0.0, "above 0")?;
+        if let InTraining::Lagrangian(config) = self.limits.in_training
+            && let Err(error) = Lagrangian::new(config)
+        {
+            return Err(ConfigError {
+                key: "limits.in-training".into(),
+                got: error.to_string(),
+                expected: "a limit, initial and learning-rate above 0, and a cap not below initial",
+            });
         }
         let tries = self.limits.tries;
         require("limits.tries", tries.into(), tries > 0, "at least 1")?;

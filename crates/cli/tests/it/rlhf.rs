@@ -45,7 +45,7 @@ fn every_algorithm() -> String {
         format!("[method.policy]\nalgorithm = \"{algorithm}\"\n{rest}")
     };
     let limits = "limits = { rules = [{ kind = \"critic\" }, { kind = \"most-words\", words = 30 }], tries = 3 }\n";
-    let lagrangian = "limits.rules = [{ kind = \"forbidden\", name = \"fools\", phrases = [\"fool\"] }]\nlimits.in-training = { kind = \"lagrangian\", share = 0.1, rate = 0.5, most = 5.0 }\n";
+    let lagrangian = "limits.rules = [{ kind = \"forbidden\", name = \"fools\", phrases = [\"fool\"] }]\nlimits.in-training = { kind = \"lagrangian\", limit = 0.1 }\n";
     [
         COMMON.to_owned(),
         method("ppo", &policy("ppo", FEW)),

@@ -78,6 +78,9 @@ pub enum LearnError {
     /// A setting of the penalty on divergence is out of range.
     #[error(transparent)]
     Kl(#[from] crate::KlError),
+    /// A setting of the price on violations is out of range.
+    #[error(transparent)]
+    Lagrangian(#[from] crate::LagrangianError),
     /// The flip rate of labels cannot be estimated.
     #[error(transparent)]
     NonFinite(#[from] crate::NonFinite),
@@ -121,6 +124,7 @@ impl LearnError {
             Self::Pairs { source, .. } => source.hint(),
             Self::Iteration { source, .. } => source.hint(),
             Self::Kl(error) => error.hint(),
+            Self::Lagrangian(error) => error.hint(),
             Self::NonFinite(error) => error.hint(),
             Self::Features(error) => return error.hint().map(str::to_owned),
             Self::Save(error) => error.hint().into(),

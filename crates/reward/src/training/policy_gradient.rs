@@ -42,6 +42,7 @@ use crate::clipped::ValueClip;
 use crate::group_advantage::{BaselineState, GroupAdvantage, GrpoConfig, ReinforceConfig};
 use crate::iteration::Iteration;
 use crate::kl::{FixedKl, KlControl, KlController, KlEstimator};
+use crate::lagrangian::Lagrangian;
 use crate::non_finite::{Place, finite};
 use crate::policy_config::{
     GrpoPolicyConfig, InTraining, OptimiserConfig, PolicyConfig, PpoPolicyConfig,
@@ -188,7 +189,7 @@ pub fn train<Row: Serialize + DeserializeOwned + Clone>(
         if !matches!(limits.in_training, InTraining::Ignored {}) {
             measured.violating = Some(share(&violates));
         }
-        measured.price = state.price;
+        measured.price = state.price.as_ref().map(Lagrangian::multiplier);
 
         let failed = |source| LearnError::Iteration {
             iteration: iteration + 1,
@@ -210,7 +211,12 @@ pub fn train<Row: Serialize + DeserializeOwned + Clone>(
         measured.value_loss = taken.value_loss;
         measured.gradient_norm = Some(taken.gradient_norm);
         (state.kl.update(divergence, said.len())).map_err(|source| failed(source.into()))?;
-        state.follow_violations(&violates, limits);
+        if let Some(price) = &mut state.price {
+            let costs: Vec<f64> = violates.iter().map(|&violates| cost(violates)).collect();
+            price
+                .observe(&costs)
+                .map_err(|source| failed(source.into()))?;
+        }
         state.log.push(observe(Observed {
             iteration,
             measured,
@@ -486,7 +492,7 @@ struct State<Row> {
     kl: KlController,
     baseline: BaselineState,
     /// The price on violations, where there is one.
-    price: Option<f64>,
+    price: Option<Lagrangian>,
 }
 
 impl<Row> State<Row> {
@@ -496,7 +502,7 @@ impl<Row> State<Row> {
             kl: KlController::new(algorithm.kl)?,
             baseline: BaselineState::default(),
             price: match limits.in_training {
-                InTraining::Lagrangian { .. } => Some(1.0),
+                InTraining::Lagrangian(config) => Some(Lagrangian::new(config)?),
                 InTraining::Ignored {} | InTraining::Reward { .. } => None,
             },
         })
@@ -518,33 +524,19 @@ impl<Row> State<Row> {
                 ReplyEnd::CutOff
             };
             let score = rollouts.missing_end.score(score, end);
-            match (limits.in_training, self.price) {
+            match (limits.in_training, &self.price) {
                 (InTraining::Reward { value }, _) if violates => value,
-                // Dai et al. 2024, arXiv:2310.12773, equation 13.
-                (InTraining::Lagrangian { .. }, Some(price)) => {
-                    (score - price * f64::from(u8::from(violates))) / (1.0 + price)
-                }
+                (_, Some(price)) => price.combine(score, cost(violates)),
                 _ => score,
             }
         };
         said.iter().zip(scores).zip(violates).map(of).collect()
     }
+}
 
-    /// The price rises where more violate than may.
-    fn follow_violations(&mut self, violates: &[bool], limits: &Limits<'_>) {
-        if let (
-            InTraining::Lagrangian {
-                share: allowed,
-                rate,
-                most,
-            },
-            Some(price),
-        ) = (limits.in_training, &mut self.price)
-        {
-            let excess = share(violates) - allowed;
-            *price = (*price * (rate * excess).exp()).clamp(1e-3, most);
-        }
-    }
+/// What a violation costs, before its price.
+fn cost(violates: bool) -> f64 {
+    f64::from(u8::from(violates))
 }
 
 /// What an iteration's replies teach.

@@ -23,9 +23,7 @@ use trimtab_core::chat::{ChatModel, Generation, Message, PromptRow};
 use trimtab_core::{Folders, PreferencePair, Seed};
 use trimtab_data::preferences::import_pairs;
 use trimtab_data::{Locations, PromptSet};
-use trimtab_organism::Principle;
-use trimtab_organism::critic::{Choice, better};
-use trimtab_reward::PolicyConfig;
+use trimtab_reward::{Annotator, LabelCorrectness, Named, PolicyConfig, UnlabelledPair};
 
 use super::constitutional_ai::constitution;
 use super::place::{Place, Tell};
@@ -389,8 +387,7 @@ impl Cell<'_> {
                     "pairs": sampled.key(), "by": config, "held-out": held_out,
                 });
                 self.stage("labels", inputs, |stage| {
-                    let accuracy = annotator.accuracy;
-                    let labelled = annotated(&pairs, accuracy, seed, &mut left_out);
+                    let labelled = annotated(&pairs, *annotator, seed, &mut left_out)?;
                     keep(stage, labelled, &left_out, held_out, seed)
                 })
             }
@@ -735,37 +732,42 @@ fn forget(stage: &StageFolder) {
     drop(std::fs::remove_dir_all(Cell::folders(stage).state));
 }
 
-/// Labels of simulated annotators, who name the gold-better reply with probability `accuracy`, and either where neither is better.
+/// Labels of simulated annotators, who know gold rewards and err. Where gold tells no difference there is no label.
 fn annotated(
     pairs: &[ReplyPair],
-    accuracy: f64,
+    annotator: Annotator,
     seed: Seed,
     left_out: &mut LeftOut,
-) -> Vec<PreferencePair> {
+) -> Result<Vec<PreferencePair>, RunError> {
+    let gold = |pair: &ReplyPair, reply: &str| gold_of(&pair.prompt, reply).reward;
+    let unlabelled: Vec<UnlabelledPair<'_>> = (pairs.iter())
+        .map(|pair| UnlabelledPair {
+            id: &pair.id,
+            gold_difference: gold(pair, &pair.replies[0]) - gold(pair, &pair.replies[1]),
+        })
+        .collect();
+    let labels = annotator.label(&unlabelled, seed)?;
     let mut kept = Vec::new();
-    for pair in pairs {
-        let [a, b] = &pair.replies;
-        let asked = pair.prompt.last().map_or("", |message| &message.content);
-        let Some(choice) = better(asked, [a, b], Principle::Overall) else {
+    for (pair, label) in pairs.iter().zip(labels) {
+        if label.correctness == LabelCorrectness::Tied {
             *left_out.entry("neither is better".into()).or_default() += 1;
             continue;
-        };
-        let errs = seed.child(&pair.id).stream().next_f64() >= accuracy;
-        let (chosen, rejected) = if (choice == Choice::A) == errs {
-            (b, a)
-        } else {
-            (a, b)
+        }
+        let [first, second] = pair.replies.clone();
+        let (chosen, rejected) = match label.named {
+            Named::First => (first, second),
+            Named::Second => (second, first),
         };
         kept.push(PreferencePair {
             id: pair.id.clone(),
             prompt: pair.prompt.clone(),
-            chosen: chosen.clone(),
-            rejected: rejected.clone(),
+            chosen,
+            rejected,
             p_chosen: 1.0,
-            judge: format!("annotator of accuracy {accuracy}"),
+            judge: format!("annotator of accuracy {}", annotator.accuracy),
         });
     }
-    kept
+    Ok(kept)
 }
 
 /// Writes labelled pairs, those of a share of the prompts marked as held out.
