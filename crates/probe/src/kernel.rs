@@ -31,13 +31,25 @@ pub(crate) fn padded(width: usize) -> usize {
     width.div_ceil(LANES) * LANES
 }
 
-/// Runs the kernels with the widest instructions that this processor has.
+/// The widest instructions that this processor has, up to [`LANES`] numbers: rows are padded for no more.
+#[cfg(target_arch = "x86_64")]
+fn eight_lanes() -> Arch {
+    pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3)
+}
+
+/// The widest instructions that this processor has.
+#[cfg(not(target_arch = "x86_64"))]
+fn eight_lanes() -> Arch {
+    Arch::new()
+}
+
+/// Runs the kernels with the widest instructions that this processor has, up to eight lanes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernel(Arch);
 
 impl Kernel {
     pub(crate) fn new() -> Self {
-        Self(Arch::new())
+        Self(eight_lanes())
     }
 
     /// `z[j][i] = Σ_k x[i][k] w[j][k]`.

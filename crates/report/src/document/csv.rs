@@ -45,29 +45,27 @@ pub(super) fn render(document: &Document) -> String {
 }
 
 fn curves(table: &mut Table, section: &str, curves: &Curves) {
-    for panel in &curves.panels {
-        for line in &panel.lines {
-            let mut row = |point: &Point, of: &str| {
-                let [low, high] = match point.ends {
-                    Some(ends) => ends.map(digits),
-                    None => [String::new(), String::new()],
-                };
-                table.row(&[
-                    section,
-                    &name(&panel.name),
-                    &name(&line.name),
-                    &digits(point.y),
-                    &low,
-                    &high,
-                    of,
-                    &digits(point.x),
-                ]);
+    for (panel, line) in curves.lines() {
+        let mut row = |point: &Point, of: &str| {
+            let [low, high] = match point.ends {
+                Some(ends) => ends.map(digits),
+                None => [String::new(), String::new()],
             };
-            line.points.iter().for_each(|point| row(point, ""));
-            for seed in &line.by_seed {
-                let of = format!("seed {}", seed.seed);
-                seed.points.iter().for_each(|point| row(point, &of));
-            }
+            table.row(&[
+                section,
+                &name(&panel.name),
+                &name(&line.name),
+                &digits(point.y),
+                &low,
+                &high,
+                of,
+                &digits(point.x),
+            ]);
+        };
+        line.points.iter().for_each(|point| row(point, ""));
+        for seed in &line.by_seed {
+            let of = format!("seed {}", seed.seed);
+            seed.points.iter().for_each(|point| row(point, &of));
         }
     }
 }

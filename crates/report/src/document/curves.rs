@@ -114,6 +114,16 @@ impl Unit {
     }
 }
 
+impl Line {
+    /// Whether it says what `other` says, which may say more: the same points in another panel.
+    fn repeats(&self, other: &Self) -> bool {
+        let places = |line: &Self| line.points.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>();
+        (self.stroke, other.stroke) == (Stroke::Dotted, Stroke::Solid)
+            && self.by_seed.is_empty()
+            && places(self) == places(other)
+    }
+}
+
 impl Curves {
     /// The least and the most of either axis over all panels, single seeds and intervals too; `None` without a point.
     pub(crate) fn domains(&self) -> Option<[(f64, f64); 2]> {
@@ -135,27 +145,41 @@ impl Curves {
         Some([x?, y?])
     }
 
+    /// Panels and lines, each line once: what stands in a second panel to compare with is left out there.
+    pub(super) fn lines(&self) -> Vec<(&CurvePanel, &Line)> {
+        let mut lines: Vec<(&CurvePanel, &Line)> = Vec::new();
+        for panel in &self.panels {
+            for line in &panel.lines {
+                let is_known = |(of, known): &(&CurvePanel, &Line)| {
+                    of.name != panel.name && line.repeats(known)
+                };
+                if !lines.iter().any(is_known) {
+                    lines.push((panel, line));
+                }
+            }
+        }
+        lines
+    }
+
     /// Every line as text: what it is called, its shape as blocks on the common scale, and where it begins and ends.
     pub(super) fn rows(&self) -> Vec<[String; 4]> {
         let Some([_, domain]) = self.domains() else {
             return Vec::new();
         };
         let mut rows = Vec::new();
-        for panel in &self.panels {
-            for line in &panel.lines {
-                let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else {
-                    continue;
-                };
-                let from_to = |unit: Unit, from: f64, to: f64| {
-                    format!("{} → {}", unit.shown(from, 2), unit.shown(to, 2))
-                };
-                rows.push([
-                    format!("{}: {}", panel.name, line.name),
-                    blocks(&line.points, domain),
-                    from_to(self.y.unit, first.y, last.y),
-                    from_to(self.x.unit, first.x, last.x),
-                ]);
-            }
+        for (panel, line) in self.lines() {
+            let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else {
+                continue;
+            };
+            let from_to = |unit: Unit, from: f64, to: f64| {
+                format!("{} → {}", unit.shown(from, 2), unit.shown(to, 2))
+            };
+            rows.push([
+                format!("{}: {}", panel.name, line.name),
+                blocks(&line.points, domain),
+                from_to(self.y.unit, first.y, last.y),
+                from_to(self.x.unit, first.x, last.x),
+            ]);
         }
         rows
     }

@@ -56,7 +56,9 @@ fn section(name: &str, number: usize, report: &OveroptimisationReport) -> Sectio
         text: text(report),
         table: Table {
             columns: columns(report),
-            rows: report.arms.iter().map(row).collect(),
+            rows: (report.arms.iter())
+                .map(|arm| row(arm, refuses(report)))
+                .collect(),
         },
         plotted: Vec::new(),
         curves: Some(Curves {
@@ -108,7 +110,7 @@ fn columns(report: &OveroptimisationReport) -> Vec<Column> {
         .map(|point| point.n.get())
         .max();
     let largest = largest.unwrap_or_default();
-    vec![
+    let mut columns = vec![
         Column::new("Picked by", ""),
         Column::new("Peak", "The highest mean gold over n.").spare(3),
         Column::new("At n", "Where that is.").spare(2),
@@ -116,23 +118,29 @@ fn columns(report: &OveroptimisationReport) -> Vec<Column> {
         Column::new("Peak less end", "How far gold falls from its peak.").spare(4),
         Column::new("End, less the single reward's", "Under the same seeds."),
         Column::new("Verdict", "By that interval."),
-        Column::new(
-            "Refused",
-            "Share of prompts without a candidate that may be said.",
-        )
-        .spare(1),
-    ]
+    ];
+    if refuses(report) {
+        let meaning = "Share of prompts without a candidate that may be said, at the end.";
+        columns.push(Column::new("Refused", meaning).spare(1));
+    }
+    columns
 }
 
-fn row(arm: &ArmVerdict) -> Row {
+/// Whether any arm refuses.
+fn refuses(report: &OveroptimisationReport) -> bool {
+    let points = report.arms.iter().filter_map(|arm| arm.curve.last());
+    points
+        .map(|point| point.refused)
+        .any(|refused| refused > 0.0)
+}
+
+fn row(arm: &ArmVerdict, with_refusals: bool) -> Row {
     let number = |interval| Cell::NumberWithin {
         interval,
         decimals: 2,
     };
     let (difference, verdict) = match (arm.arm, &arm.against_single) {
-        (Arm::Oracle {}, Some(against)) => {
-            (number(against.end), Cell::words("what there is to be had"))
-        }
+        (Arm::Oracle {}, Some(against)) => (number(against.end), Cell::absent("")),
         (_, Some(against)) => {
             let verdict = match against.effect {
                 Effect::Helps => "helps",
@@ -144,21 +152,20 @@ fn row(arm: &ArmVerdict) -> Row {
         (_, None) => (Cell::absent(""), Cell::absent("")),
     };
     let refused = arm.curve.last().map_or(0.0, |point| point.refused);
+    let mut cells = vec![
+        number(arm.peak),
+        Cell::count(arm.peak_n.get()),
+        number(arm.end),
+        number(arm.fall),
+        difference,
+        verdict,
+    ];
+    if with_refusals {
+        cells.push(Cell::Share { share: refused });
+    }
     Row {
         name: arm.arm.to_string(),
-        cells: vec![
-            number(arm.peak),
-            Cell::count(arm.peak_n.get()),
-            number(arm.end),
-            number(arm.fall),
-            difference,
-            verdict,
-            if refused > 0.0 {
-                Cell::Share { share: refused }
-            } else {
-                Cell::absent("")
-            },
-        ],
+        cells,
     }
 }
 

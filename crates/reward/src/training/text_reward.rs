@@ -407,7 +407,8 @@ fn right(difference: f64) -> f64 {
 /// The factor a that makes labels likeliest under σ(a d): Newton's method on a concave likelihood, kept from growing without end
 /// where the differences tell every label.
 fn likeliest_factor(differences: &[f64], pairs: &[PreferencePair]) -> f64 {
-    const MOST: f64 = 100.0;
+    // σ of it is 1 to thirteen digits.
+    const MOST: f64 = 30.0;
     let mut factor = 1.0;
     for _ in 0..50 {
         let (mut slope, mut curvature) = (0.0, 0.0);
@@ -445,10 +446,7 @@ mod tests {
         // Differences of 1 that hold three times of four: σ(a) = 3/4.
         let factor = likeliest_factor(&[1.0], &[pair(0.75)]);
         assert!((factor - 3.0_f64.ln()).abs() < 1e-9, "{factor}");
-        assert_eq!(
-            likeliest_factor(&[1.0, 2.0], &[pair(1.0), pair(1.0)]),
-            100.0
-        );
+        assert_eq!(likeliest_factor(&[1.0, 2.0], &[pair(1.0), pair(1.0)]), 30.0);
         assert_eq!(likeliest_factor(&[0.0], &[pair(1.0)]), 1.0);
         assert_eq!(likeliest_factor(&[-1.0], &[pair(1.0)]), 0.0);
     }
