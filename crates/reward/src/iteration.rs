@@ -12,6 +12,9 @@ pub struct Iteration {
     /// The reward, before anything is taken from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reward: Option<f64>,
+    /// Share of replies without a reward, a failed judgement: they teach as a reply of mean reward does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unrewarded: Option<f64>,
     /// Divergence from the reference policy in nats a reply: Σ ln p − ln p_ref over its tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kl: Option<f64>,

@@ -12,6 +12,7 @@ use trimtab_reward::training::{self, Start, direct, policy_gradient};
 use trimtab_reward::{InTraining, PolicyConfig, RewardModelConfig};
 
 use crate::checkpoints::{LoadError, sha256};
+use crate::execute::RunError;
 use crate::execute::rlhf::Gold;
 use crate::rlhf::{
     LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow, StoppedEarly,
@@ -64,13 +65,18 @@ pub(crate) struct Training<'a> {
     pub(crate) start: &'a Path,
     pub(crate) rows: &'a [LabelledRow],
     pub(crate) prompts: &'a [PromptRow],
-    pub(crate) reward: Option<&'a Reward>,
+    /// Rewards of sampled replies; an algorithm that samples none does not ask.
+    pub(crate) rewards: &'a mut Rewarder<'a>,
     pub(crate) limits: &'a LimitsConfig,
     /// Gold of a reply, which is kept for the report; no training sees it.
     pub(crate) gold: &'a (dyn Fn(&[Message], &str) -> Option<Gold> + Sync),
     pub(crate) seed: Seed,
     pub(crate) out: &'a Path,
 }
+
+/// Rewards of replies to prompts; `None` where a judgement failed.
+pub(crate) type Rewarder<'a> =
+    dyn FnMut(&[(&[Message], &str)]) -> Result<Vec<Option<f64>>, RunError> + Send + 'a;
 
 /// What came of it.
 pub(crate) struct Trained {
@@ -159,15 +165,20 @@ impl Learner {
         training: Training<'_>,
         workplace: &Workplace<'_>,
     ) -> Result<Trained, LearnError> {
-        let start = self.start(training.start)?;
         let Training {
             config,
+            start,
+            rows,
             prompts,
+            rewards,
+            limits,
+            gold,
             seed,
-            ..
+            out,
         } = training;
+        let start = self.start(start)?;
         let (model, trained) = if let PolicyConfig::Dpo(config) = config {
-            let pairs: Vec<PreferencePair> = (training.rows.iter())
+            let pairs: Vec<PreferencePair> = (rows.iter())
                 .filter(|row| !row.held_out)
                 .map(|row| row.pair.clone())
                 .collect();
@@ -195,19 +206,16 @@ impl Learner {
                 config,
                 &Limits {
                     violates: &|prompt, reply| {
-                        (training.limits.rules.iter()).any(|rule| rule.is_broken(prompt, reply))
+                        (limits.rules.iter()).any(|rule| rule.is_broken(prompt, reply))
                     },
-                    in_training: in_training(training.limits),
+                    in_training: in_training(limits),
                 },
-                &mut |texts| match training.reward {
-                    Some(reward) => Ok(reward.0.scores(texts)?),
-                    None => Err(training::LearnError::Nothing { what: "reward" }),
+                &mut |texts| {
+                    rewards(texts).map_err(|error| training::LearnError::Rewards(Box::new(error)))
                 },
                 &mut |observed: Observed<'_>| {
                     let gold: Vec<Option<Gold>> = (observed.rollouts.iter())
-                        .map(|rollout| {
-                            (training.gold)(&prompts[rollout.prompt].prompt, &rollout.text)
-                        })
+                        .map(|rollout| gold(&prompts[rollout.prompt].prompt, &rollout.text))
                         .collect();
                     StepRow {
                         step: observed.iteration,
@@ -232,7 +240,7 @@ impl Learner {
             let steps = trained.log;
             (trained.model, Trained { steps, stopped })
         };
-        training::save(&model, training.out)?;
+        training::save(&model, out)?;
         Ok(trained)
     }
 }

@@ -6,6 +6,7 @@ use trimtab_core::chat::{Message, PromptRow};
 use trimtab_core::{Seed, Workplace};
 use trimtab_reward::{PolicyConfig, RewardModelConfig};
 
+use crate::execute::RunError;
 use crate::execute::rlhf::Gold;
 use crate::rlhf::{
     GoldMeans, LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow,
@@ -49,12 +50,16 @@ pub(crate) struct Training<'a> {
     pub(crate) start: &'a Path,
     pub(crate) rows: &'a [LabelledRow],
     pub(crate) prompts: &'a [PromptRow],
-    pub(crate) reward: Option<&'a Reward>,
+    pub(crate) rewards: &'a mut Rewarder<'a>,
     pub(crate) limits: &'a LimitsConfig,
     pub(crate) gold: &'a (dyn Fn(&[Message], &str) -> Option<Gold> + Sync),
     pub(crate) seed: Seed,
     pub(crate) out: &'a Path,
 }
+
+/// Rewards of replies to prompts; `None` where a judgement failed.
+pub(crate) type Rewarder<'a> =
+    dyn FnMut(&[(&[Message], &str)]) -> Result<Vec<Option<f64>>, RunError> + Send + 'a;
 
 pub(crate) struct Trained {
     pub(crate) steps: Vec<StepRow>,

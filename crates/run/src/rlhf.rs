@@ -49,6 +49,8 @@ pub struct RlhfConfig {
     pub labels: LabelsConfig,
     /// What learns the labels.
     pub reward: RewardModelConfig,
+    /// Where rewards of sampled replies come from.
+    pub rewarded_by: RewardedBy,
     /// What no reply may do.
     pub limits: LimitsConfig,
     /// How the policy is made better.
@@ -68,6 +70,7 @@ impl Default for RlhfConfig {
             pairs: PairsConfig::default(),
             labels: LabelsConfig::Annotator(Annotator::default()),
             reward: RewardModelConfig::default(),
+            rewarded_by: RewardedBy::default(),
             limits: LimitsConfig::default(),
             policy: PolicyConfig::Dpo(trimtab_reward::DirectConfig::default()),
             evaluation: EvaluationConfig::default(),
@@ -83,6 +86,20 @@ pub enum Start {
     AsIs,
     /// The same, tuned on its own revisions under the constitution.
     Supervised,
+}
+
+/// Where rewards of sampled replies come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RewardedBy {
+    /// The reward model.
+    #[default]
+    Model,
+    /// A judge under the constitution, which compares each reply with what the policy said as it started: the log-odds of its
+    /// being better (Lee et al. 2023: direct RLAIF). `labels` must be by the constitution; their reward model is measured only.
+    Judge,
+    /// The limits' rules: 1 where none is broken, else 0.
+    Rules,
 }
 
 /// Pairs of replies.
@@ -282,6 +299,7 @@ impl RlhfConfig {
                 expected: "a limit, initial and learning-rate above 0, and a cap not below initial",
             });
         }
+        self.check_rewards()?;
         let tries = self.limits.tries;
         require("limits.tries", tries.into(), tries > 0, "at least 1")?;
         self.reward.check().map_err(|error| ConfigError {
@@ -310,6 +328,26 @@ impl RlhfConfig {
             max_tokens > 0,
             "at least 1",
         )
+    }
+
+    /// That what rewards replies is there.
+    fn check_rewards(&self) -> Result<(), ConfigError> {
+        let is_judged = self.rewarded_by == RewardedBy::Judge;
+        if is_judged && !matches!(self.labels, LabelsConfig::Constitution(_)) {
+            return Err(ConfigError {
+                key: "rewarded-by".into(),
+                got: "\"judge\"".into(),
+                expected: "labels = { by = \"constitution\" }, which say how a judge judges",
+            });
+        }
+        if self.rewarded_by == RewardedBy::Rules && self.limits.rules.is_empty() {
+            return Err(ConfigError {
+                key: "rewarded-by".into(),
+                got: "\"rules\"".into(),
+                expected: "limits.rules, of which there are none",
+            });
+        }
+        Ok(())
     }
 }
 

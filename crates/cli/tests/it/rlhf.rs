@@ -68,6 +68,12 @@ fn every_algorithm() -> String {
         ),
         method("best of 3", &policy("best-of-n", "n = 3")),
         method("nothing", &policy("none", "")),
+        method(
+            "ruled",
+            &("rewarded-by = \"rules\"\nlimits.rules = [{ kind = \"most-words\", words = 12 }]\n"
+                .to_owned()
+                + &policy("rloo", FEW_GROUPS)),
+        ),
     ]
     .concat()
 }
@@ -139,7 +145,7 @@ fn every_algorithm_learns_and_is_reported() {
         .collect();
     assert_eq!(
         ["pairs-", "labels-", "reward-", "policy-"].map(|kind| count(kind, &names)),
-        [1, 1, 1, 6],
+        [1, 1, 1, 7],
         "{names:?}"
     );
     // State of trainings that are over is gone; the policies are Hugging Face directories.
@@ -154,6 +160,36 @@ fn every_algorithm_learns_and_is_reported() {
     let before = made(&place, "try");
     place.succeed(&["run", "r.toml", "--out", "try"]);
     assert_eq!(before, made(&place, "try"));
+}
+
+#[test]
+fn a_judge_under_the_constitution_labels_and_rewards() {
+    let file = format!(
+        "{COMMON}\n[[method]]\nname = \"judged\"\nrewarded-by = \"judge\"\n[method.policy]\nalgorithm = \"rloo\"\n{FEW_GROUPS}\n"
+    );
+    let file = file.replace(
+        "by = \"annotator\", accuracy = 0.9",
+        "by = \"constitution\"",
+    );
+    let Some(place) = place("a_judge_labels_and_rewards", &file) else {
+        return;
+    };
+    let steps = made(&place, "try");
+    let (_, steps) = (steps.iter())
+        .find(|(name, _)| name.ends_with("steps.jsonl"))
+        .unwrap();
+    let rewards: Vec<f64> = (steps.lines())
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|step| step["measured"]["reward"].as_f64().unwrap())
+        .collect();
+    assert_eq!(rewards.len(), 2);
+    assert!(
+        rewards.iter().all(|reward| reward.abs() < 10.0),
+        "{rewards:?}"
+    );
+    // Killed or not, the same calls: all of them are stored, and the run can be told again without a model.
+    place.succeed(&["run", "r.toml", "--out", "again"]);
+    assert_eq!(made(&place, "try"), made(&place, "again"));
 }
 
 #[test]
@@ -227,6 +263,14 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     );
     refused(&["method.0.policy.clip.low=2"], &["clip.low"]);
     refused(&["method.0.pairs.held-out=1"], &["held-out"]);
+    refused(
+        &["method.0.rewarded-by=judge"],
+        &["rewarded-by", "constitution"],
+    );
+    refused(
+        &["method.0.rewarded-by=rules"],
+        &["rewarded-by", "limits.rules"],
+    );
     refused(&["method.0.polcy.algorithm=ppo"], &["polcy", "policy"]);
     refused(&["method.0.policy.algorithm=trpo"], &["trpo", "ppo"]);
     refused(

@@ -8,6 +8,7 @@ use trimtab_reward::{
     Arm, ArmVerdict, Effect, OveroptimisationConfig, OveroptimisationReport, StopAdvice, judge_arms,
 };
 use trimtab_run::{MethodConfig, lab_curves};
+use trimtab_stats::Interval;
 
 use super::How;
 use crate::document::{
@@ -77,31 +78,28 @@ fn section(name: &str, number: usize, report: &OveroptimisationReport) -> Sectio
 }
 
 fn text(report: &OveroptimisationReport) -> String {
-    let mut text = format!(
+    let came_out = format!(
         "Rewards are fitted to pairs that gold labelled, some labels flipped, and the best of n is taken by each. {} seeds, all arms under the same ones. What came out: {}.",
         report.n_seeds, report.finding
     );
     let single = report.arms.iter().find(|arm| arm.arm == Arm::Single {});
-    if let Some(fit) = single.and_then(|arm| arm.gao.as_ref()) {
-        let (alpha, beta) = (fit.alpha, fit.beta);
-        text.push_str(&format!(
-            " Gao's form d (α − β d), fitted to the gold that the single reward gains: α {:.2} [{:.2}, {:.2}], β {:.2} [{:.2}, {:.2}]",
-            alpha.estimate, alpha.low, alpha.high, beta.estimate, beta.low, beta.high,
-        ));
-        text.push_str(&match fit.advice() {
-            StopAdvice::StopAt { kl, .. } => {
-                format!("; stop at a divergence of {kl:.2} nats.")
-            }
-            StopAdvice::GoOn { .. } => "; no peak within what was measured: go on.".to_owned(),
-            StopAdvice::DoNotOptimise => {
-                "; gold only falls: do not optimise this proxy.".to_owned()
-            }
-            StopAdvice::Unclear { .. } => {
-                "; whether the peak lies within what was measured is not clear.".to_owned()
-            }
-        });
-    }
-    text
+    let Some(fit) = single.and_then(|arm| arm.gao.as_ref()) else {
+        return came_out;
+    };
+    let within = |x: Interval| format!("{:.2} [{:.2}, {:.2}]", x.estimate, x.low, x.high);
+    let advice = match fit.advice() {
+        StopAdvice::StopAt { kl, .. } => format!("stop at a divergence of {kl:.2} nats"),
+        StopAdvice::GoOn { .. } => "no peak within what was measured: go on".to_owned(),
+        StopAdvice::DoNotOptimise => "gold only falls: do not optimise this proxy".to_owned(),
+        StopAdvice::Unclear { .. } => {
+            "whether the peak lies within what was measured is not clear".to_owned()
+        }
+    };
+    format!(
+        "{came_out} Gao's form d (α − β d), fitted to the gold that the single reward gains: α {}, β {}; {advice}.",
+        within(fit.alpha),
+        within(fit.beta),
+    )
 }
 
 fn columns(report: &OveroptimisationReport) -> Vec<Column> {

@@ -67,6 +67,9 @@ pub enum LearnError {
         /// Why; it counts pairs within its batch.
         source: PreferenceLossError,
     },
+    /// Whoever rewards replies failed.
+    #[error("rewards of replies")]
+    Rewards(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An iteration teaches nothing: a reward, say, is no number.
     #[error("iteration {iteration}")]
     Iteration {
@@ -122,6 +125,10 @@ impl LearnError {
             Self::Train(error) => error.hint().into(),
             Self::Policy(error) => error.hint().into(),
             Self::Pairs { source, .. } => source.hint(),
+            Self::Rewards(_) => {
+                "run the same command again: the training goes on where its state was last kept"
+                    .into()
+            }
             Self::Iteration { source, .. } => source.hint(),
             Self::Kl(error) => error.hint(),
             Self::Lagrangian(error) => error.hint(),

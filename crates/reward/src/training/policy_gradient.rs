@@ -50,8 +50,9 @@ use crate::policy_config::{
 };
 use crate::policy_loss::{PolicyObjective, ReplyAdvantage, ReplyValues, SampledReply};
 
-/// The reward of each of some replies to their prompts.
-pub type Rewards<'a> = dyn FnMut(&[(&[Message], &str)]) -> Result<Vec<f64>, LearnError> + 'a;
+/// The reward of each of some replies to their prompts; `None` where there is none, a judgement that failed.
+pub type Rewards<'a> =
+    dyn FnMut(&[(&[Message], &str)]) -> Result<Vec<Option<f64>>, LearnError> + Send + 'a;
 
 /// Makes a row of an iteration, which is kept with the state.
 pub type Observe<'a, Row> = dyn FnMut(Observed<'_>) -> Row + 'a;
@@ -110,6 +111,10 @@ pub struct Stopped {
     clippy::too_many_arguments,
     reason = "what learns, on what, from what, within what, seen by whom and where"
 )]
+#[expect(
+    clippy::too_many_lines,
+    reason = "an iteration is told from top to bottom; its arithmetic is elsewhere"
+)]
 pub fn train<Row: Serialize + DeserializeOwned + Clone>(
     start: Start,
     prompts: &[Vec<Message>],
@@ -166,8 +171,9 @@ pub fn train<Row: Serialize + DeserializeOwned + Clone>(
         let texts: Vec<(&[Message], &str)> = (said.iter())
             .map(|rollout| (&prompts[rollout.prompt][..], &rollout.text[..]))
             .collect();
-        let scores = rewards(&texts)?;
+        let (scores, unrewarded) = filled(&rewards(&texts)?)?;
         let mut measured = measured(&said, &old, &from, &scores, iteration)?;
+        measured.unrewarded = (unrewarded > 0.0).then_some(unrewarded);
         let divergence = measured.kl.unwrap_or_default();
         if divergence > rollouts.most_kl {
             let stopped = Stopped {
@@ -718,6 +724,19 @@ fn drawn(n_prompts: usize, iteration: usize, n: usize, seed: Seed) -> Vec<usize>
     drawn
 }
 
+/// Rewards, the mean in the place of those that are missing, and the share of these.
+fn filled(rewards: &[Option<f64>]) -> Result<(Vec<f64>, f64), LearnError> {
+    let n_there = rewards.iter().flatten().count();
+    if n_there == 0 {
+        let what = "reward: every judgement failed";
+        return Err(LearnError::Nothing { what });
+    }
+    let mean = rewards.iter().flatten().sum::<f64>() / n_there as f64;
+    let missing = 1.0 - n_there as f64 / rewards.len() as f64;
+    let all = rewards.iter().map(|reward| reward.unwrap_or(mean));
+    Ok((all.collect(), missing))
+}
+
 /// Σ log π − log π_ref over the tokens of a reply.
 fn gone(policy: &[f64], reference: &[f64]) -> f64 {
     policy.iter().zip(reference).map(|(p, r)| p - r).sum()
@@ -782,6 +801,23 @@ fn identity(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_reward_teaches_nothing_and_is_counted() {
+        let (all, missing) = filled(&[Some(1.0), None, Some(3.0), None]).unwrap();
+        assert_eq!((all, missing), (vec![1.0, 2.0, 3.0, 2.0], 0.5));
+        assert!(filled(&[None, None]).is_err());
+    }
+
+    #[test]
+    fn a_reward_that_is_no_number_is_named() {
+        let error = measured(&[], &[], &[], &[0.5, f64::NAN], 6).unwrap_err();
+        let LearnError::Iteration { iteration, source } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(iteration, 7);
+        assert!(source.to_string().contains("sample 1"), "{source}");
+    }
 
     #[test]
     fn every_prompt_comes_before_any_comes_again() {

@@ -5,6 +5,10 @@ use trimtab_nn::{PolicyTrainer, TokenReading, TokenSlopes, TuningRow};
 use super::LearnError;
 use crate::policy_config::OptimiserConfig;
 
+/// Slopes of a micro-batch: of the items in it, given the readings of their rows.
+pub(super) type SlopesOf<'a> =
+    dyn FnMut(&[usize], &[TokenReading]) -> Result<Vec<TokenSlopes>, LearnError> + 'a;
+
 /// Takes the steps of one training.
 pub(super) struct Steps<'a> {
     optimiser: &'a OptimiserConfig,
@@ -34,7 +38,7 @@ impl<'a> Steps<'a> {
         trainer: &mut PolicyTrainer,
         items: &[usize],
         rows: impl Fn(usize) -> &'r [TuningRow],
-        slopes: &mut dyn FnMut(&[usize], &[TokenReading]) -> Result<Vec<TokenSlopes>, LearnError>,
+        slopes: &mut SlopesOf<'_>,
     ) -> Result<Step, LearnError> {
         let step = trainer.n_steps();
         // Of like length, so that little is padded.

@@ -8,13 +8,13 @@
 //! Every stage is kept under what went into it ([`StageFolder`]), so that methods share what they have in common, and a run that
 //! is begun again goes on where it was. Gold, where there is any, is kept beside replies for the report; no training sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use trimtab_constitution::judge::judge;
+use trimtab_constitution::judge::{JudgeConfig, judge};
 use trimtab_constitution::preference::{PreferenceConfig, sample};
 use trimtab_constitution::{
     Constitution, ReplyPair, Said, SampledPair, preference_pair, supervised, training_rows,
@@ -25,6 +25,8 @@ use trimtab_data::preferences::import_pairs;
 use trimtab_data::{Locations, PromptSet};
 use trimtab_reward::{Annotator, LabelCorrectness, Named, PolicyConfig, UnlabelledPair};
 
+use trimtab_weak_to_strong::ModelConfig;
+
 use super::constitutional_ai::constitution;
 use super::place::{Place, Tell};
 use super::{RunError, RunOptions, overoptimisation, prompts};
@@ -33,10 +35,10 @@ use crate::constitutional_ai::ORGANISM;
 use crate::event::{Event, EventLog};
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{RunFolder, sha256_of_file};
-use crate::policies::{Learner, Reward, Training};
+use crate::policies::{Learner, Reward, Rewarder, Training};
 use crate::rlhf::{
-    GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MethodStages, PolicyReply, RlhfConfig,
-    Sample, Start, method_folder,
+    GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MethodStages, PolicyReply, RewardedBy,
+    RlhfConfig, Sample, Start, method_folder,
 };
 use crate::row_folder::RowFolder;
 use crate::stages::StageFolder;
@@ -173,7 +175,8 @@ impl Cell<'_> {
         };
         let labels = self.labels(&start, &learnt_on, models, tell)?;
         let reward = self.reward(&start, &labels, &learner, tell)?;
-        let policy = self.policy(&start, &labels, &reward, &learner, &learnt_on, tell)?;
+        let from = (&labels, &reward);
+        let policy = self.policy(&start, from, &learner, &learnt_on, models, tell)?;
         let after = self.replies(&policy, &reward, &learner, &held_out, models, tell)?;
         models.flush()?;
         let wall_secs = began.elapsed().as_secs_f64();
@@ -393,9 +396,7 @@ impl Cell<'_> {
             }
             LabelsConfig::Constitution(labels) => {
                 let constitution = self.constitution()?;
-                let roles = &self.experiment.roles;
-                let role = roles.get(Experiment::JUDGE);
-                let role = &role.unwrap_or(&roles[Experiment::POLICY]).model;
+                let role = self.judge_role();
                 let inputs = json!({
                     "pairs": sampled.key(),
                     "by": config,
@@ -412,12 +413,12 @@ impl Cell<'_> {
                     stage.files().write_rows("judged.jsonl", &labelled)?;
                     let mut kept = Vec::new();
                     for pair in &labelled {
-                        match preference_pair(pair, labels.inconsistent, labels.ties) {
-                            Some(pair) => kept.push(pair),
-                            None => {
-                                let why = pair.outcome.name().to_owned();
-                                *left_out.entry(why).or_default() += 1;
-                            }
+                        let pair_kept = preference_pair(pair, labels.inconsistent, labels.ties);
+                        if let Some(pair) = pair_kept {
+                            kept.push(pair);
+                        } else {
+                            let why = pair.outcome.name().to_owned();
+                            *left_out.entry(why).or_default() += 1;
                         }
                     }
                     keep(stage, kept, &left_out, held_out, seed)
@@ -468,10 +469,10 @@ impl Cell<'_> {
     fn policy(
         &self,
         start: &Policy,
-        labels: &StageFolder,
-        reward: &StageFolder,
+        (labels, reward): (&StageFolder, &StageFolder),
         learner: &Learner,
         prompts: &[PromptRow],
+        models: &mut ChatModels<'_>,
         tell: &mut Tell<'_>,
     ) -> Result<Made, RunError> {
         let config = &self.config.policy;
@@ -487,7 +488,15 @@ impl Cell<'_> {
             | PolicyConfig::Grpo(_)
             | PolicyConfig::Rloo(_)
             | PolicyConfig::Reinforce(_) => json!({
-                "reward": reward.key(),
+                "rewards": match self.config.rewarded_by {
+                    RewardedBy::Model => json!({ "model": reward.key() }),
+                    RewardedBy::Judge => json!({
+                        "judge": self.judge_role(),
+                        "labels": self.config.labels,
+                        "constitution": self.constitution()?.sha256(),
+                    }),
+                    RewardedBy::Rules => json!("rules"),
+                },
                 "prompts": self.of_prompts(),
                 "limits": self.config.limits,
             }),
@@ -502,9 +511,10 @@ impl Cell<'_> {
             let folders = Self::folders(stage);
             let out = folders.models.clone();
             let rows: Vec<LabelledRow> = labels.files().rows("labels.jsonl")?;
-            let reward = match config.rollouts() {
-                Some(_) => Some(learner.open_reward(&Self::folders(reward).models)?),
-                None => None,
+            let mut rewarder: Box<Rewarder<'_>> = if config.rollouts().is_some() {
+                self.rewarder(start, reward, learner, prompts, models, tell)?
+            } else {
+                Box::new(|_| Ok(Vec::new()))
             };
             let gold: &(dyn Fn(&[Message], &str) -> Option<Gold> + Sync) = &|prompt, reply| {
                 (self.experiment.data.set == ORGANISM).then(|| gold_of(prompt, reply))
@@ -517,7 +527,7 @@ impl Cell<'_> {
                         start: &start.folder,
                         rows: &rows,
                         prompts,
-                        reward: reward.as_ref(),
+                        rewards: &mut *rewarder,
                         limits: &self.config.limits,
                         gold,
                         seed: self.seed.child("policy"),
@@ -540,6 +550,74 @@ impl Cell<'_> {
                 is_as_it_was: false,
             },
             stage: Some(stage.key().to_owned()),
+        })
+    }
+
+    /// Who judges: the policy's own model as it is, unless somebody else is bound to that.
+    fn judge_role(&self) -> &ModelConfig {
+        let roles = &self.experiment.roles;
+        let role = roles.get(Experiment::JUDGE);
+        &role.unwrap_or(&roles[Experiment::POLICY]).model
+    }
+
+    /// What rewards sampled replies.
+    fn rewarder<'r>(
+        &'r self,
+        start: &Policy,
+        reward: &StageFolder,
+        learner: &Learner,
+        prompts: &'r [PromptRow],
+        models: &mut ChatModels<'_>,
+        tell: &mut Tell<'_>,
+    ) -> Result<Box<Rewarder<'r>>, RunError> {
+        Ok(match (&self.config.rewarded_by, &self.config.labels) {
+            (RewardedBy::Rules, _) => Box::new(|texts| {
+                let kept = |(prompt, reply): &(&[Message], &str)| !self.violates(prompt, reply);
+                Ok((texts.iter())
+                    .map(|text| Some(f64::from(u8::from(kept(text)))))
+                    .collect())
+            }),
+            (RewardedBy::Judge, LabelsConfig::Constitution(labels)) => {
+                let model = self.open(start, models)?;
+                let generation = Generation {
+                    max_tokens: self.config.pairs.max_tokens,
+                    ..self.generation()
+                };
+                let seed = self.seed.child("what the policy said as it started");
+                let said = self.place.replies(
+                    &*model,
+                    prompts,
+                    &generation,
+                    seed,
+                    "replies to compare with",
+                    tell,
+                )?;
+                let before: HashMap<String, Said> = (prompts.iter().zip(said))
+                    .map(|(row, said)| (as_key(&row.prompt), said))
+                    .collect();
+                let judging = models.open(self.judge_role())?;
+                let constitution = self.constitution()?;
+                Box::new(move |texts| {
+                    // By what is judged, so that a training that is resumed hears the same.
+                    let all: Vec<&str> = texts.iter().map(|(_, reply)| *reply).collect();
+                    let seed = self.seed.child("rewards").child(&all.join("\n"));
+                    judged(
+                        &labels.judge,
+                        &constitution,
+                        &*judging,
+                        &before,
+                        texts,
+                        seed,
+                    )
+                })
+            }
+            (RewardedBy::Model | RewardedBy::Judge, _) => {
+                let reward = learner.open_reward(&Self::folders(reward).models)?;
+                Box::new(move |texts| {
+                    let scores = reward.scores(texts)?;
+                    Ok(scores.into_iter().map(Some).collect())
+                })
+            }
         })
     }
 
@@ -801,6 +879,45 @@ fn keep(
         .collect();
     stage.files().write_rows("labels.jsonl", &rows)?;
     Ok(stage.files().write_document("left-out.json", left_out)?)
+}
+
+/// A prompt as a key.
+fn as_key(prompt: &[Message]) -> String {
+    serde_json::to_string(prompt).unwrap_or_default()
+}
+
+/// By how much a judge prefers each reply to what was said `before`, in log-odds; `None` where it does not say, and where nothing
+/// was said before.
+fn judged(
+    config: &JudgeConfig,
+    constitution: &Constitution,
+    model: &dyn ChatModel,
+    before: &HashMap<String, Said>,
+    texts: &[(&[Message], &str)],
+    seed: Seed,
+) -> Result<Vec<Option<f64>>, RunError> {
+    // A certain answer in words is no infinite reward.
+    const MOST: f64 = 10.0;
+    let mut rewards = vec![None; texts.len()];
+    let mut pairs = Vec::new();
+    for (i, (prompt, reply)) in texts.iter().enumerate() {
+        match before.get(&as_key(prompt)).and_then(Said::text) {
+            Some(other) if other == *reply => rewards[i] = Some(0.0),
+            Some(other) => pairs.push(ReplyPair {
+                id: i.to_string(),
+                prompt: prompt.to_vec(),
+                replies: [(*reply).to_owned(), other.to_owned()],
+            }),
+            None => {}
+        }
+    }
+    let labelled = judge(config, constitution, model, &pairs, seed, &mut |_| {})?;
+    for pair in labelled {
+        if let (Ok(i), Some(p)) = (pair.id.parse::<usize>(), pair.p) {
+            rewards[i] = Some((p / (1.0 - p)).ln().clamp(-MOST, MOST));
+        }
+    }
+    Ok(rewards)
 }
 
 /// Gold of one reply.
