@@ -24,6 +24,7 @@ use trimtab_reward::{Annotator, InTraining, Lagrangian, PolicyConfig, RewardMode
 use crate::experiment::MethodConfig;
 use crate::folder::{FolderError, RunFolder, as_folder_name};
 use crate::row_folder::RowFolder;
+use crate::stages::StageFolder;
 use crate::tuning::TuneConfig;
 
 /// Reinforcement learning from feedback: pairs of a policy's replies are labelled by annotators or under a constitution
@@ -566,4 +567,40 @@ pub fn rlhf_places(run: &RunFolder, variant: usize) -> Vec<RlhfPlace<'_>> {
         }
     }
     places
+}
+
+/// Labelled pairs that some methods of a run share.
+#[derive(Debug, Clone)]
+pub struct LabelStage {
+    /// The seed.
+    pub seed: u64,
+    /// The first method that learns them.
+    pub method: String,
+    /// `labels.jsonl` lies here, and what judges said in `judged.jsonl`.
+    pub folder: RowFolder,
+}
+
+/// The labels of every finished method, those that several share once.
+///
+/// # Errors
+///
+/// [`FolderError::Io`] when a method's file cannot be read.
+pub fn label_stages(run: &RunFolder) -> Result<Vec<LabelStage>, FolderError> {
+    let mut stages: Vec<LabelStage> = Vec::new();
+    for variant in 0..run.manifest().variants.len() {
+        for place in rlhf_places(run, variant) {
+            let Some(made) = place.stages()? else {
+                continue;
+            };
+            let folder = StageFolder::open(run.path(), &made.labels);
+            if stages.iter().all(|known| known.folder != folder) {
+                stages.push(LabelStage {
+                    seed: place.seed,
+                    method: place.config.name(),
+                    folder,
+                });
+            }
+        }
+    }
+    Ok(stages)
 }

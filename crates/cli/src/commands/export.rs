@@ -10,6 +10,7 @@ use trimtab_data::preferences::{
     export_pairs,
 };
 use trimtab_run::constitutional_ai::places;
+use trimtab_run::rlhf::{LabelledRow, label_stages};
 use trimtab_run::{RunError, RunFolder};
 
 use crate::failure::{Failure, note};
@@ -86,6 +87,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                             kept.id = name(&kept.id, place.seed, arguments.seed);
                             kept
                         }));
+                    })
+                    .map_err(RunError::from)?;
+            }
+            for stage in label_stages(&folder).map_err(RunError::from)? {
+                if arguments.seed.is_some_and(|seed| seed != stage.seed) {
+                    continue;
+                }
+                (stage.folder)
+                    .for_each("labels.jsonl", |row: LabelledRow| {
+                        let mut pair = row.pair;
+                        pair.id = name(&pair.id, stage.seed, arguments.seed);
+                        pairs.push(pair);
                     })
                     .map_err(RunError::from)?;
             }

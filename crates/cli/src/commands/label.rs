@@ -6,6 +6,7 @@ use clap::Subcommand;
 use trimtab_constitution::{Dialogue, LabelledPair, why, why_revised};
 use trimtab_run::RunFolder;
 use trimtab_run::constitutional_ai::places;
+use trimtab_run::rlhf::label_stages;
 
 use crate::failure::{Failure, print};
 
@@ -77,6 +78,16 @@ fn search(folder: &RunFolder, row: &str, found: &mut Vec<String>) -> Result<(), 
                 })
                 .map_err(failed)?;
         }
+    }
+    for stage in label_stages(folder).map_err(failed)? {
+        let heading = heading(folder.path(), &stage.method, stage.seed);
+        (stage.folder)
+            .for_each("judged.jsonl", |pair: LabelledPair| {
+                if pair.id == row {
+                    found.push(format!("{heading}\n{}", why(&pair)));
+                }
+            })
+            .map_err(failed)?;
     }
     Ok(())
 }

@@ -187,6 +187,24 @@ fn a_judge_under_the_constitution_labels_and_rewards() {
         rewards.iter().all(|reward| reward.abs() < 10.0),
         "{rewards:?}"
     );
+    // Every label says why it is as it is, and can be taken to other trainers.
+    let out = place.succeed(&[
+        "export",
+        "try",
+        "--format",
+        "trl-explicit",
+        "--seed",
+        "0",
+        "--out",
+        "pairs.jsonl",
+    ]);
+    assert!(out.stderr.contains("rows"), "{}", out.stderr);
+    let first: serde_json::Value =
+        serde_json::from_str(place.read("pairs.jsonl").lines().next().unwrap()).unwrap();
+    let why = place
+        .succeed(&["label", "why", first["id"].as_str().unwrap(), "try"])
+        .stdout;
+    assert!(why.contains("judged") && why.contains("principle"), "{why}");
     // Killed or not, the same calls: all of them are stored, and the run can be told again without a model.
     place.succeed(&["run", "r.toml", "--out", "again"]);
     assert_eq!(made(&place, "try"), made(&place, "again"));
