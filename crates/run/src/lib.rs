@@ -13,6 +13,7 @@ pub mod execute;
 pub mod experiment;
 pub mod experiment_file;
 pub mod folder;
+mod learning;
 mod limits;
 #[cfg_attr(not(feature = "networks"), path = "local_models_absent.rs")]
 mod local_models;

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use trimtab_core::chat::{Message, PromptRow};
+use trimtab_core::chat::Message;
 use trimtab_core::{PreferencePair, Seed, Workplace};
 use trimtab_nn::{Device, DeviceError, SpecialText, Threads};
 use trimtab_reward::training::policy_gradient::{Limits, Observed, Stopped};
@@ -12,8 +12,8 @@ use trimtab_reward::training::{self, Start, direct, policy_gradient};
 use trimtab_reward::{InTraining, PolicyConfig, RewardModelConfig};
 
 use crate::checkpoints::{LoadError, sha256};
-use crate::execute::RunError;
 use crate::execute::rlhf::Gold;
+use crate::learning::{Fitted, Trained, Training};
 use crate::rlhf::{
     LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow, StoppedEarly,
 };
@@ -51,38 +51,6 @@ pub(crate) struct Learner {
 
 /// A reward model, ready to score.
 pub(crate) struct Reward(TextReward);
-
-/// What came of fitting one.
-pub(crate) struct Fitted {
-    pub(crate) predictions: Vec<PairPrediction>,
-    pub(crate) summary: RewardFit,
-}
-
-/// What a policy is trained with.
-pub(crate) struct Training<'a> {
-    pub(crate) config: &'a PolicyConfig,
-    /// The checkpoint that it starts as, and that it is held to.
-    pub(crate) start: &'a Path,
-    pub(crate) rows: &'a [LabelledRow],
-    pub(crate) prompts: &'a [PromptRow],
-    /// Rewards of sampled replies; an algorithm that samples none does not ask.
-    pub(crate) rewards: &'a mut Rewarder<'a>,
-    pub(crate) limits: &'a LimitsConfig,
-    /// Gold of a reply, which is kept for the report; no training sees it.
-    pub(crate) gold: &'a (dyn Fn(&[Message], &str) -> Option<Gold> + Sync),
-    pub(crate) seed: Seed,
-    pub(crate) out: &'a Path,
-}
-
-/// Rewards of replies to prompts; `None` where a judgement failed.
-pub(crate) type Rewarder<'a> =
-    dyn FnMut(&[(&[Message], &str)]) -> Result<Vec<Option<f64>>, RunError> + Send + 'a;
-
-/// What came of it.
-pub(crate) struct Trained {
-    pub(crate) steps: Vec<StepRow>,
-    pub(crate) stopped: Option<StoppedEarly>,
-}
 
 impl Learner {
     pub(crate) fn open(config: &RlhfConfig, n_threads: usize) -> Result<Self, LearnError> {

@@ -2,16 +2,13 @@
 
 use std::path::Path;
 
-use trimtab_core::chat::{Message, PromptRow};
+use trimtab_core::chat::Message;
 use trimtab_core::{Seed, Workplace};
-use trimtab_reward::{PolicyConfig, RewardModelConfig};
+use trimtab_reward::RewardModelConfig;
 
-use crate::execute::RunError;
 use crate::execute::rlhf::Gold;
-use crate::rlhf::{
-    GoldMeans, LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow,
-    StoppedEarly,
-};
+use crate::learning::{Fitted, Trained, Training};
+use crate::rlhf::{GoldMeans, LabelledRow, RlhfConfig};
 
 /// Why nothing is learnt.
 #[derive(Debug, thiserror::Error)]
@@ -38,33 +35,6 @@ const _: fn(&[Option<Gold>]) -> Option<GoldMeans> = Gold::means;
 pub(crate) struct Learner(std::convert::Infallible);
 
 pub(crate) struct Reward(std::convert::Infallible);
-
-pub(crate) struct Fitted {
-    pub(crate) predictions: Vec<PairPrediction>,
-    pub(crate) summary: RewardFit,
-}
-
-#[expect(dead_code, reason = "as where there is something to train")]
-pub(crate) struct Training<'a> {
-    pub(crate) config: &'a PolicyConfig,
-    pub(crate) start: &'a Path,
-    pub(crate) rows: &'a [LabelledRow],
-    pub(crate) prompts: &'a [PromptRow],
-    pub(crate) rewards: &'a mut Rewarder<'a>,
-    pub(crate) limits: &'a LimitsConfig,
-    pub(crate) gold: &'a (dyn Fn(&[Message], &str) -> Option<Gold> + Sync),
-    pub(crate) seed: Seed,
-    pub(crate) out: &'a Path,
-}
-
-/// Rewards of replies to prompts; `None` where a judgement failed.
-pub(crate) type Rewarder<'a> =
-    dyn FnMut(&[(&[Message], &str)]) -> Result<Vec<Option<f64>>, RunError> + Send + 'a;
-
-pub(crate) struct Trained {
-    pub(crate) steps: Vec<StepRow>,
-    pub(crate) stopped: Option<StoppedEarly>,
-}
 
 impl Learner {
     pub(crate) fn open(_: &RlhfConfig, _: usize) -> Result<Self, LearnError> {

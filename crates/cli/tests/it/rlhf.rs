@@ -211,6 +211,49 @@ fn a_judge_under_the_constitution_labels_and_rewards() {
 }
 
 #[test]
+fn labels_of_people_come_from_a_file_and_what_teaches_nothing_is_counted() {
+    let test = "labels_of_people_come_from_a_file";
+    let file =
+        format!("{COMMON}\n[[method]]\nname = \"kept\"\n[method.policy]\nalgorithm = \"none\"\n");
+    let Some(place) = place(test, &file) else {
+        return;
+    };
+    let row = |i: usize, chosen: &str, rejected: &str| {
+        format!(
+            "{{\"id\": \"p{i}\", \"prompt\": [{{\"role\": \"user\", \"content\": \"write a note {i} .\"}}], \"chosen\": [{{\"role\": \"assistant\", \"content\": \"{chosen}\"}}], \"rejected\": [{{\"role\": \"assistant\", \"content\": \"{rejected}\"}}]}}\n"
+        )
+    };
+    let mut rows: Vec<String> = (0..12)
+        .map(|i| row(i, "i cannot help .", "take the tool ."))
+        .collect();
+    rows.push(row(12, "good luck .", "good luck ."));
+    place.write("people.jsonl", rows.concat());
+    let file = file.replace(
+        "{ by = \"annotator\", accuracy = 0.9 }",
+        "{ by = \"file\", path = \"people.jsonl\" }",
+    );
+    place.write("people.toml", &file);
+    place.succeed(&["run", "people.toml", "--out", "people"]);
+    let (_, labels) = (made(&place, "people").into_iter())
+        .find(|(name, _)| name.ends_with("labels.jsonl"))
+        .unwrap();
+    assert_eq!(labels.lines().count(), 12);
+    let report = place
+        .succeed(&["report", "people", "--format", "md"])
+        .stdout;
+    assert!(
+        report.contains("dentical") || report.contains("13"),
+        "{report}"
+    );
+
+    // A file whose pairs tell nothing apart is no lesson.
+    let same: Vec<String> = (0..6).map(|i| row(i, "yes .", "yes .")).collect();
+    place.write("people.jsonl", same.concat());
+    let said = place.refuse(&["run", "people.toml", "--out", "same"]);
+    assert!(said.contains("nothing to learn from"), "{said}");
+}
+
+#[test]
 fn a_killed_training_ends_in_the_same_policy() {
     let file = format!(
         "{COMMON}\n[[method]]\nname = \"ppo\"\n[method.policy]\nalgorithm = \"ppo\"\n{FEW}\n\n[[method]]\nname = \"dpo\"\n[method.policy]\nalgorithm = \"dpo\"\noptimiser = {{ batch-size = 4, epochs = 2, save-every-secs = 0 }}\n"

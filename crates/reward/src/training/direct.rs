@@ -8,7 +8,8 @@
 //! ```
 //!
 //! In: pairs of replies, a policy. Out: the policy, and an [`Iteration`] a step. The log-probability of a reply is the sum over
-//! its tokens and the one that ends it; a slope is handed to all of them alike. KTO measures its divergence on the replies of a batch, each put to the prompt of the next pair, anew each step.
+//! its tokens and the one that ends it; a slope is handed to all of them alike. KTO measures its divergence on replies to other
+//! prompts than a batch's own, anew each step.
 //!
 //! A training whose workplace has a folder for state goes on from it, to the bit.
 //! Parity with TRL's trainer: `crates/nn/tests/it/policy.rs`.
@@ -210,7 +211,7 @@ struct Mismatched {
 }
 
 impl Mismatched {
-    /// Each pair's prompt with the replies of the next one.
+    /// Each pair's prompt with the replies to another one.
     fn new(
         model: &Model,
         chat: &ChatModel,
@@ -219,7 +220,11 @@ impl Mismatched {
     ) -> Result<Self, LearnError> {
         let rotated: Vec<PreferencePair> = (0..pairs.len())
             .map(|i| {
-                let other = &pairs[(i + 1) % pairs.len()];
+                // The next pair of another prompt; where there is none, the next.
+                let after = (1..pairs.len()).map(|step| &pairs[(i + step) % pairs.len()]);
+                let mut others = after.filter(|other| other.prompt != pairs[i].prompt);
+                let next = &pairs[(i + 1) % pairs.len()];
+                let other = others.next().unwrap_or(next);
                 PreferencePair {
                     prompt: pairs[i].prompt.clone(),
                     ..other.clone()

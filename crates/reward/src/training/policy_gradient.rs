@@ -187,6 +187,13 @@ pub fn train<Row: Serialize + DeserializeOwned + Clone>(
                 stopped: Some(stopped),
             });
         }
+        // Before it changes: a training that goes on from here knows this policy as the good one too.
+        if let Some(folder) = workplace.state()
+            && saved.elapsed() >= Duration::from_secs_f64(optimiser.save_every_secs)
+        {
+            trainer.keep(folder, &identity, &state)?;
+            saved = Instant::now();
+        }
         let violates: Vec<bool> = (texts.iter())
             .map(|(prompt, reply)| (limits.violates)(prompt, reply))
             .collect();
@@ -228,12 +235,6 @@ pub fn train<Row: Serialize + DeserializeOwned + Clone>(
             measured,
             rollouts: &said,
         }));
-        if let Some(folder) = workplace.state()
-            && saved.elapsed() >= Duration::from_secs_f64(optimiser.save_every_secs)
-        {
-            trainer.keep(folder, &identity, &state)?;
-            saved = Instant::now();
-        }
         workplace.tell(&TrainingStep {
             step: iteration,
             n_steps: rollouts.iterations,

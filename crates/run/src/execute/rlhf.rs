@@ -35,7 +35,8 @@ use crate::constitutional_ai::ORGANISM;
 use crate::event::{Event, EventLog};
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{RunFolder, sha256_of_file};
-use crate::policies::{Learner, Reward, Rewarder, Training};
+use crate::learning::{Rewarder, Training};
+use crate::policies::{Learner, Reward};
 use crate::rlhf::{
     GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MethodStages, PolicyReply, RewardedBy,
     RlhfConfig, Sample, Start, method_folder,
@@ -364,7 +365,9 @@ impl Cell<'_> {
                 "file": sha256, "held-out": held_out, "seed": self.place.seed,
             });
             return self.stage("labels", inputs, |stage| {
-                keep(stage, pairs, &LeftOut::new(), held_out, seed)
+                let mut left_out = LeftOut::new();
+                let pairs = teaching(pairs, &mut left_out);
+                keep(stage, pairs, &left_out, held_out, seed)
             });
         }
         if matches!(config, LabelsConfig::Annotator(_)) && self.experiment.data.set != ORGANISM {
@@ -808,6 +811,24 @@ struct Made {
 /// Takes the state of a finished training away.
 fn forget(stage: &StageFolder) {
     drop(std::fs::remove_dir_all(Cell::folders(stage).state));
+}
+
+/// The pairs of a file that teach something; the others are counted.
+fn teaching(pairs: Vec<PreferencePair>, left_out: &mut LeftOut) -> Vec<PreferencePair> {
+    let mut kept = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        let is_empty = |reply: &str| reply.trim().is_empty();
+        let why = if pair.chosen == pair.rejected {
+            "identical"
+        } else if is_empty(&pair.chosen) || is_empty(&pair.rejected) {
+            "an empty reply"
+        } else {
+            kept.push(pair);
+            continue;
+        };
+        *left_out.entry(why.to_owned()).or_default() += 1;
+    }
+    kept
 }
 
 /// Labels of simulated annotators, who know gold rewards and err. Where gold tells no difference there is no label.
