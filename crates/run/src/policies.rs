@@ -186,7 +186,7 @@ impl Learner {
                         .map(|rollout| gold(&prompts[rollout.prompt].prompt, &rollout.text))
                         .collect();
                     StepRow {
-                        step: observed.iteration,
+                        step: observed.iteration + 1,
                         measured: observed.measured,
                         gold: Gold::means(&gold),
                     }

@@ -429,7 +429,7 @@ pub struct RewardFit {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StepRow {
-    /// Which, from 1; row 0 is the policy as it starts.
+    /// Which, from 1. Replies that it samples are those of the policy before it.
     pub step: usize,
     /// What the trainer measured.
     pub measured: trimtab_reward::Iteration,
