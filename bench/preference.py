@@ -31,6 +31,10 @@ from pathlib import Path
 
 import numpy as np
 
+# Last, for `transformers.py` beside this file must not stand before the library of that name.
+sys.path.append(str(Path(__file__).parent))
+from sides import Side  # noqa: E402
+
 TOLERANCE = 1e-4
 N_BATCHES = 4
 # Our steps for one of TRL's in a turn: the processor's clock ticks a hundred times a second.
@@ -38,7 +42,6 @@ OURS = {"tiny": 20, "B": 1}
 RATE = 1e-3
 CLIP_NORM = 1.0
 BETA = 0.1
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -199,48 +202,6 @@ def trl_side(kind, name, folder, threads):
     trainer.train()
 
 
-class Side:
-    """A process that trains."""
-
-    def __init__(self, command, environment=None):
-        self.process = subprocess.Popen(
-            list(map(str, command)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if environment else None,
-            text=True,
-            env=os.environ | (environment or {}),
-        )
-        self.losses = []
-        self.run(0)
-        self.idle_mb = self.peak_mb()
-
-    def run(self, steps):
-        """CPU and wall seconds of some steps."""
-        cpu, wall = self.cpu_secs(), os.times().elapsed
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        wall = os.times().elapsed - wall
-        if not line:
-            sys.exit(f"a side ended: {self.process.args}")
-        self.losses += json.loads(line)
-        return self.cpu_secs() - cpu, wall
-
-    def cpu_secs(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def peak_mb(self):
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(kib) * 1024 / 1e6
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
 def compare(kind, name, threads, arguments):
     """Prints one model's rows."""
     m = MODELS[name]
@@ -250,7 +211,7 @@ def compare(kind, name, threads, arguments):
         one = {key: str(threads) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         shape = [m.pairs, m.len, m.given, threads]
         sides = {
-            "trl": Side([sys.executable, "-P", __file__, "--trl-side", kind, name, folder, threads], one),
+            "trl": Side([sys.executable, "-P", __file__, "--trl-side", kind, name, folder, threads], one, subprocess.DEVNULL),
             "ours": Side([arguments.train, kind, folder / kind, folder / "tokens.u32", *shape]),
         }
         took = {side: [] for side in sides}

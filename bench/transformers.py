@@ -25,7 +25,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -36,9 +35,10 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+from sides import Side
+
 TOLERANCE = 1e-4
 N_BATCHES = 4
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -168,47 +168,6 @@ def torch_side(name, tokens, threads, device):
             losses.append(loss.item())
             step += 1
         print(json.dumps(losses), flush=True)
-
-
-class Side:
-    """A process that trains."""
-
-    def __init__(self, command, environment=None):
-        self.process = subprocess.Popen(
-            list(map(str, command)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | (environment or {}),
-        )
-        self.losses = []
-        self.run(0)
-        self.idle_mb = self.peak_mb()
-
-    def run(self, steps):
-        """CPU and wall seconds of some steps."""
-        cpu, wall = self.cpu_secs(), os.times().elapsed
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        wall = os.times().elapsed - wall
-        if not line:
-            sys.exit(f"a side ended: {self.process.args}")
-        self.losses += json.loads(line)
-        return self.cpu_secs() - cpu, wall
-
-    def cpu_secs(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def peak_mb(self):
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(kib) * 1024 / 1e6
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def compare(name, threads, arguments):

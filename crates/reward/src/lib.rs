@@ -22,7 +22,6 @@
 //! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
 //! | does an optimiser reach what it should? | [`TabularTraining`] |
 //! | what stops a proxy from being pushed too far? | [`overoptimise`], [`judge_arms`] |
-//! | when should a training have stopped? | [`early_stop`] |
 //!
 //! NaN and infinity are refused where they enter, by [`NonFinite`], which says where.
 
@@ -67,7 +66,6 @@ mod tabular;
 mod ties;
 #[cfg(feature = "networks")]
 pub mod training;
-mod training_curve;
 mod uncertainty_use;
 
 pub use advantage::{
@@ -146,7 +144,4 @@ pub use tabular::{
     Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
-pub use training_curve::{
-    Checkpoint, CheckpointPlace, EarlyStop, SmoothingConfig, TrainingCurveError, early_stop,
-};
 pub use uncertainty_use::{retained_accuracy, spearman};

@@ -64,17 +64,17 @@ pub fn train(
         None => Vec::new(),
     };
     let mut saved = Instant::now();
+    let (mut of_epoch, mut order) = (None, Vec::new());
     while trainer.n_steps() < n_steps {
         let step = trainer.n_steps();
         let (epoch, within) = (step / per_epoch, step % per_epoch);
-        let mut order: Vec<usize> = (0..pairs.len()).collect();
-        seed.child(&format!("epoch {epoch}"))
-            .stream()
-            .shuffle(&mut order);
-        let batch = order
-            .chunks(optimiser.batch_size)
-            .nth(within)
-            .unwrap_or_default();
+        if of_epoch != Some(epoch) {
+            order = (0..pairs.len()).collect();
+            let seed = seed.child(&format!("epoch {epoch}"));
+            seed.stream().shuffle(&mut order);
+            of_epoch = Some(epoch);
+        }
+        let batch = (order.chunks(optimiser.batch_size).nth(within)).unwrap_or_default();
         let divergence = match &mismatched {
             Some(mismatched) => mismatched.of(&trainer, batch, optimiser.micro_batch_size)?,
             None => Vec::new(),

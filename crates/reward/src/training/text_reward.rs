@@ -102,7 +102,6 @@ impl TextReward {
             let mut objective = Objective {
                 loss: config.loss,
                 pairs,
-                failed: None,
             };
             let session = Session {
                 workplace,
@@ -121,10 +120,7 @@ impl TextReward {
         }
         let features = network.features(&rows, BATCH)?;
         let dim = features.len() / rows.len();
-        let (mut in_memory, flip_rate) = (
-            in_memory(dim, &features, pairs)?,
-            flip_rate(config, dim, &features, pairs)?,
-        );
+        let flip_rate = flip_rate(config, dim, &features, pairs)?;
         let heads = FeatureRewardConfig {
             fit: LinearRewardConfig {
                 flip_rate: flip_rate.unwrap_or(config.heads.fit.flip_rate),
@@ -133,7 +129,7 @@ impl TextReward {
             ..config.heads.clone()
         };
         let lesson = RewardLesson {
-            pairs: &mut in_memory,
+            pairs: &mut in_memory(dim, &features, pairs)?,
             typical: &features,
             rated: None,
         };
@@ -308,7 +304,6 @@ fn labels_of(pairs: &[PreferencePair]) -> Vec<u8> {
 struct Objective<'a> {
     loss: BradleyTerry,
     pairs: &'a [PreferencePair],
-    failed: Option<crate::RewardLossError>,
 }
 
 impl BatchObjective for Objective<'_> {
@@ -328,20 +323,15 @@ impl BatchObjective for Objective<'_> {
                 margin: 0.0,
             })
             .collect();
-        match self.loss.evaluate(&pairs) {
-            Ok(loss) => {
-                for (slopes, gradient) in loss.pairs.iter().zip(gradient.chunks_exact_mut(2)) {
-                    gradient[0] = slopes.d_chosen as f32;
-                    gradient[1] = slopes.d_rejected as f32;
-                }
-                loss.loss
-            }
-            // A loss that is no number stops the training, which says where.
-            Err(error) => {
-                self.failed = Some(error);
-                f64::NAN
-            }
+        // A loss that is no number stops the training, which says where.
+        let Ok(loss) = self.loss.evaluate(&pairs) else {
+            return f64::NAN;
+        };
+        for (slopes, gradient) in loss.pairs.iter().zip(gradient.chunks_exact_mut(2)) {
+            gradient[0] = slopes.d_chosen as f32;
+            gradient[1] = slopes.d_rejected as f32;
         }
+        loss.loss
     }
 }
 

@@ -23,13 +23,13 @@ use trimtab_core::{Folders, Seed, SftRow};
 use trimtab_data::preferences::{export_demonstrations, export_pairs};
 use trimtab_data::{Locations, PromptSet};
 
-use super::place::{Place, Tell};
+use super::place::{Place, Tell, told};
 use super::{RunError, RunOptions, prompts};
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::constitutional_ai::{
     Author, ConstitutionalAiConfig, Done, HeldOutReply, MethodFolder, Stage,
 };
-use crate::event::{Event, EventLog};
+use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{FolderError, RunFolder};
 
@@ -40,67 +40,43 @@ pub(super) fn run(
     options: &RunOptions<'_>,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(), RunError> {
-    let began = Instant::now();
-    let experiments: Vec<Experiment> = (folder.manifest().variants.iter())
-        .map(|variant| variant.experiment.clone())
-        .collect();
-    let mut log = EventLog::open(folder.path())?;
-    let n_cells = (experiments.iter())
-        .map(|experiment| experiment.seeds as usize * experiment.method.len())
-        .sum();
-    let mut tell = |event: &Event| {
-        observe(event);
-        if event.is_logged() {
-            log.append(event)?;
-        }
-        Ok::<(), RunError>(())
-    };
-    tell(&Event::Started {
-        n_cells,
-        n_finished: 0,
-    })?;
-    for (variant, experiment) in experiments.iter().enumerate() {
-        let prompts = prompts::load(&experiment.data, locations)?;
-        tell(&Event::Loaded {
-            set: experiment.data.set.clone(),
-            n_rows: prompts.rows.len(),
-            cached: false,
-        })?;
-        folder.record_data(variant, prompts::manifest(&prompts))?;
-        let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
-        for seed in experiment.seeds() {
-            for method in &experiment.method {
-                let MethodConfig::ConstitutionalAi(config) = method else {
-                    continue;
-                };
-                let cell = Cell {
-                    folder: MethodFolder::new(folder.path(), variant, seed, &config.name()),
-                    run: folder.path(),
-                    run_id: &folder.manifest().run_id,
-                    variant,
-                    seed,
-                    experiment,
-                    config,
-                    constitution: &constitution(
-                        config.constitution.as_deref(),
-                        &locations.base_dir,
-                    )?,
-                    prompts: &prompts,
-                    n_threads: options.n_threads,
-                };
-                match options.calling {
-                    Calling::Make | Calling::Replay => cell.compute(&mut models, &mut tell)?,
-                    Calling::Forecast => cell.foretell(&mut models, &mut tell)?,
+    told(folder, observe, |folder, experiments, tell| {
+        for (variant, experiment) in experiments.iter().enumerate() {
+            let data = &experiment.data;
+            let prompts = prompts::of_variant(folder, variant, data, locations, tell)?;
+            let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
+            for seed in experiment.seeds() {
+                for method in &experiment.method {
+                    let MethodConfig::ConstitutionalAi(config) = method else {
+                        continue;
+                    };
+                    let cell = Cell {
+                        folder: MethodFolder::new(folder.path(), variant, seed, &config.name()),
+                        run: folder.path(),
+                        run_id: &folder.manifest().run_id,
+                        variant,
+                        seed,
+                        experiment,
+                        config,
+                        constitution: &constitution(
+                            config.constitution.as_deref(),
+                            &locations.base_dir,
+                        )?,
+                        prompts: &prompts,
+                        n_threads: options.n_threads,
+                    };
+                    match options.calling {
+                        Calling::Make | Calling::Replay => cell.compute(&mut models, tell)?,
+                        Calling::Forecast => cell.foretell(&mut models, tell)?,
+                    }
                 }
             }
+            if options.calling == Calling::Forecast {
+                let table = models.forecast();
+                tell(&Event::Forecast { table })?;
+            }
         }
-        if options.calling == Calling::Forecast {
-            let table = models.forecast();
-            tell(&Event::Forecast { table })?;
-        }
-    }
-    tell(&Event::Finished {
-        wall_secs: began.elapsed().as_secs_f64(),
+        Ok(())
     })
 }
 

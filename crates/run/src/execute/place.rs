@@ -1,6 +1,7 @@
 //! Where something happens, one seed of one variant: what is asked and what is trained there, told as it goes.
 
 use std::sync::mpsc;
+use std::time::Instant;
 
 use trimtab_constitution::{Said, StageError};
 use trimtab_core::chat::{
@@ -9,10 +10,43 @@ use trimtab_core::chat::{
 use trimtab_core::{Folders, Seed, TrainingStep, Workplace};
 
 use super::RunError;
-use crate::event::Event;
+use crate::event::{Event, EventLog};
+use crate::experiment::Experiment;
+use crate::folder::RunFolder;
 
 /// Hears of everything that happens.
 pub(super) type Tell<'a> = dyn FnMut(&Event) -> Result<(), RunError> + 'a;
+
+/// Does `work` on a run whose methods are cells, and tells, and logs, that it begins, what happens in it, and that it is done.
+pub(super) fn told(
+    folder: &mut RunFolder,
+    observe: &mut dyn FnMut(&Event),
+    work: impl FnOnce(&mut RunFolder, &[Experiment], &mut Tell<'_>) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    let began = Instant::now();
+    let experiments: Vec<Experiment> = (folder.manifest().variants.iter())
+        .map(|variant| variant.experiment.clone())
+        .collect();
+    let mut log = EventLog::open(folder.path())?;
+    let mut tell = |event: &Event| {
+        observe(event);
+        if event.is_logged() {
+            log.append(event)?;
+        }
+        Ok::<(), RunError>(())
+    };
+    let n_cells = (experiments.iter())
+        .map(|experiment| experiment.seeds as usize * experiment.method.len())
+        .sum();
+    tell(&Event::Started {
+        n_cells,
+        n_finished: 0,
+    })?;
+    work(folder, &experiments, &mut tell)?;
+    tell(&Event::Finished {
+        wall_secs: began.elapsed().as_secs_f64(),
+    })
+}
 
 /// One seed of one variant.
 #[derive(Debug, Clone, Copy)]

@@ -8,14 +8,34 @@ use trimtab_core::chat::{Message, PromptRow, Role};
 use trimtab_data::{DataConfig, Locations, PromptSet, load_prompts};
 
 use super::RunError;
+use super::place::Tell;
 use crate::constitutional_ai::ORGANISM;
-use crate::folder::{DataManifest, hex};
+use crate::event::Event;
+use crate::folder::{DataManifest, RunFolder, hex};
 
 /// How many requests of the organism's world there are, unless `limit` says so.
 const N_ORGANISM: usize = 400;
 
+/// The prompts of one variant: loaded, told of, and recorded in the run's manifest.
+pub(super) fn of_variant(
+    folder: &mut RunFolder,
+    variant: usize,
+    config: &DataConfig,
+    locations: &Locations,
+    tell: &mut Tell<'_>,
+) -> Result<PromptSet, RunError> {
+    let prompts = load(config, locations)?;
+    tell(&Event::Loaded {
+        set: config.set.clone(),
+        n_rows: prompts.rows.len(),
+        cached: false,
+    })?;
+    folder.record_data(variant, manifest(&prompts))?;
+    Ok(prompts)
+}
+
 /// Prompts of the organism's world that it was not trained on, where they are asked for; else those of a data set.
-pub(super) fn load(config: &DataConfig, locations: &Locations) -> Result<PromptSet, RunError> {
+fn load(config: &DataConfig, locations: &Locations) -> Result<PromptSet, RunError> {
     if config.set != ORGANISM {
         return Ok(load_prompts(config, locations)?);
     }
@@ -39,7 +59,7 @@ pub(super) fn load(config: &DataConfig, locations: &Locations) -> Result<PromptS
 }
 
 /// What the run's manifest says of them.
-pub(super) fn manifest(prompts: &PromptSet) -> DataManifest {
+fn manifest(prompts: &PromptSet) -> DataManifest {
     DataManifest {
         fingerprint: prompts.sha256.clone(),
         sha256: prompts.sha256.clone(),

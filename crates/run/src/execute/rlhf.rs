@@ -28,11 +28,11 @@ use trimtab_reward::{Annotator, LabelCorrectness, Named, PolicyConfig, Unlabelle
 use trimtab_weak_to_strong::ModelConfig;
 
 use super::constitutional_ai::constitution;
-use super::place::{Place, Tell};
+use super::place::{Place, Tell, told};
 use super::{RunError, RunOptions, overoptimisation, prompts};
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::constitutional_ai::ORGANISM;
-use crate::event::{Event, EventLog};
+use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{RunFolder, sha256_of_file};
 use crate::learning::{Rewarder, Training};
@@ -54,72 +54,48 @@ pub(super) fn run(
     if options.calling == Calling::Forecast {
         return Err(RunError::NoForecast);
     }
-    let began = Instant::now();
-    let experiments: Vec<Experiment> = (folder.manifest().variants.iter())
-        .map(|variant| variant.experiment.clone())
-        .collect();
-    let mut log = EventLog::open(folder.path())?;
-    let mut tell = |event: &Event| {
-        observe(event);
-        if event.is_logged() {
-            log.append(event)?;
-        }
-        Ok::<(), RunError>(())
-    };
-    let n_cells = (experiments.iter())
-        .map(|experiment| experiment.seeds as usize * experiment.method.len())
-        .sum();
-    tell(&Event::Started {
-        n_cells,
-        n_finished: 0,
-    })?;
-    for (variant, experiment) in experiments.iter().enumerate() {
-        for method in &experiment.method {
-            if let MethodConfig::Overoptimisation(config) = method {
-                let run = folder.path();
-                overoptimisation::run(run, variant, experiment, config, locations, &mut tell)?;
+    told(folder, observe, |folder, experiments, tell| {
+        for (variant, experiment) in experiments.iter().enumerate() {
+            for method in &experiment.method {
+                if let MethodConfig::Overoptimisation(config) = method {
+                    let run = folder.path();
+                    overoptimisation::run(run, variant, experiment, config, locations, tell)?;
+                }
+            }
+            let methods: Vec<&RlhfConfig> = (experiment.method.iter())
+                .filter_map(|method| {
+                    if let MethodConfig::Rlhf(config) = method {
+                        Some(&**config)
+                    } else {
+                        None
+                    }
+                })
+                .collect();
+            if methods.is_empty() {
+                continue;
+            }
+            let data = &experiment.data;
+            let prompts = prompts::of_variant(folder, variant, data, locations, tell)?;
+            let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
+            for seed in experiment.seeds() {
+                for config in &methods {
+                    Cell {
+                        place: Place { variant, seed },
+                        method: method_folder(folder.path(), variant, seed, &config.name()),
+                        run: folder.path(),
+                        run_id: &folder.manifest().run_id,
+                        base: &locations.base_dir,
+                        seed: Seed(seed),
+                        experiment,
+                        config,
+                        prompts: &prompts,
+                        n_threads: options.n_threads,
+                    }
+                    .compute(&mut models, tell)?;
+                }
             }
         }
-        let methods: Vec<&RlhfConfig> = (experiment.method.iter())
-            .filter_map(|method| {
-                if let MethodConfig::Rlhf(config) = method {
-                    Some(&**config)
-                } else {
-                    None
-                }
-            })
-            .collect();
-        if methods.is_empty() {
-            continue;
-        }
-        let prompts = prompts::load(&experiment.data, locations)?;
-        tell(&Event::Loaded {
-            set: experiment.data.set.clone(),
-            n_rows: prompts.rows.len(),
-            cached: false,
-        })?;
-        folder.record_data(variant, prompts::manifest(&prompts))?;
-        let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
-        for seed in experiment.seeds() {
-            for config in &methods {
-                Cell {
-                    place: Place { variant, seed },
-                    method: method_folder(folder.path(), variant, seed, &config.name()),
-                    run: folder.path(),
-                    run_id: &folder.manifest().run_id,
-                    base: &locations.base_dir,
-                    seed: Seed(seed),
-                    experiment,
-                    config,
-                    prompts: &prompts,
-                    n_threads: options.n_threads,
-                }
-                .compute(&mut models, &mut tell)?;
-            }
-        }
-    }
-    tell(&Event::Finished {
-        wall_secs: began.elapsed().as_secs_f64(),
+        Ok(())
     })
 }
 
@@ -881,8 +857,7 @@ fn keep(
     let of_pair: Vec<usize> = (pairs.iter())
         .map(|pair| {
             let next = numbers.len();
-            let prompt = serde_json::to_string(&pair.prompt).unwrap_or_default();
-            *numbers.entry(prompt).or_insert(next)
+            *numbers.entry(as_key(&pair.prompt)).or_insert(next)
         })
         .collect();
     let mut order: Vec<usize> = (0..numbers.len()).collect();
