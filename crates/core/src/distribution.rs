@@ -1,11 +1,14 @@
 //! A probability distribution over the answers of one question.
 
+use serde::{Deserialize, Serialize};
+
 use crate::AnswerIdx;
 
 /// Probabilities over answers: each within `[0, 1]`, summing to one within [`Distribution::TOLERANCE`].
 ///
 /// Two answers, the common case, take no heap allocation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<f64>", into = "Vec<f64>")]
 pub struct Distribution(Repr);
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +34,20 @@ pub enum DistributionError {
     /// The entries do not sum to one.
     #[error("probabilities sum to {0}, not 1")]
     Sum(f64),
+}
+
+impl TryFrom<Vec<f64>> for Distribution {
+    type Error = DistributionError;
+
+    fn try_from(probabilities: Vec<f64>) -> Result<Self, DistributionError> {
+        Self::new(&probabilities)
+    }
+}
+
+impl From<Distribution> for Vec<f64> {
+    fn from(distribution: Distribution) -> Self {
+        distribution.probabilities().to_vec()
+    }
 }
 
 impl Distribution {

@@ -1,9 +1,12 @@
 //! A judgement: what a supervisor said of one question, and what that cost.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Distribution, SampleId};
 
 /// What came of asking. A failed judgement is data: it is stored, and counted in every denominator.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Probabilities over the answers.
     Decided(Distribution),

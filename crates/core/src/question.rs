@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The identity of one sample, unique within its data set. Everything is joined on it, never on row order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct SampleId(Arc<str>);
 
 impl SampleId {
@@ -19,6 +22,18 @@ impl SampleId {
     }
 }
 
+impl From<String> for SampleId {
+    fn from(id: String) -> Self {
+        Self(id.into())
+    }
+}
+
+impl From<SampleId> for String {
+    fn from(id: SampleId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
 impl fmt::Display for SampleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -26,7 +41,7 @@ impl fmt::Display for SampleId {
 }
 
 /// The place of an answer in its [`AnswerSet`], from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AnswerIdx(pub usize);
 
 /// The answers a question may have, in order: the label names of a classification set.

@@ -35,6 +35,8 @@ fn numbers_and_vocabulary_do_no_input_or_output() {
         "prompt",
         "weak_to_strong",
         "constitution",
+        "debate",
+        "evidence",
         "reward",
     ];
     for name in pure {

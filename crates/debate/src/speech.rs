@@ -1,0 +1,85 @@
+//! What a speaker says in one turn, cleaned: words and quotes, with no tag left that anybody could forge.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use trimtab_core::chat::Usage;
+
+/// One turn's public words, and what stays private of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Speech {
+    /// What all who may hear it hear.
+    pub segments: Vec<Segment>,
+    /// What the speaker thought before it spoke: for itself and for who reads the transcript afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratchpad: Option<String>,
+    /// How often it was asked until it said something that may be said.
+    pub n_attempts: u32,
+    /// Whether it is cut at the word limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// What all attempts cost.
+    pub usage: Usage,
+}
+
+/// A part of a speech.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Segment {
+    /// The speaker's own words.
+    Words(String),
+    /// What it says is a quote of the passage.
+    Quote {
+        /// The quote, as the speaker has it.
+        text: String,
+        /// Whether it is there.
+        status: QuoteStatus,
+    },
+}
+
+/// Whether a quote is in the passage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuoteStatus {
+    /// Every fragment of it is, in this order, at these bytes of the passage.
+    Verified(Vec<Range<usize>>),
+    /// It is not.
+    Unverified,
+    /// It is too short to show anything: fewer than four words, not counted as verified.
+    Trivial,
+}
+
+impl Segment {
+    /// Its text.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Words(text) | Self::Quote { text, .. } => text,
+        }
+    }
+}
+
+impl Speech {
+    /// All of it as text, quotes in quotation marks.
+    pub fn plain(&self) -> String {
+        let mut out = String::new();
+        for segment in &self.segments {
+            match segment {
+                Segment::Words(text) => out.push_str(text),
+                Segment::Quote { text, .. } => {
+                    out.push('“');
+                    out.push_str(text);
+                    out.push('”');
+                }
+            }
+        }
+        out
+    }
+
+    /// Words between blanks.
+    pub fn n_words(&self) -> usize {
+        (self.segments.iter())
+            .map(|segment| segment.text().split_whitespace().count())
+            .sum()
+    }
+}
