@@ -19,8 +19,6 @@ use trimtab_core::chat::{
     Outcome, Request, Usage, WithoutLogProbs,
 };
 
-use crate::choice::choice;
-use crate::config::{ConfigError, Sampling, require};
 use crate::file::Constitution;
 use crate::judgement::{LEAST_LOG_PROB, OptionReading, Order, OrderJudgement, Reading};
 use crate::label::{Combine, OrderEffect, mean};
@@ -30,9 +28,11 @@ use crate::messages::{
     rationale_messages,
 };
 use crate::principle::Principle;
-use crate::said::Said;
 use crate::supervised::{Examples, StageError, distinct};
-use crate::wave::{self, OnProgress};
+use trimtab_core::chat::Said;
+use trimtab_core::chat::choice::choice;
+use trimtab_core::chat::{OnProgress, ask_rows};
+use trimtab_core::setting::{ConfigError, Sampling, require};
 
 /// How pairs are judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -345,8 +345,8 @@ fn rationales(
             seed,
         }
     };
-    let outcomes = wave::ask_all(model, "reasons", cases, request, on_progress)?;
-    Ok((outcomes.into_iter().map(wave::reply)).map(Some).collect())
+    let outcomes = ask_rows(model, "reasons", cases, request, on_progress)?;
+    Ok((outcomes.into_iter().map(Said::from)).map(Some).collect())
 }
 
 /// What the judge answers in each case. Where it was asked for reasons and gave none, it is not asked again.
@@ -387,7 +387,7 @@ fn readings(
             seed,
         }
     };
-    let outcomes = wave::ask_all(model, "judgement", &asked, request, on_progress)?;
+    let outcomes = ask_rows(model, "judgement", &asked, request, on_progress)?;
     for (i, outcome) in asked.into_iter().zip(outcomes) {
         readings[i] = Some(read(config, outcome));
     }
@@ -431,7 +431,7 @@ fn read(config: &JudgeConfig, outcome: Outcome) -> Reading {
             malformed("asked for probabilities of options, the model replied in words")
         }
         (Reads::LogProbs, Err(failure)) => Reading::Failed(failure),
-        (Reads::Text, outcome) => read_text(wave::reply(outcome)),
+        (Reads::Text, outcome) => read_text(Said::from(outcome)),
     }
 }
 

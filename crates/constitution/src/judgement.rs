@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{Estimator, Failure, FailureClass, OptionLogProb, Usage};
 
-use crate::choice::Choice;
 use crate::label::sigmoid;
 use crate::labelled::PairOutcome;
-use crate::said::Said;
+use trimtab_core::chat::Said;
+use trimtab_core::chat::choice::Choice;
 
 /// One judgement of a pair: under one principle, in one order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

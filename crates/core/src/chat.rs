@@ -6,11 +6,18 @@
 //!
 //! Log-probabilities are in nats.
 
+pub mod choice;
+mod said;
+mod wave;
+
 use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Seed;
+
+pub use self::said::{CallSettings, Said};
+pub use self::wave::{OnProgress, Progress, ask_rows};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_constitution::ConfigError;
+use trimtab_core::setting::ConfigError;
 use trimtab_data::DataConfig;
 use trimtab_weak_to_strong::ModelConfig;
 pub use trimtab_weak_to_strong::WeakToStrongConfig;

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
-use trimtab_constitution::choice::Choice;
 use trimtab_constitution::judge::{Fallback, JudgedUnder, Orders, Reads, Reasons, judge};
 use trimtab_constitution::judgement::{LEAST_LOG_PROB, Order, Reading};
 use trimtab_constitution::label::{Combine, sigmoid};
@@ -16,6 +15,7 @@ use trimtab_constitution::{
     preference_pair,
 };
 use trimtab_core::chat::PromptRow;
+use trimtab_core::chat::choice::Choice;
 use trimtab_core::chat::{
     Ask, ChatModel, Estimator, FailureClass, Finish, OptionLogProb, Outcome, Request,
     WithoutLogProbs,
