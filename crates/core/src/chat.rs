@@ -7,6 +7,7 @@
 //! Log-probabilities are in nats.
 
 pub mod choice;
+mod reading;
 mod said;
 mod wave;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Seed;
 
+pub use self::reading::{Fallback, LEAST_LOG_PROB, OptionReading, Reading, Reads};
 pub use self::said::{CallSettings, Said};
 pub use self::wave::{OnProgress, Progress, ask_rows};
 
