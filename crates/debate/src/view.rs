@@ -21,6 +21,8 @@ pub struct JudgeView {
     pub answers: [String; 2],
     /// Who argues, as shown.
     pub speakers: Speakers,
+    /// Who chose the answer that it argues for, in open protocols, as shown.
+    pub chose: Option<Side>,
     /// What was said, in order.
     pub events: Vec<ShownEvent>,
 }
@@ -88,6 +90,7 @@ impl Transcript {
                 Speakers::One(s) => Speakers::One(side(s)),
                 other => other,
             },
+            chose: self.choice.map(|choice| side(choice.side)),
             events,
         }
     }
