@@ -9,6 +9,7 @@
 //! [`record::JudgeRecord`], whether the judge is a model or a person.
 
 pub mod question;
+pub mod quotes;
 pub mod record;
 pub mod side;
 pub mod speech;
