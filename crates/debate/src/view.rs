@@ -191,6 +191,7 @@ mod tests {
                     status: QuoteStatus::Unverified,
                 };
                 let speech = Speech {
+                    candidates: Vec::new(),
                     segments: vec![Segment::Words(words), quote],
                     scratchpad: scratchpad.clone(),
                     n_attempts: 1,

@@ -2,6 +2,7 @@
 
 pub mod constitutional_ai;
 pub mod csv;
+pub mod debate;
 pub mod document;
 pub mod glossary;
 pub mod html;
