@@ -40,6 +40,10 @@ pub(crate) fn questions(n: usize) -> Vec<Arc<DebateQuestion>> {
 }
 
 /// A speech in the form that is asked for.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "an outcome is what a script returns"
+)]
 pub(crate) fn speech(text: &str) -> Outcome {
     Ok(reply(format!(
         "<thinking>secret plan</thinking><argument>{text}</argument>"

@@ -1,5 +1,7 @@
 //! Debates over scripted models.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test")]
+
 mod barriers;
 mod hall;
 mod hostile;

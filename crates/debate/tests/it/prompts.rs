@@ -82,7 +82,8 @@ fn the_rest() {
             ..config(name)
         };
         config.judging.reads = trimtab_debate::config::JudgeReading::Percent;
-        all += &format!("════ {} ════\n{}\n\n", name.name(), asked(&config));
+        let asked = asked(&config);
+        all.extend(["════ ", name.name(), " ════\n", &asked, "\n\n"]);
     }
     insta::assert_snapshot!(all);
 }

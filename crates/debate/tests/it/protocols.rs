@@ -24,7 +24,7 @@ fn every_protocol_says_what_it_is_in_a_line() {
     let mut lines = String::new();
     for name in ALL {
         let protocol = config(name).as_protocol();
-        lines += &format!("{}: {}\n", name.name(), protocol.summary());
+        lines.extend([name.name(), ": ", &protocol.summary(), "\n"]);
     }
     let interactive = DebateConfig {
         turns: Turns::Sequential,
@@ -32,7 +32,7 @@ fn every_protocol_says_what_it_is_in_a_line() {
         n_rounds: 3,
         ..DebateConfig::default()
     };
-    lines += &format!("interactive: {}\n", interactive.as_protocol().summary());
+    lines.extend(["interactive: ", &interactive.as_protocol().summary(), "\n"]);
     insta::assert_snapshot!(lines, @r"
     naive: the judge answers alone
     expert: the judge reads the passage
