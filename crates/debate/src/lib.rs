@@ -8,12 +8,16 @@
 //! role may see of it is decided in [`visibility`] alone, and handed over as a view ([`view`]). What a judge says of it is a
 //! [`record::JudgeRecord`], whether the judge is a model or a person.
 
+pub mod measure;
+pub mod metamorphic;
 pub mod question;
 pub mod quotes;
 pub mod record;
 pub mod side;
 pub mod speech;
+pub mod tournament;
 pub mod transcript;
+pub mod tree;
 pub mod view;
 pub mod visibility;
 
