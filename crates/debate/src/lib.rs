@@ -12,6 +12,8 @@ pub mod config;
 mod debater;
 pub mod hold;
 pub mod judge;
+pub mod measure;
+pub mod metamorphic;
 pub mod prompts;
 pub mod protocol;
 pub mod question;
@@ -20,7 +22,9 @@ pub mod record;
 pub mod side;
 pub mod simulated;
 pub mod speech;
+pub mod tournament;
 pub mod transcript;
+pub mod tree;
 pub mod view;
 pub mod visibility;
 

@@ -141,7 +141,7 @@ impl Resampler {
         let values: Vec<f64> = (self.cluster_counts(n_clusters))
             .filter_map(|counts| of(&counts))
             .collect();
-        (!values.is_empty()).then_some(Replicates { estimate, values })
+        Replicates::new(estimate, values)
     }
 
     /// The mean of `second` less that of `first`, items of both drawn by the clusters that they share: `None` where either has
@@ -266,6 +266,11 @@ fn weight_of(weights: &[u8], right: &[u8]) -> u32 {
 }
 
 impl Replicates {
+    /// A statistic that was resampled elsewhere, such as several at once; `None` without a replicate.
+    pub fn new(estimate: f64, values: Vec<f64>) -> Option<Self> {
+        (!values.is_empty()).then_some(Self { estimate, values })
+    }
+
     /// The statistic on the data themselves.
     pub fn estimate(&self) -> f64 {
         self.estimate
