@@ -1,3 +1,12 @@
 //! Games of evidence whose answers are known exactly: two players reveal pieces of what the judge may see, each for an
 //! answer of its own, and the judge decides from what was revealed (Irving, Christiano and Amodei 2018, arXiv:1805.00899,
 //! section 3).
+
+pub mod cases;
+pub mod images;
+pub mod judge;
+mod random_evidence;
+
+pub use cases::{Cases, Feature};
+pub use images::Images;
+pub use judge::{Judge, JudgeOptions};
