@@ -23,9 +23,7 @@ impl Images {
     /// When `values` is not whole images of at most 65,536 pixels.
     pub fn new(n_pixels: usize, values: &[u8]) -> Self {
         assert!(
-            n_pixels > 0
-                && n_pixels <= 1 << 16
-                && values.len().is_multiple_of(n_pixels),
+            n_pixels > 0 && n_pixels <= 1 << 16 && values.len().is_multiple_of(n_pixels),
             "images: {} values in images of {n_pixels}",
             values.len()
         );

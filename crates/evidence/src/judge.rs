@@ -24,8 +24,10 @@ pub(crate) use kernel::Kernel;
 pub use training::{Lessons, Step, TrainingError};
 pub use weights::WeightsError;
 
+use crate::board::Piece;
 use crate::cases::{Cases, Feature};
-use kernel::padded;
+use kernel::{dense, padded};
+use pulp::NullaryFnOnce;
 
 /// How a judge is built and trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -96,7 +98,12 @@ pub struct Judge {
 
 impl Judge {
     /// A judge that has learnt nothing: He's normal weights, a last layer near zero.
-    pub(crate) fn initial(n_features: usize, n_labels: usize, options: &JudgeOptions, seed: Seed) -> Self {
+    pub(crate) fn initial(
+        n_features: usize,
+        n_labels: usize,
+        options: &JudgeOptions,
+        seed: Seed,
+    ) -> Self {
         let mut stream = seed.child("initial").stream();
         let mut normal = |rows: usize, columns: usize, scale: f64| {
             let mut weights = vec![0.0; rows * padded(columns)];
@@ -110,7 +117,11 @@ impl Judge {
         let units = options.hidden.first().copied().unwrap_or(n_labels);
         // So many features are lit at once.
         let lit = 2.0 * options.pieces as f64;
-        let first_scale = if options.hidden.is_empty() { 0.0 } else { (2.0 / lit).sqrt() };
+        let first_scale = if options.hidden.is_empty() {
+            0.0
+        } else {
+            (2.0 / lit).sqrt()
+        };
         let embedding = normal(n_features, units, first_scale);
         let mut layers = Vec::new();
         for (at, &inputs) in options.hidden.iter().enumerate() {
@@ -173,8 +184,7 @@ impl Judge {
         }
         let mut sum = self.bias.clone();
         self.add(&features, &mut sum);
-        let mut head = Head::new(self);
-        head.logits(&sum).to_vec()
+        Head::new(self).logits(&sum, &[], &[]).to_vec()
     }
 }
 
@@ -183,29 +193,70 @@ impl Judge {
 pub(crate) struct Head<'a> {
     judge: &'a Judge,
     kernel: Kernel,
-    buffers: Vec<Vec<f32>>,
+    active: Vec<u32>,
+    sum: Vec<f32>,
+    outputs: Vec<Vec<f32>>,
 }
 
 impl<'a> Head<'a> {
     pub(crate) fn new(judge: &'a Judge) -> Self {
-        let buffers = judge.layers.iter().map(|layer| vec![0.0; layer.width()]);
+        let outputs = judge.layers.iter().map(|layer| vec![0.0; layer.width()]);
         Self {
             judge,
             kernel: Kernel::new(),
-            buffers: if judge.layers.is_empty() { vec![vec![0.0; judge.width()]] } else { buffers.collect() },
+            active: Vec::new(),
+            sum: vec![0.0; judge.width()],
+            outputs: outputs.collect(),
         }
     }
 
-    /// The logits of a sum over pieces.
-    pub(crate) fn logits(&mut self, sum: &[f32]) -> &[f32] {
-        if self.judge.layers.is_empty() {
-            self.buffers[0].copy_from_slice(sum);
+    /// The logits of a sum over pieces to which `pieces` are added, whose contributions are `rows`, `[n, width]`.
+    pub(crate) fn logits(&mut self, sum: &[f32], rows: &[f32], pieces: &[Piece]) -> &[f32] {
+        self.kernel.run(Apply {
+            head: self,
+            sum,
+            rows,
+            pieces,
+        });
+        &self.outputs.last().unwrap_or(&self.sum)[..self.judge.n_labels]
+    }
+}
+
+/// All layers, one after the other.
+struct Apply<'h, 'a> {
+    head: &'h mut Head<'a>,
+    sum: &'h [f32],
+    rows: &'h [f32],
+    pieces: &'h [Piece],
+}
+
+impl NullaryFnOnce for Apply<'_, '_> {
+    type Output = ();
+
+    #[expect(
+        clippy::inline_always,
+        reason = "compiled for the instructions of its caller"
+    )]
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            head,
+            sum,
+            rows,
+            pieces,
+        } = self;
+        head.sum.copy_from_slice(sum);
+        let width = sum.len();
+        for &piece in pieces {
+            let row = &rows[usize::from(piece) * width..][..width];
+            for (sum, x) in head.sum.iter_mut().zip(row) {
+                *sum += x;
+            }
         }
-        for at in 0..self.judge.layers.len() {
-            let (below, above) = self.buffers.split_at_mut(at);
-            let input = below.last().map_or(sum, |input| input);
-            self.kernel.dense(&self.judge.layers[at], input, &mut above[0]);
+        for (at, layer) in head.judge.layers.iter().enumerate() {
+            let (below, above) = head.outputs.split_at_mut(at);
+            let input = below.last().unwrap_or(&head.sum);
+            dense(layer, input, &mut head.active, &mut above[0]);
         }
-        &self.buffers[self.buffers.len() - 1][..self.judge.n_labels]
     }
 }

@@ -2,11 +2,19 @@
 //! answer of its own, and the judge decides from what was revealed (Irving, Christiano and Amodei 2018, arXiv:1805.00899,
 //! section 3).
 
+pub mod board;
 pub mod cases;
+pub mod exact;
+pub mod game;
 pub mod images;
 pub mod judge;
 mod random_evidence;
+pub mod search;
 
+pub use board::{Board, Piece};
 pub use cases::{Cases, Feature};
+pub use exact::{Perfect, Solver};
+pub use game::{Game, Played, Player, Reward, RivalClaim, Side, play, play_alone};
 pub use images::Images;
 pub use judge::{Judge, JudgeOptions};
+pub use search::{Chance, Search, SearchOptions};

@@ -44,15 +44,6 @@ impl Kernel {
     pub(crate) fn add_scaled(self, scale: f32, row: &[f32], sum: &mut [f32]) {
         self.run(AddScaled { scale, row, sum });
     }
-
-    /// `output = bias + Σ_j max(input_j, 0) weights_j`.
-    pub(crate) fn dense(self, layer: &Dense, input: &[f32], output: &mut [f32]) {
-        self.run(ApplyDense {
-            layer,
-            input,
-            output,
-        });
-    }
 }
 
 struct AddScaled<'a> {
@@ -70,42 +61,39 @@ impl NullaryFnOnce for AddScaled<'_> {
     }
 }
 
-struct ApplyDense<'a> {
-    layer: &'a Dense,
-    input: &'a [f32],
-    output: &'a mut [f32],
-}
-
-impl NullaryFnOnce for ApplyDense<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        dense(self.layer, self.input, self.output);
-    }
-}
-
 #[inline(always)]
-pub(super) fn add_scaled(scale: f32, row: &[f32], sum: &mut [f32]) {
+pub(crate) fn add_scaled(scale: f32, row: &[f32], sum: &mut [f32]) {
     for (sum, x) in sum.iter_mut().zip(row) {
         *sum = scale.mul_add(*x, *sum);
     }
 }
 
+/// Fills `active` with the units that a rectifier lets pass; no branch depends on any.
 #[inline(always)]
-pub(super) fn dense(layer: &Dense, input: &[f32], output: &mut [f32]) {
+pub(super) fn active_units(input: &[f32], active: &mut Vec<u32>) {
+    active.resize(input.len(), 0);
+    let mut n_active = 0;
+    for (unit, &x) in (0..).zip(input) {
+        active[n_active] = unit;
+        n_active += usize::from(x > 0.0);
+    }
+    active.truncate(n_active);
+}
+
+/// `output = bias + Σ_j max(input_j, 0) weights_j`; `active` is scratch.
+#[inline(always)]
+pub(crate) fn dense(layer: &Dense, input: &[f32], active: &mut Vec<u32>, output: &mut [f32]) {
+    active_units(input, active);
     match output.len() {
-        8 => dense_of::<8>(layer, input, output),
-        16 => dense_of::<16>(layer, input, output),
-        32 => dense_of::<32>(layer, input, output),
-        64 => dense_of::<64>(layer, input, output),
+        8 => dense_of::<8>(layer, input, active, output),
+        16 => dense_of::<16>(layer, input, active, output),
+        32 => dense_of::<32>(layer, input, active, output),
+        64 => dense_of::<64>(layer, input, active, output),
         width => {
             output.copy_from_slice(&layer.bias);
-            let rows = layer.weights.chunks_exact(width);
-            for (&x, row) in input.iter().zip(rows) {
-                if x > 0.0 {
-                    add_scaled(x, row, output);
-                }
+            for &unit in &*active {
+                let unit = unit as usize;
+                add_scaled(input[unit], &layer.weights[unit * width..][..width], output);
             }
         }
     }
@@ -113,15 +101,14 @@ pub(super) fn dense(layer: &Dense, input: &[f32], output: &mut [f32]) {
 
 /// A width that is known: the sums stay in registers.
 #[inline(always)]
-fn dense_of<const W: usize>(layer: &Dense, input: &[f32], output: &mut [f32]) {
+fn dense_of<const W: usize>(layer: &Dense, input: &[f32], active: &[u32], output: &mut [f32]) {
     let mut sums = [0.0; W];
     sums.copy_from_slice(&layer.bias[..W]);
     let (rows, _) = layer.weights.as_chunks::<W>();
-    for (&x, row) in input.iter().zip(rows) {
-        if x > 0.0 {
-            for (sum, w) in sums.iter_mut().zip(row) {
-                *sum = x.mul_add(*w, *sum);
-            }
+    for &unit in active {
+        let (x, row) = (input[unit as usize], &rows[unit as usize]);
+        for (sum, w) in sums.iter_mut().zip(row) {
+            *sum = x.mul_add(*w, *sum);
         }
     }
     output.copy_from_slice(&sums);

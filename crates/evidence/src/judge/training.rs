@@ -14,7 +14,7 @@
 use pulp::NullaryFnOnce;
 use trimtab_core::{Seed, SplitMix64};
 
-use super::kernel::{Kernel, add_scaled, dense, dot, padded};
+use super::kernel::{Kernel, active_units, add_scaled, dense, dot, padded};
 use super::{Dense, Judge, JudgeOptions};
 use crate::cases::{Cases, Feature};
 use crate::random_evidence::draw;
@@ -76,7 +76,9 @@ impl TrainingError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoCases { .. } => "give cases with at least one piece, such as images that are not all black",
+            Self::NoCases { .. } => {
+                "give cases with at least one piece, such as images that are not all black"
+            }
             Self::Targets { .. } => "give one probability for each case and label",
             Self::Zero { .. } => "set it to 1 or more",
         }
@@ -116,7 +118,9 @@ impl Judge {
                 n_labels,
             });
         }
-        let usable: Vec<usize> = (0..cases.len()).filter(|case| cases.n_pieces(*case) > 0).collect();
+        let usable: Vec<usize> = (0..cases.len())
+            .filter(|case| cases.n_pieces(*case) > 0)
+            .collect();
         if usable.is_empty() {
             return Err(TrainingError::NoCases {
                 n_cases: cases.len(),
@@ -151,6 +155,7 @@ struct Group {
     layers: Vec<Dense>,
     bias: Vec<f32>,
     loss: f64,
+    active: Vec<u32>,
     sums: Vec<f32>,
     outputs: Vec<Vec<f32>>,
     output_slopes: Vec<Vec<f32>>,
@@ -172,6 +177,7 @@ impl Group {
             layers: layers.collect(),
             bias: vec![0.0; judge.bias.len()],
             loss: 0.0,
+            active: Vec::new(),
             sums: vec![0.0; judge.width()],
             output_slopes: outputs.clone(),
             outputs,
@@ -235,7 +241,7 @@ impl NullaryFnOnce for Pass<'_> {
             for (at, layer) in judge.layers.iter().enumerate() {
                 let (below, above) = group.outputs.split_at_mut(at);
                 let input = below.last().unwrap_or(&group.sums);
-                dense(layer, input, &mut above[0]);
+                dense(layer, input, &mut group.active, &mut above[0]);
             }
             let slopes = &mut group.slopes[sample * width..][..width];
             let targets = &group.targets[sample * n_labels..][..n_labels];
@@ -256,17 +262,12 @@ impl NullaryFnOnce for Pass<'_> {
                 let below = below.last_mut().map_or(&mut *slopes, |s| s);
                 add_scaled(1.0, above, &mut gradient.bias);
                 let w = layer.width();
-                let rows = layer.weights.chunks_exact(w);
-                let gradients = gradient.weights.chunks_exact_mut(w);
-                for (((x, slope), row), gradient) in
-                    input.iter().zip(below.iter_mut()).zip(rows).zip(gradients)
-                {
-                    if *x > 0.0 {
-                        *slope = dot(row, above);
-                        add_scaled(*x, above, gradient);
-                    } else {
-                        *slope = 0.0;
-                    }
+                active_units(input, &mut group.active);
+                below.fill(0.0);
+                for &unit in &group.active {
+                    let (unit, at) = (unit as usize, unit as usize * w);
+                    below[unit] = dot(&layer.weights[at..at + w], above);
+                    add_scaled(input[unit], above, &mut gradient.weights[at..at + w]);
                 }
             }
             add_scaled(1.0, slopes, &mut group.bias);
@@ -484,7 +485,12 @@ impl Trainer {
         for sample in 0..options.batch_size {
             let group = &mut self.groups[sample * n_groups / options.batch_size];
             let case = usable[stream.below(usable.len())];
-            draw(lessons.cases.n_pieces(case), options.pieces, stream, &mut pieces);
+            draw(
+                lessons.cases.n_pieces(case),
+                options.pieces,
+                stream,
+                &mut pieces,
+            );
             for &piece in &pieces {
                 lessons.cases.piece(case, piece, &mut group.features);
             }
@@ -517,7 +523,7 @@ impl Trainer {
                 kernel.add_scaled(1.0, &layer.bias, &mut sum.bias);
             }
         }
-        let mut update = |weights, gradient, moments| {
+        let update = |weights, gradient, moments| {
             kernel.run(Update {
                 rate,
                 weights,
@@ -534,15 +540,19 @@ impl Trainer {
         let groups = &self.groups;
         let rows_each = self.shards.first().map_or(1, |shard| shard.touched.len());
         let parts = judge.embedding.chunks_mut((rows_each * width).max(1));
-        for_each(self.is_parallel, parts.zip(&mut self.shards), |(rows, shard)| {
-            kernel.run(UpdateRows {
-                rate,
-                width,
-                groups,
-                rows,
-                shard,
-            });
-        });
+        for_each(
+            self.is_parallel,
+            parts.zip(&mut self.shards),
+            |(rows, shard)| {
+                kernel.run(UpdateRows {
+                    rate,
+                    width,
+                    groups,
+                    rows,
+                    shard,
+                });
+            },
+        );
         loss / options.batch_size as f64
     }
 }

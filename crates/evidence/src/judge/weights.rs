@@ -96,7 +96,10 @@ impl Judge {
         let units = shape[1];
         let (_, bias) = read(&file, "bias", &[Some(units)])?;
         let (mut layers, mut inputs) = (Vec::new(), units);
-        while file.tensor(&format!("layer.{}.weights", layers.len())).is_ok() {
+        while file
+            .tensor(&format!("layer.{}.weights", layers.len()))
+            .is_ok()
+        {
             let name = format!("layer.{}.weights", layers.len());
             let (shape, weights) = read(&file, &name, &[Some(inputs), None])?;
             let outputs = shape[1];
@@ -136,9 +139,14 @@ fn read(
     let shape = tensor.shape().to_vec();
     let fits = shape.len() == expected.len()
         && !shape.contains(&0)
-        && shape.iter().zip(expected).all(|(n, e)| e.is_none_or(|e| e == *n));
+        && shape
+            .iter()
+            .zip(expected)
+            .all(|(n, e)| e.is_none_or(|e| e == *n));
     if tensor.dtype() != Dtype::F32 || !fits {
-        let sides = expected.iter().map(|n| n.map_or("any".into(), |n| n.to_string()));
+        let sides = expected
+            .iter()
+            .map(|n| n.map_or("any".into(), |n| n.to_string()));
         return Err(WeightsError::Shape {
             name: name.into(),
             got: format!("{:?} {shape:?}", tensor.dtype()),
