@@ -2,6 +2,7 @@
 
 mod check;
 mod constitution;
+mod data;
 mod export;
 mod label;
 mod report;
@@ -29,6 +30,9 @@ pub(crate) enum Command {
     /// Constitutions: the default one, a file's faults, files of other shapes
     #[command(subcommand)]
     Constitution(constitution::Command),
+    /// Data sets that are fetched once
+    #[command(subcommand)]
+    Data(data::Command),
     /// Print the JSON schema of experiment files
     Schema,
 }
@@ -42,6 +46,7 @@ impl Command {
             Self::Export(arguments) => export::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
+            Self::Data(command) => data::run(command),
             Self::Schema => schema::run(),
         }
     }

@@ -169,3 +169,54 @@ impl<'a> Board<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cases::Cases as _;
+    use crate::small;
+
+    proptest! {
+        #[test]
+        fn keys_are_those_of_sets(mut pieces in proptest::collection::hash_set(0..2_000_u16, 0..=MOST_REVEALED)
+            .prop_map(|set| set.into_iter().collect::<Vec<_>>()), other in 0..2_000_u16) {
+            let key = SetKey::of_any_order(&pieces);
+            pieces.reverse();
+            prop_assert_eq!(SetKey::of_any_order(&pieces), key);
+            prop_assert!(key.slot(5) < 32);
+            if !pieces.is_empty() && !pieces.contains(&other) {
+                pieces[0] = other;
+                prop_assert_ne!(SetKey::of_any_order(&pieces), key);
+            }
+        }
+    }
+
+    #[test]
+    fn logits_are_the_judges_whatever_the_order_and_what_is_kept() {
+        let judge = small::judge(3, 4);
+        let (cases, _) = small::blobs(9, 3);
+        for case in 0..cases.len() {
+            let mut board = Board::new(&judge, &cases, case);
+            assert_eq!(board.n_pieces(), cases.n_pieces(case));
+            let n = board.n_pieces() as Piece;
+            for _ in 0..2 {
+                for (a, b) in (0..n).flat_map(|a| (0..n).map(move |b| (a, b))) {
+                    if a != b {
+                        let one = board.logits(&[a, b]).to_vec();
+                        assert_eq!(one, board.logits(&[b, a]));
+                        let plain = judge.logits(&cases, case, &[a.into(), b.into()]);
+                        for (x, y) in one.iter().zip(plain) {
+                            assert!((x - y).abs() < 1e-5, "{x} {y}");
+                        }
+                    }
+                }
+            }
+            let n = u64::from(n);
+            let [asked, evaluated] = board.evaluations();
+            assert_eq!(asked, 4 * n * (n - 1));
+            assert!(evaluated <= n * (n - 1), "{evaluated} of {n} pieces");
+        }
+    }
+}

@@ -240,3 +240,122 @@ impl<P: Player> Player for Perfect<'_, P> {
         unreachable!("a game that is won has a piece that wins it")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use trimtab_core::Seed;
+
+    use super::*;
+    use crate::cases::Cases as _;
+    use crate::game::{play, play_alone};
+    use crate::search::{Chance, Search, SearchOptions};
+    use crate::small;
+
+    /// Plain minimax, one claim at a time, over orders of pieces.
+    fn brute(board: &mut Board<'_>, game: &Game, revealed: &mut Vec<Piece>) -> bool {
+        if revealed.len() == game.length(board.n_pieces()) {
+            return game.margin(board.logits(revealed)) > 0.0;
+        }
+        let is_claimant = game.mover(revealed.len()) == Side::Claimant;
+        let mut won = !is_claimant;
+        for piece in 0..board.n_pieces() as Piece {
+            if !revealed.contains(&piece) {
+                revealed.push(piece);
+                let child = brute(board, game, revealed);
+                revealed.pop();
+                won = if is_claimant {
+                    won | child
+                } else {
+                    won & child
+                };
+            }
+        }
+        won
+    }
+
+    fn rivals(n_labels: usize, claim: usize) -> Vec<RivalClaim> {
+        let lies = (0..n_labels).filter(|l| *l != claim);
+        lies.map(RivalClaim::Label)
+            .chain([RivalClaim::AnyOther])
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn values_are_those_of_plain_minimax(
+            case in 0..40_usize, claim in 0..3_usize, pieces in 1..5_usize, is_first: bool, seed in 0..3_u64,
+        ) {
+            let judge = small::judge(3, seed);
+            let (cases, _) = small::blobs(40, 3);
+            let mut board = Board::new(&judge, &cases, case);
+            let first = if is_first { Side::Claimant } else { Side::Rival };
+            let game = Game { claim, rival: RivalClaim::AnyOther, pieces, first };
+            let mut solver = Solver::new(&mut board, &game);
+            let all = solver.all();
+            let won = solver.won(&mut board, &[], all);
+            for rival in rivals(3, claim) {
+                let game = Game { rival, ..game };
+                let brute = brute(&mut board, &game, &mut Vec::new());
+                let bit = solver.bit(rival);
+                prop_assert_eq!(won & bit != 0, brute);
+                // Alone, and from what is kept, it is the same.
+                prop_assert_eq!(solver.won(&mut board, &[], bit) != 0, brute);
+            }
+        }
+
+        #[test]
+        fn perfect_play_keeps_what_is_won(case in 0..40_usize, is_first: bool, seed: u64) {
+            let judge = small::judge(3, 1);
+            let (cases, _) = small::blobs(40, 3);
+            let mut board = Board::new(&judge, &cases, case);
+            let first = if is_first { Side::Claimant } else { Side::Rival };
+            let game = Game { claim: case % 3, rival: RivalClaim::AnyOther, pieces: 4, first };
+            for rival in rivals(3, game.claim) {
+                let game = Game { rival, ..game };
+                let mut solver = Solver::new(&mut board, &game);
+                let bit = solver.bit(rival);
+                let is_won = solver.won(&mut board, &[], bit) == bit;
+                let mut perfect = Perfect { solver: &mut solver, otherwise: Chance::new(Seed(seed)) };
+                let mut chance = Chance::new(Seed(seed).child("other"));
+                let played = if is_won {
+                    play(&mut board, &game, &mut perfect, &mut chance)
+                } else {
+                    play(&mut board, &game, &mut chance, &mut perfect)
+                };
+                prop_assert_eq!(played.winner() == Side::Claimant, is_won);
+            }
+        }
+    }
+
+    #[test]
+    fn search_finds_the_exact_winner_of_small_games() {
+        let judge = small::judge(3, 2);
+        let (cases, _) = small::blobs(30, 3);
+        let options = SearchOptions {
+            rollouts: 3_000,
+            ..SearchOptions::default()
+        };
+        let mut n_won = [0; 2];
+        for case in (0..30).filter(|case| cases.n_pieces(*case) >= 5) {
+            for first in [Side::Claimant, Side::Rival] {
+                let game = Game {
+                    claim: case % 3,
+                    rival: RivalClaim::Label((case + 1) % 3),
+                    pieces: 3,
+                    first,
+                };
+                let mut board = Board::new(&judge, &cases, case);
+                let mut solver = Solver::new(&mut board, &game);
+                let bit = solver.bit(game.rival);
+                let exact = solver.won(&mut board, &[], bit) == bit;
+                let mut search = Search::new(options, Seed(case as u64));
+                let searched = play_alone(&mut board, &game, &mut search).winner();
+                assert_eq!(searched == Side::Claimant, exact, "{case}, {first:?} first");
+                n_won[usize::from(exact)] += 1;
+            }
+        }
+        assert!(n_won[0] > 5 && n_won[1] > 5, "{n_won:?}");
+    }
+}

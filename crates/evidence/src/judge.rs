@@ -163,10 +163,6 @@ impl Judge {
         &self.bias
     }
 
-    pub(crate) fn layers(&self) -> &[Dense] {
-        &self.layers
-    }
-
     /// Adds what `features` contribute to a sum over pieces.
     pub(crate) fn add(&self, features: &[Feature], sum: &mut [f32]) {
         let width = self.width();

@@ -10,6 +10,9 @@ pub mod images;
 pub mod judge;
 mod random_evidence;
 pub mod search;
+#[cfg(test)]
+mod small;
+pub mod trial;
 
 pub use board::{Board, Piece};
 pub use cases::{Cases, Feature};
@@ -18,3 +21,4 @@ pub use game::{Game, Played, Player, Reward, RivalClaim, Side, play, play_alone}
 pub use images::Images;
 pub use judge::{Judge, JudgeOptions};
 pub use search::{Chance, Search, SearchOptions};
+pub use trial::{Exactness, Trial, TrialOptions, count_right, try_case};

@@ -16,3 +16,40 @@ pub(crate) fn draw(n_pieces: usize, n: usize, stream: &mut SplitMix64, pieces: &
         pieces.push(piece);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use trimtab_core::Seed;
+
+    use super::draw;
+
+    proptest! {
+        #[test]
+        fn pieces_are_different_and_as_many_as_there_are(n_pieces in 0..40_usize, n in 0..9_usize, seed: u64) {
+            let mut pieces = vec![7; 3];
+            draw(n_pieces, n, &mut Seed(seed).stream(), &mut pieces);
+            prop_assert_eq!(pieces.len(), n.min(n_pieces));
+            pieces.sort_unstable();
+            pieces.dedup();
+            prop_assert_eq!(pieces.len(), n.min(n_pieces));
+            prop_assert!(pieces.iter().all(|piece| *piece < n_pieces));
+        }
+    }
+
+    #[test]
+    fn every_pair_is_as_likely() {
+        let (mut stream, mut pieces) = (Seed(3).stream(), Vec::new());
+        let mut counts = [[0; 5]; 5];
+        for _ in 0..10_000 {
+            draw(5, 2, &mut stream, &mut pieces);
+            counts[pieces[0].min(pieces[1])][pieces[0].max(pieces[1])] += 1;
+        }
+        // 1,000 expected of each; a standard deviation is 30.
+        for (low, counts) in counts.iter().enumerate() {
+            for count in &counts[low + 1..] {
+                assert!((880..1_120).contains(count), "{count}");
+            }
+        }
+    }
+}

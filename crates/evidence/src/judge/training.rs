@@ -316,7 +316,7 @@ impl Moments {
 #[derive(Clone, Copy)]
 struct Rate {
     betas: [f32; 2],
-    rate: f32,
+    step_size: f32,
     second_scale: f32,
     keep: f32,
 }
@@ -329,7 +329,7 @@ impl Rate {
         let [first, second] = betas.map(|beta| 1.0 - f64::from(beta).powi(power));
         Self {
             betas,
-            rate: (rate / first) as f32,
+            step_size: (rate / first) as f32,
             second_scale: (1.0 / second) as f32,
             keep: (1.0 - rate * options.weight_decay) as f32,
         }
@@ -345,7 +345,7 @@ impl Rate {
         for (((w, &g), m), v) in weights.iter_mut().zip(gradient).zip(first).zip(second) {
             *m = b1 * *m + (1.0 - b1) * g;
             *v = b2 * *v + (1.0 - b2) * g * g;
-            *w = self.keep * *w - self.rate * *m / ((*v * self.second_scale).sqrt() + EPSILON);
+            *w = self.keep * *w - self.step_size * *m / ((*v * self.second_scale).sqrt() + EPSILON);
         }
     }
 }
@@ -570,5 +570,159 @@ fn for_each<T: Send>(is_parallel: bool, parts: impl Iterator<Item = T>, work: im
         });
     } else {
         parts.for_each(work);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::small::{blobs, options};
+
+    /// The mean loss of a batch that was drawn, and its slopes.
+    fn pass(judge: &Judge, trainer: &mut Trainer) -> f64 {
+        let n: usize = trainer.groups.iter().map(|group| group.ends.len()).sum();
+        for group in &mut trainer.groups {
+            for layer in &mut group.layers {
+                layer.weights.fill(0.0);
+                layer.bias.fill(0.0);
+            }
+            group.bias.fill(0.0);
+            group.loss = 0.0;
+            Kernel::new().run(Pass {
+                judge,
+                group,
+                share: 1.0 / n as f32,
+            });
+        }
+        trainer.groups.iter().map(|group| group.loss).sum::<f64>() / n as f64
+    }
+
+    #[test]
+    fn slopes_equal_finite_differences() {
+        let (cases, targets) = blobs(20, 3);
+        for hidden in [vec![], vec![5], vec![6, 4]] {
+            let options = JudgeOptions {
+                hidden,
+                batch_size: 8,
+                ..options()
+            };
+            let lessons = Lessons {
+                cases: &cases,
+                targets: &targets,
+                n_labels: 3,
+            };
+            let mut judge = Judge::initial(cases.n_features(), 3, &options, Seed(1));
+            for layer in &mut judge.layers {
+                let mut stream = Seed(2).stream();
+                for row in layer.weights.chunks_exact_mut(padded(layer.shape[1])) {
+                    row[..layer.shape[1]].fill_with(|| stream.next_normal() as f32);
+                }
+            }
+            let mut trainer = Trainer::new(&judge, &options, 1);
+            let usable: Vec<usize> = (0..cases.len()).collect();
+            trainer.draw(lessons, &usable, &options, &mut Seed(3).stream());
+            pass(&judge, &mut trainer);
+            let width = judge.width();
+            let mut embedding = vec![0.0; judge.embedding.len()];
+            for group in &trainer.groups {
+                for (features, slopes) in group.samples().zip(group.slopes.chunks_exact(width)) {
+                    for feature in features {
+                        let row = &mut embedding[feature.index as usize * width..][..width];
+                        add_scaled(feature.value, slopes, row);
+                    }
+                }
+            }
+            let of_layers: Vec<Vec<f32>> = (0..judge.layers.len())
+                .map(|at| {
+                    let mut sum = vec![0.0; judge.layers[at].weights.len()];
+                    for group in &trainer.groups {
+                        add_scaled(1.0, &group.layers[at].weights, &mut sum);
+                    }
+                    sum
+                })
+                .collect();
+            let mut n_checked = 0;
+            let mut check = |slope: f32, weight: &mut dyn FnMut(&mut Judge) -> &mut f32| {
+                let mut at = |by: f32| {
+                    let mut shifted = judge.clone();
+                    *weight(&mut shifted) += by;
+                    pass(&shifted, &mut trainer)
+                };
+                let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
+                assert!(
+                    (numeric - f64::from(slope)).abs() < 2e-3,
+                    "{slope} is not {numeric}"
+                );
+                n_checked += usize::from(slope.abs() > 1e-4);
+            };
+            for at in (0..embedding.len()).filter(|at| at % width < judge.units) {
+                check(embedding[at], &mut |judge| &mut judge.embedding[at]);
+            }
+            for (layer, slopes) in of_layers.iter().enumerate() {
+                let [_, outputs] = judge.layers[layer].shape;
+                let is_real = |(at, _): &(usize, &f32)| at % padded(outputs) < outputs;
+                for (at, slope) in slopes.iter().enumerate().filter(is_real) {
+                    check(*slope, &mut |judge| &mut judge.layers[layer].weights[at]);
+                }
+            }
+            assert!(n_checked > 20, "only {n_checked} slopes are not nothing");
+        }
+    }
+
+    fn train(options: &JudgeOptions, threads: usize) -> (Judge, Vec<f64>) {
+        let (cases, targets) = blobs(60, 3);
+        let lessons = Lessons {
+            cases: &cases,
+            targets: &targets,
+            n_labels: 3,
+        };
+        let mut losses = Vec::new();
+        let judge = Judge::train(lessons, options, Seed(5), threads, &mut |step| {
+            losses.push(step.loss);
+        });
+        (judge.unwrap(), losses)
+    }
+
+    #[test]
+    fn a_judge_learns_and_threads_change_nothing() {
+        let (judge, losses) = train(&options(), 1);
+        let (other, _) = train(&options(), 2);
+        assert_eq!(judge, other);
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let (first, last) = (mean(&losses[..20]), mean(&losses[losses.len() - 20..]));
+        assert!(first > 0.9 && last < 0.8 * first, "{first} to {last}");
+        let again = Judge::from_bytes(&judge.to_bytes().unwrap()).unwrap();
+        assert_eq!(judge, again);
+    }
+
+    #[test]
+    fn what_cannot_be_learnt_from_is_said() {
+        let (cases, targets) = blobs(4, 3);
+        let train = |targets: &[f32], options: &JudgeOptions| {
+            let lessons = Lessons {
+                cases: &cases,
+                targets,
+                n_labels: 3,
+            };
+            Judge::train(lessons, options, Seed(0), 1, &mut |_| {}).unwrap_err()
+        };
+        let error = train(&targets[1..], &options());
+        assert_eq!(
+            error.to_string(),
+            "11 target probabilities for 4 cases of 3 labels"
+        );
+        let nothing = JudgeOptions {
+            pieces: 0,
+            ..options()
+        };
+        assert_eq!(train(&targets, &nothing).to_string(), "`pieces` is 0");
+        let black = crate::Images::new(4, &[0; 8]);
+        let lessons = Lessons {
+            cases: &black,
+            targets: &[0.5; 4],
+            n_labels: 2,
+        };
+        let error = Judge::train(lessons, &options(), Seed(0), 1, &mut |_| {}).unwrap_err();
+        assert_eq!(error.to_string(), "none of 2 cases has a piece to show");
     }
 }
