@@ -6,6 +6,7 @@ mod data;
 mod export;
 mod label;
 mod report;
+mod reproduce;
 mod run;
 mod schema;
 
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     /// Data sets that are fetched once
     #[command(subcommand)]
     Data(data::Command),
+    /// A paper's experiment, with its numbers beside ours
+    #[command(subcommand)]
+    Reproduce(reproduce::Command),
     /// Print the JSON schema of experiment files
     Schema,
 }
@@ -47,6 +51,7 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
             Self::Data(command) => data::run(command),
+            Self::Reproduce(command) => reproduce::run(command),
             Self::Schema => schema::run(),
         }
     }

@@ -56,9 +56,9 @@ impl Default for JudgeOptions {
         Self {
             hidden: vec![512, 64],
             pieces: 6,
-            steps: 30_000,
+            steps: 40_000,
             batch_size: 256,
-            learning_rate: 1e-3,
+            learning_rate: 2e-3,
             schedule: Schedule::Cosine,
             weight_decay: 0.0,
             betas: [0.9, 0.999],

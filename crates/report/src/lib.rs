@@ -3,6 +3,7 @@
 pub mod constitutional_ai;
 pub mod csv;
 pub mod document;
+pub mod evidence;
 pub mod glossary;
 pub mod html;
 pub mod json;
