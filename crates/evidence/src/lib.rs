@@ -8,10 +8,13 @@ pub mod exact;
 pub mod game;
 pub mod images;
 pub mod judge;
+pub mod minimax;
 mod random_evidence;
 pub mod search;
 #[cfg(test)]
 mod small;
+pub mod supervisor;
+pub mod texts;
 pub mod trial;
 
 pub use board::{Board, Piece};
@@ -21,4 +24,8 @@ pub use game::{Game, Played, Player, Reward, RivalClaim, Side, play, play_alone}
 pub use images::Images;
 pub use judge::{Judge, JudgeOptions};
 pub use search::{Chance, Search, SearchOptions};
+pub use supervisor::{
+    Shown, TextEvidenceConfig, TextEvidenceError, TextEvidenceStudent, TextEvidenceSupervisor,
+};
+pub use texts::{Items, Texts};
 pub use trial::{Exactness, Trial, TrialOptions, count_right, try_case};
