@@ -26,6 +26,7 @@ pub mod rlhf;
 pub mod row_folder;
 pub mod stages;
 pub mod store;
+pub mod supervisors;
 #[cfg_attr(not(feature = "networks"), path = "tuning_absent.rs")]
 mod tuning;
 
@@ -45,4 +46,5 @@ pub use rlhf::RlhfConfig;
 pub use row_folder::RowFolder;
 pub use stages::StageFolder;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
+pub use supervisors::SupervisorConfig;
 pub use tuning::{TuneConfig, TuneError};

@@ -11,12 +11,13 @@ use std::time::Instant;
 use trimtab_constitution::StageError;
 use trimtab_core::chat::ChatModel;
 use trimtab_core::{AnswerKey, Seed};
-use trimtab_data::{Locations, TwoAnswerSet, load_two_answers};
+use trimtab_data::Locations;
 use trimtab_debate::{
-    DebateConfig, DebateQuestion, JudgeRecord, Participant, Participants, Passage, Prompts,
-    Transcript, hold, judge, simulated,
+    DebateConfig, DebateQuestion, JudgeRecord, Participant, Participants, Prompts, Transcript,
+    hold, judge, simulated,
 };
 
+use super::debated::Debated;
 use super::place::{Place, Tell, told};
 use super::{RunError, RunOptions};
 use crate::chat_models::{Calling, ChatModels, Means};
@@ -34,16 +35,15 @@ pub(super) fn run(
 ) -> Result<(), RunError> {
     told(folder, observe, |folder, experiments, tell| {
         for (variant, experiment) in experiments.iter().enumerate() {
-            let set = load_two_answers(&experiment.data, locations)?;
+            let set = Debated::load(&experiment.data, locations)?;
             tell(&Event::Loaded {
                 set: experiment.data.set.clone(),
                 n_rows: set.questions.len(),
                 cached: false,
             })?;
             folder.record_data(variant, manifest(&set))?;
-            let (questions, passages) = questions(&set);
-            debates::write_key(folder.path(), variant, &set.key, &questions)?;
-            debates::write_passages(folder.path(), variant, &passages)?;
+            debates::write_key(folder.path(), variant, &set.key, &set.questions)?;
+            debates::write_passages(folder.path(), variant, &set.passages)?;
             let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
             for seed in experiment.seeds() {
                 for method in &experiment.method {
@@ -56,7 +56,7 @@ pub(super) fn run(
                         place: Place { variant, seed },
                         experiment,
                         config,
-                        questions: &questions,
+                        questions: &set.questions,
                         key: &set.key,
                         sha256: &set.sha256,
                         calling: options.calling,
@@ -73,34 +73,7 @@ pub(super) fn run(
     })
 }
 
-/// What is debated, and what debaters read.
-fn questions(set: &TwoAnswerSet) -> (Vec<Arc<DebateQuestion>>, Vec<Arc<Passage>>) {
-    let passages: Vec<Arc<Passage>> = (set.passages.iter())
-        .map(|passage| {
-            Arc::new(Passage {
-                id: passage.id.clone(),
-                title: passage.title.clone(),
-                text: passage.text.clone(),
-            })
-        })
-        .collect();
-    let questions = (set.questions.iter())
-        .map(|question| {
-            Arc::new(DebateQuestion {
-                id: question.id.clone(),
-                text: question.text.as_str().into(),
-                answers: question
-                    .answers
-                    .each_ref()
-                    .map(|answer| answer.as_str().into()),
-                passage: question.passage.map(|place| Arc::clone(&passages[place])),
-            })
-        })
-        .collect();
-    (questions, passages)
-}
-
-fn manifest(set: &TwoAnswerSet) -> DataManifest {
+fn manifest(set: &Debated) -> DataManifest {
     DataManifest {
         fingerprint: set.sha256.clone(),
         sha256: set.sha256.clone(),
