@@ -21,6 +21,8 @@ pub struct JudgeView {
     pub answers: [String; 2],
     /// Who argues, as shown.
     pub speakers: Speakers,
+    /// Who chose the answer that it argues for, in open protocols, as shown.
+    pub chose: Option<Side>,
     /// What was said, in order.
     pub events: Vec<ShownEvent>,
 }
@@ -94,6 +96,7 @@ impl Transcript {
                 Speakers::One(s) => Speakers::One(side(s)),
                 other => other,
             },
+            chose: self.choice.map(|choice| side(choice.side)),
             events,
         }
     }
@@ -188,6 +191,7 @@ mod tests {
                     status: QuoteStatus::Unverified,
                 };
                 let speech = Speech {
+                    candidates: Vec::new(),
                     segments: vec![Segment::Words(words), quote],
                     scratchpad: scratchpad.clone(),
                     n_attempts: 1,
@@ -272,6 +276,7 @@ mod tests {
         };
         let mut mirrored = view.clone();
         mirrored.answers.reverse();
+        mirrored.chose = view.chose.map(Side::other);
         if let Speakers::One(of) = view.speakers {
             mirrored.speakers = Speakers::One(of.other());
         }

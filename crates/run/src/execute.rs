@@ -23,6 +23,7 @@ use crate::tuning::TuneError;
 
 mod comparison;
 mod constitutional_ai;
+mod debates;
 mod overoptimisation;
 mod place;
 mod prompts;
@@ -297,6 +298,7 @@ pub fn execute(
             constitutional_ai::run(&mut folder, &locations, options, observe)?;
         }
         Family::Reward => rlhf::run(&mut folder, &locations, options, observe)?,
+        Family::Debate => debates::run(&mut folder, &locations, options, observe)?,
     }
     Ok(folder)
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_constitution::ConfigError;
+use trimtab_core::setting::ConfigError;
 use trimtab_data::DataConfig;
+use trimtab_debate::DebateConfig;
 use trimtab_weak_to_strong::ModelConfig;
 pub use trimtab_weak_to_strong::WeakToStrongConfig;
 
@@ -31,7 +32,8 @@ pub struct Experiment {
     pub data: DataConfig,
     /// Models, by role. In weak-to-strong methods `weak` supervises unless a method says otherwise, and is the
     /// floor; `strong` is student and ceiling. In constitutional AI `assistant` replies and revises, and `judge`
-    /// compares (by default, the assistant does). In RLHF `policy` learns, and `judge` compares.
+    /// compares (by default, the assistant does). In RLHF `policy` learns, and `judge` compares. In debates `debater` argues,
+    /// and `judge` judges.
     pub roles: BTreeMap<String, Role>,
     /// What is compared. All methods of one experiment are of one family.
     pub method: Vec<MethodConfig>,
@@ -67,6 +69,8 @@ pub enum MethodConfig {
     Rlhf(Box<RlhfConfig>),
     /// Rewards whose gold is known are pushed until it falls.
     Overoptimisation(Box<OveroptimisationMethodConfig>),
+    /// Questions with two answers are argued about, or not, and judged.
+    Debate(Box<DebateConfig>),
 }
 
 /// Methods that are run and reported together.
@@ -78,6 +82,8 @@ pub enum Family {
     ConstitutionalAi,
     /// Reward models and policies.
     Reward,
+    /// Debate, consultancy and their controls.
+    Debate,
 }
 
 /// How results are measured.
@@ -264,6 +270,12 @@ impl Experiment {
                 }
                 // Its settings are checked where worlds are made, before anything is fitted.
                 MethodConfig::Overoptimisation(_) => {}
+                MethodConfig::Debate(config) => {
+                    config.check().map_err(|error| setting(i, error))?;
+                    for role in config.roles() {
+                        self.check_role(role, &format!("method `{}`", method.name()))?;
+                    }
+                }
                 MethodConfig::Rlhf(config) => {
                     self.check_role(Self::POLICY, &format!("method `{}`", method.name()))?;
                     config.check().map_err(|error| setting(i, error))?;
@@ -322,7 +334,8 @@ impl Experiment {
             MethodConfig::WeakToStrong(config) => Some(&**config),
             MethodConfig::ConstitutionalAi(_)
             | MethodConfig::Rlhf(_)
-            | MethodConfig::Overoptimisation(_) => None,
+            | MethodConfig::Overoptimisation(_)
+            | MethodConfig::Debate(_) => None,
         })
     }
 
@@ -343,6 +356,7 @@ impl MethodConfig {
             Self::ConstitutionalAi(config) => config.name(),
             Self::Rlhf(config) => config.name(),
             Self::Overoptimisation(config) => config.name(),
+            Self::Debate(config) => config.name(),
         }
     }
 
@@ -352,6 +366,7 @@ impl MethodConfig {
             Self::WeakToStrong(_) => Family::WeakToStrong,
             Self::ConstitutionalAi(_) => Family::ConstitutionalAi,
             Self::Rlhf(_) | Self::Overoptimisation(_) => Family::Reward,
+            Self::Debate(_) => Family::Debate,
         }
     }
 }

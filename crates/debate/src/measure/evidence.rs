@@ -105,6 +105,7 @@ mod tests {
             round: 1,
             by: Speaker::Side(side),
             kind: EventKind::Speech(Speech {
+                candidates: Vec::new(),
                 segments: segments(text, Some(passage)),
                 scratchpad: None,
                 n_attempts: 1,
