@@ -2,9 +2,11 @@
 
 mod check;
 mod constitution;
+mod data;
 mod export;
 mod label;
 mod report;
+mod reproduce;
 mod run;
 mod schema;
 
@@ -29,6 +31,12 @@ pub(crate) enum Command {
     /// Constitutions: the default one, a file's faults, files of other shapes
     #[command(subcommand)]
     Constitution(constitution::Command),
+    /// Data sets that are fetched once
+    #[command(subcommand)]
+    Data(data::Command),
+    /// A paper's experiment, with its numbers beside ours
+    #[command(subcommand)]
+    Reproduce(reproduce::Command),
     /// Print the JSON schema of experiment files
     Schema,
 }
@@ -42,6 +50,8 @@ impl Command {
             Self::Export(arguments) => export::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
+            Self::Data(command) => data::run(command),
+            Self::Reproduce(command) => reproduce::run(command),
             Self::Schema => schema::run(),
         }
     }

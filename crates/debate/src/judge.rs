@@ -385,7 +385,7 @@ pub(crate) fn asked(protocol: &Protocol, view: &JudgeView, situation: &str, task
     )
 }
 
-/// What was said, as a judge reads it.
+/// What was said, as a judge reads it, with an empty line after it; nothing where nobody speaks.
 pub(crate) fn said_so_far(protocol: &Protocol, view: &JudgeView) -> String {
     let apart = protocol.cast == Cast::Consultants;
     let mut out = String::new();
@@ -403,7 +403,11 @@ pub(crate) fn said_so_far(protocol: &Protocol, view: &JudgeView) -> String {
     if out.is_empty() && view.speakers != Speakers::Nobody {
         out.push_str("Nothing has been said yet.");
     }
-    out.trim_end().to_owned()
+    if !out.is_empty() {
+        out.truncate(out.trim_end().len());
+        out.push_str("\n\n");
+    }
+    out
 }
 
 /// What the judge is told of who speaks.

@@ -54,9 +54,14 @@ impl Viewer {
     pub fn sees(self, event: &Event) -> bool {
         match self {
             Self::Judge { rounds } | Self::Critic { rounds } => event.round <= rounds,
-            Self::Debater { round, hears, .. } => {
-                event.round < round
-                    || event.round == round && (hears == Hears::All || event.by == Speaker::Judge)
+            Self::Debater { side, round, hears } => {
+                let own = event.by == Speaker::Side(side);
+                let asked = event.by == Speaker::Judge;
+                match hears {
+                    Hears::All => event.round <= round,
+                    Hears::QuestionsOnly => event.round < round || event.round == round && asked,
+                    Hears::Oneself => event.round <= round && (own || asked),
+                }
             }
         }
     }

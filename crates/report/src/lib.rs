@@ -4,6 +4,7 @@ pub mod constitutional_ai;
 pub mod csv;
 pub mod debate;
 pub mod document;
+pub mod evidence;
 pub mod glossary;
 pub mod html;
 pub mod json;

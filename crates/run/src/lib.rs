@@ -10,6 +10,7 @@ pub mod constitutional_ai;
 pub mod curves;
 pub mod debates;
 pub mod event;
+pub mod evidence;
 pub mod execute;
 pub mod experiment;
 pub mod experiment_file;
