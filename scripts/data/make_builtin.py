@@ -66,7 +66,7 @@ FILES = {
     "pandalm": ["pandalm.jsonl.gz"],
     # These two are made by make_nyu_debates.py.
     "nyu-debates": ["nyu-debates.jsonl.gz"],
-    "reading": ["reading.jsonl.gz", "passages.jsonl.gz"],
+    "reading": ["reading.jsonl.gz"],
 }
 
 

@@ -38,8 +38,16 @@ def per_cent(distribution: list[float]) -> int:
     return first
 
 
+def length(tokens: list[str]) -> int:
+    """A story's tokens. Three stories are not cut into tokens in the source, but into lines: theirs are counted as words,
+    punctuation marks and line breaks, which is near."""
+    if any(" " in token.strip() for token in tokens):
+        return len(re.findall(r"\w+|[^\w\s]|\n+", " ".join(tokens)))
+    return len(tokens)
+
+
 def debates(source: Path) -> list[dict]:
-    stories = {row["article_id"]: row for row in read(source / "stories.jsonl.gz")}
+    lengths = {row["article_id"]: length(row["tokens"]) for row in read(source / "stories.jsonl.gz")}
     asked = {}
     for row in read(source / "questions.jsonl.gz"):
         asked.setdefault(row["article_id"], []).append(row["question"])
@@ -62,12 +70,15 @@ def debates(source: Path) -> list[dict]:
                 heard += 1
             if turn["type"] == "speech":
                 words = re.sub(r"</?quote>", " ", turn["text"]).split()
-                speeches.append({"round": heard, "side": turn["side"], "words": len(words), "quotes": turn["quotes"]})
+                # Of two debates, spans end or begin after their story does.
+                ends = lengths[article]
+                quotes = [[start, min(end, ends)] for start, end in turn["quotes"] if start < ends]
+                speeches.append({"round": heard, "side": turn["side"], "words": len(words), "quotes": quotes})
         rows.append(
             {
                 "id": debate["name"],
                 "story": article,
-                "story-tokens": len(stories[article]["tokens"]),
+                "story-tokens": lengths[article],
                 "question": f"{article}-{asked[article].index(debate['question'])}",
                 "right": debate["correct"],
                 "setting": "debate" if debate["is_debate"] else "consultancy",
@@ -107,7 +118,8 @@ def text_of(tokens: list[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def reading(source: Path) -> tuple[list[dict], list[dict]]:
+def reading(source: Path) -> list[dict]:
+    """Questions by rank; the first on a story has its text."""
     by_story: dict[str, list[dict]] = {}
     for row in read(source / "questions.jsonl.gz"):
         by_story.setdefault(row["article_id"], []).append(row)
@@ -127,13 +139,15 @@ def reading(source: Path) -> tuple[list[dict], list[dict]]:
             seen |= {(story["article_id"], words), (story["article_id"], answers)}
             questions.append({"id": f"{story['article_id']}-{n}", "passage-id": story["article_id"], "title": story["title"]} | row)
     rows = []
+    texts = {story["article_id"]: text_of(story["tokens"]) for story in chosen}
     for n, row in enumerate(sorted(questions, key=lambda row: rank(row["id"]))):
         right, wrong = row["answers"][row["correct"]].strip(), row["answers"][1 - row["correct"]].strip()
         answers = [right, wrong] if n % 2 == 0 else [wrong, right]
         shown = {key: row[key] for key in ("id", "passage-id", "title")}
-        rows.append(shown | {"question": row["question"].strip(), "answers": answers, "answer": n % 2})
-    passages = [{"id": story["article_id"], "title": story["title"], "text": text_of(story["tokens"])} for story in chosen]
-    return rows, passages
+        shown |= {"question": row["question"].strip(), "answers": answers, "answer": n % 2}
+        text = texts.pop(row["passage-id"], None)
+        rows.append(shown | ({"passage": text} if text else {}))
+    return rows
 
 
 def main():
@@ -142,11 +156,9 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[2] / "data")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     args = parser.parse_args()
-    rows, passages = reading(args.source)
     files = {
         "nyu-debates/nyu-debates.jsonl.gz": debates(args.source),
-        "reading/reading.jsonl.gz": rows,
-        "reading/passages.jsonl.gz": passages,
+        "reading/reading.jsonl.gz": reading(args.source),
     }
     for name, content in files.items():
         file = args.out / name

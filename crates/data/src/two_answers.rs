@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The last four may be missing; rows with one `passage-id`, or without it one `passage`, share a passage, whose text the first of
-//! them has to give.
+//! them has to give. [`READING`] is a built-in set of this shape.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,6 +23,13 @@ use crate::source::{Format, Locations, Source};
 use crate::stream::Stream;
 
 const BLOCK: usize = 1 << 20;
+
+/// The built-in set that has this shape: twelve short stories and 75 questions on them (`data/reading/SOURCE.md`).
+pub const READING: &str = "builtin:reading";
+pub(crate) static READING_ROWS: &[u8] = include_bytes!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../data/reading/reading.jsonl.gz"
+));
 
 /// Questions with two answers, in file order.
 #[derive(Debug)]
@@ -70,11 +77,15 @@ pub fn load_two_answers(
     config: &DataConfig,
     locations: &Locations,
 ) -> Result<Option<TwoAnswerSet>, DataError> {
+    if config.set == READING {
+        let rows = Stream::new(READING_ROWS, true);
+        return from_jsonl(Path::new(READING), rows, config).map(Some);
+    }
     if let Source::File { file, .. } = Source::resolve(config, locations)?
         && let Some(Format::Jsonl { gzip }) = Format::of(&file)
         && first_row_has_answers(&file, gzip)?
     {
-        return from_jsonl(&file, gzip, config).map(Some);
+        return from_jsonl(&file, Stream::open(&file, gzip)?, config).map(Some);
     }
     Ok(None)
 }
@@ -122,9 +133,9 @@ struct Reader<'a> {
     key: Vec<(SampleId, AnswerIdx)>,
 }
 
-fn from_jsonl(file: &Path, gzip: bool, config: &DataConfig) -> Result<TwoAnswerSet, DataError> {
+fn from_jsonl(file: &Path, stream: Stream, config: &DataConfig) -> Result<TwoAnswerSet, DataError> {
     let limit = config.limit.unwrap_or(usize::MAX);
-    let mut blocks = Blocks::new(Stream::open(file, gzip)?, BLOCK);
+    let mut blocks = Blocks::new(stream, BLOCK);
     let mut reader = Reader {
         file,
         questions: Vec::new(),

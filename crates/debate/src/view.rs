@@ -276,6 +276,7 @@ mod tests {
         };
         let mut mirrored = view.clone();
         mirrored.answers.reverse();
+        mirrored.chose = view.chose.map(Side::other);
         if let Speakers::One(of) = view.speakers {
             mirrored.speakers = Speakers::One(of.other());
         }

@@ -9,6 +9,7 @@ pub mod glossary;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod nyu2023;
 pub mod summarise;
 pub mod summary;
 pub mod svg;
