@@ -52,7 +52,7 @@ pub fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     };
     let (rows, mut notices) = rows(folder)?;
     let judged: Vec<_> = (rows.iter())
-        .map(|row| row.judged())
+        .map(JudgedRow::judged)
         .collect::<Result<_, _>>()
         .map_err(SummaryError::Key)?;
     let pairs: Vec<(&JudgedRow<'_>, &trimtab_debate::measure::Judged<'_>)> =

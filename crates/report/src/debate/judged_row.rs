@@ -137,8 +137,8 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
 }
 
 /// The row of the same variant and judge under `protocol`: the floor, or the ceiling.
-pub(super) fn control<'r, 'a>(
-    rows: &'r [(&'r JudgedRow<'a>, &'r Judged<'r>)],
+pub(super) fn control<'r>(
+    rows: &'r [(&'r JudgedRow<'_>, &'r Judged<'r>)],
     of: &JudgedRow<'_>,
     protocol: ProtocolName,
 ) -> Option<&'r Judged<'r>> {

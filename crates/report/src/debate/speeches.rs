@@ -1,6 +1,7 @@
 //! What speakers say: how much, how often nothing, and whether what they quote is there.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use trimtab_debate::measure::evidence::{quoted, revealed};
 use trimtab_debate::transcript::Speaker;
@@ -21,12 +22,14 @@ pub(super) fn section(
         if table.iter().any(|known| known.name == row.method) {
             continue;
         }
-        if !lengths.contains_key(&row.variant) {
-            let of_variant = debates::passages(run.path(), row.variant)?;
-            let of_variant = of_variant.into_iter().map(|p| (p.id, p.text.len()));
-            lengths.insert(row.variant, of_variant.collect());
-        }
-        let lengths = &lengths[&row.variant];
+        let lengths = match lengths.entry(row.variant) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let of_variant = debates::passages(run.path(), row.variant)?;
+                let of_variant = of_variant.into_iter().map(|p| (p.id, p.text.len()));
+                place.insert(of_variant.collect())
+            }
+        };
         let said = quoted(row.transcripts.values(), |by| by != Speaker::Judge);
         let n_turns = said.n_speeches + said.n_no_speech;
         if n_turns == 0 {
