@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// Labels of preference pairs: why a row is as it is
     #[command(subcommand)]
     Label(label::Command),
-    /// Write what a run of constitutional AI made as a file for another program
+    /// Write the preference pairs or revisions that a run made as a file for another program
     Export(export::Arguments),
     /// Look for what is wrong with a file of preference pairs before anything is trained on it
     Check(check::Arguments),

@@ -63,6 +63,7 @@ impl Supervisor for DebateSupervisor {
         let judge_role = self.config.judges.first().map_or("judge", String::as_str);
         let by = |role, model| Participant { role, model };
         let participants = Participants {
+            label: "",
             debater: by(&self.config.debater, &*self.debater),
             opponent: by(self.config.opponent(), &*self.opponent),
             critic: by(self.config.critic(), &*self.critic),

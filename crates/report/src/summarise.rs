@@ -62,10 +62,11 @@ impl SummaryError {
             Self::NothingFinished(_) => {
                 "run the experiment again: it goes on where it stopped".into()
             }
-            Self::Shape { .. } => "move the run folder away and run the experiment again".into(),
+            Self::Shape { .. } | Self::Key(_) => {
+                "move the run folder away and run the experiment again".into()
+            }
             Self::Level(_) => "set `report.level` to a fraction such as 0.95".into(),
             Self::Calls(error) => error.hint().into(),
-            Self::Key(_) => "move the run folder away and run the experiment again".into(),
             Self::NothingInCommon(..) => "compare two runs on the same data and seeds".into(),
         }
     }

@@ -2,6 +2,7 @@
 
 use trimtab_debate::measure::Judged;
 use trimtab_debate::measure::order::swap_check;
+use trimtab_debate::metamorphic::{ViewFault, view_fault};
 
 use super::Measuring;
 use super::judged_row::JudgedRow;
@@ -15,7 +16,7 @@ pub(super) fn section(
     rows: &[(&JudgedRow<'_>, &Judged<'_>)],
     Measuring { level, resampler }: Measuring,
 ) -> (Option<Section>, Vec<String>) {
-    let mut notices = Vec::new();
+    let mut notices = faults(rows);
     let mut table = Vec::new();
     for (row, judged) in rows {
         let check = swap_check(judged, resampler, level);
@@ -47,7 +48,7 @@ pub(super) fn section(
     let section = (!table.is_empty()).then(|| Section {
         id: "order".into(),
         title: "Whether the places of the answers matter".into(),
-        text: "The same transcript shown with its answers as A and B, and exchanged. A judge that looks at what is said never changes its answer.".into(),
+        text: "The same transcript shown with its answers as A and B, and exchanged. A judge that looks at what is said never changes its answer. What it is shown has been checked, on every transcript: exchanged answers give the mirror image, and private thoughts make no difference.".into(),
         table: Table {
             columns: vec![
                 Column::new("Method", ""),
@@ -63,4 +64,25 @@ pub(super) fn section(
         curves: None,
     });
     (section, notices)
+}
+
+/// What is wrong with what judges were shown: nothing, or a bug of ours that every reader must know of.
+fn faults(rows: &[(&JudgedRow<'_>, &Judged<'_>)]) -> Vec<String> {
+    let mut notices = Vec::new();
+    for (row, _) in rows {
+        let faults: Vec<ViewFault> = row.transcripts.values().filter_map(view_fault).collect();
+        if let Some(first) = faults.first() {
+            let what = match first {
+                ViewFault::NoMirror => "are no mirror images in the other order",
+                ViewFault::ShowsThoughts => "show what speakers thought for themselves",
+            };
+            notices.push(format!(
+                "{} of {} transcripts of {} {what}: this is a bug in trimtab, do not trust its numbers",
+                faults.len(),
+                row.transcripts.len(),
+                row.name,
+            ));
+        }
+    }
+    notices
 }
