@@ -50,7 +50,7 @@ def debates(source: Path) -> list[dict]:
     lengths = {row["article_id"]: length(row["tokens"]) for row in read(source / "stories.jsonl.gz")}
     asked = {}
     for row in read(source / "questions.jsonl.gz"):
-        asked.setdefault(row["article_id"], []).append(row["question"])
+        asked.setdefault(row["article_id"], []).append((row["question"], sorted(row["answers"])))
     judgements: dict[str, dict[tuple, dict]] = {}
     for vote in read(source / "judge_votes.jsonl.gz"):
         by_judge = judgements.setdefault(vote["debate"], {})
@@ -79,7 +79,7 @@ def debates(source: Path) -> list[dict]:
                 "id": debate["name"],
                 "story": article,
                 "story-tokens": lengths[article],
-                "question": f"{article}-{asked[article].index(debate['question'])}",
+                "question": f"{article}-{asked[article].index((debate['question'], sorted(debate['answers'])))}",
                 "right": debate["correct"],
                 "setting": "debate" if debate["is_debate"] else "consultancy",
                 "speakers": "people" if debate["human_debaters"] else "model",
