@@ -10,6 +10,7 @@ mod bad_usage;
 mod checkpoint;
 mod constitution;
 mod data_files;
+mod evidence;
 mod full_disk;
 mod hostile;
 mod kills;
