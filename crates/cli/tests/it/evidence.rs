@@ -54,7 +54,7 @@ const SMALL: [&str; 18] = [
     "200",
     "--judge-hidden",
     "16,8",
-    "--exact",
+    "--against-perfect",
     "--seeds",
     "2",
     "--quiet",
