@@ -18,29 +18,27 @@ use trimtab_core::{
 use trimtab_data::{DataConfig, Dataset, Locations, Splits, load};
 use trimtab_evidence::minimax::value;
 use trimtab_evidence::{
-    Board, Cases as _, Game, Items, RivalClaim, Shown, Side, TextEvidenceConfig,
-    TextEvidenceStudent, TextEvidenceSupervisor,
+    Board, Game, Items, RivalClaim, Shown, Side, TextEvidenceConfig, TextEvidenceStudent,
+    TextEvidenceSupervisor,
 };
 use trimtab_probe::{Dense, Design as _, Preconditioner, SoftCrossEntropy, SolverOptions, solve};
-use trimtab_stats::{Level, mean_of_few, wilson};
+use trimtab_stats::{Clusters, Level, clustered_share, mean_of_few};
 
 type Failure = Box<dyn std::error::Error>;
 
 /// The probe's penalty, as for features in `weak_to_strong`.
 const L2: f64 = 3e-4;
 
-/// Names and counts of what was right, in the order in which they are printed.
+/// What was right, by name, in the order in which it is printed: the item, and whether.
 #[derive(Default)]
-struct Counts(Vec<(String, usize, usize)>);
+struct Counts(Vec<(String, Vec<(usize, bool)>)>);
 
 impl Counts {
-    fn add(&mut self, name: &str, right: usize, of: usize) {
+    fn add(&mut self, name: &str, right: impl IntoIterator<Item = bool>) {
+        let right = right.into_iter().enumerate();
         match self.0.iter_mut().find(|(known, ..)| known == name) {
-            Some((_, n_right, n)) => {
-                *n_right += right;
-                *n += of;
-            }
-            None => self.0.push((name.to_owned(), right, of)),
+            Some((_, all)) => all.extend(right),
+            None => self.0.push((name.to_owned(), right.collect())),
         }
     }
 }
@@ -76,13 +74,16 @@ fn main() -> Result<(), Failure> {
         "{} seeds, {} pieces of {:?}",
         seeds, config.pieces, config.items
     );
-    for (name, right, n) in &counts.0 {
-        let interval = wilson(*right, *n, Level::default()).ok_or("no items")?;
+    for (name, all) in &counts.0 {
+        // Test items are the same under every seed, where the split is declared.
+        let clusters = Clusters::new(all.iter().map(|(item, _)| *item));
+        let right: Vec<bool> = all.iter().map(|(_, right)| *right).collect();
+        let share = clustered_share(&right, &clusters, Level::default()).ok_or("no items")?;
         println!(
-            "{name:<48} {:5.1} % [{:.1}, {:.1}]  of {n}",
-            100.0 * interval.estimate,
-            100.0 * interval.low,
-            100.0 * interval.high
+            "{name:<32} {:5.1} % [{:.1}, {:.1}]",
+            100.0 * share.estimate,
+            100.0 * share.low,
+            100.0 * share.high
         );
     }
     for (shown, values) in &recovered {
@@ -131,16 +132,19 @@ fn one_seed(
         &test,
         &GroundTruth::new(set.key.clone()).judge(&student)?,
     )?;
-    counts.add("student: ceiling", ceiling, test.len());
+    counts.add("student: ceiling", ceiling.iter().copied());
     for shown in [Shown::Random, Shown::Debate, Shown::All] {
         let supervisor = supervisor.shown(shown);
-        let weak_right = n_right(&supervisor.judge(&test)?, &set.key)?;
-        counts.add(&format!("supervisor: {shown:?}"), weak_right, test.len());
+        let weak_right = right(&supervisor.judge(&test)?, &set.key)?;
+        counts.add(
+            &format!("supervisor: {shown:?}"),
+            weak_right.iter().copied(),
+        );
         let labels = supervisor.judge(&student)?;
-        let right = probe(set, &student, &test, &labels)?;
-        counts.add(&format!("student of: {shown:?}"), right, test.len());
-        let gap = ceiling as f64 - weak_right as f64;
-        let pgr = (right as f64 - weak_right as f64) / gap;
+        let taught = probe(set, &student, &test, &labels)?;
+        counts.add(&format!("student of: {shown:?}"), taught.iter().copied());
+        let n = |right: &[bool]| right.iter().filter(|right| **right).count() as f64;
+        let pgr = (n(&taught) - n(&weak_right)) / (n(&ceiling) - n(&weak_right));
         match recovered.iter_mut().find(|(known, _)| *known == shown) {
             Some((_, values)) => values.push(pgr),
             None => recovered.push((shown, vec![pgr])),
@@ -158,7 +162,7 @@ fn honest(
 ) -> Result<(), Failure> {
     let (judge, config) = (supervisor.trained(), supervisor.config());
     let texts = config.cut(test.iter().map(|question| &*question.text));
-    let (mut first_wins, mut last_wins) = (0, 0);
+    let (mut first_wins, mut last_wins) = (Vec::new(), Vec::new());
     for (case, question) in test.iter().enumerate() {
         let claim = set.key.answer(&question.id)?.0;
         let mut board = Board::new(judge, &texts, case);
@@ -169,35 +173,33 @@ fn honest(
                 pieces: config.pieces.get(),
                 first,
             };
-            usize::from(value(&mut board, &game) > 0.0)
+            value(&mut board, &game) > 0.0
         };
-        first_wins += wins(Side::Claimant);
-        last_wins += wins(Side::Rival);
+        first_wins.push(wins(Side::Claimant));
+        last_wins.push(wins(Side::Rival));
     }
-    let n = texts.len();
-    counts.add("debate, honest first", first_wins, n);
-    counts.add("debate, honest last", last_wins, n);
-    counts.add("debate, mean of both orders", first_wins + last_wins, 2 * n);
+    counts.add("debate, honest first", first_wins.iter().copied());
+    counts.add("debate, honest last", last_wins.iter().copied());
+    counts.add("debate, mean of both orders", first_wins);
+    counts.add("debate, mean of both orders", last_wins);
     Ok(())
 }
 
-fn n_right(judgements: &[Judgement], key: &AnswerKey) -> Result<usize, Failure> {
-    let mut right = 0;
-    for judgement in judgements {
-        let truth = key.answer(&judgement.id)?;
+fn right(judgements: &[Judgement], key: &AnswerKey) -> Result<Vec<bool>, Failure> {
+    let right = judgements.iter().map(|judgement| {
         let said = judgement.verdict.decided().map(Distribution::answer);
-        right += usize::from(said == Some(truth));
-    }
-    Ok(right)
+        Ok(said == Some(key.answer(&judgement.id)?))
+    });
+    right.collect()
 }
 
-/// Test questions that a probe on the set's features gets right, taught by `judgements`.
+/// Which test questions a probe on the set's features gets right, taught by `judgements`.
 fn probe(
     set: &Dataset,
     student: &[Question],
     test: &[Question],
     judgements: &[Judgement],
-) -> Result<usize, Failure> {
+) -> Result<Vec<bool>, Failure> {
     let features = set.features.first().ok_or("the set has no features")?;
     let rows = features.table.rows(student)?;
     let design = Dense::new(&rows);
@@ -214,9 +216,9 @@ fn probe(
         &SolverOptions::default(),
     );
     let logits = Dense::new(&features.table.rows(test)?).logits(&solutions[0].weights);
-    let mut right = 0;
-    for (question, logit) in test.iter().zip(logits) {
-        right += usize::from((logit > 0.0) == (set.key.answer(&question.id)?.0 == 1));
-    }
-    Ok(right)
+    let right = test
+        .iter()
+        .zip(logits)
+        .map(|(question, logit)| Ok((logit > 0.0) == (set.key.answer(&question.id)?.0 == 1)));
+    right.collect()
 }

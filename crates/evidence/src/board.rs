@@ -175,7 +175,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cases::Cases as _;
     use crate::small;
 
     proptest! {
