@@ -11,6 +11,7 @@ mod checkpoint;
 mod constitution;
 mod data_files;
 mod debate;
+mod evidence;
 mod full_disk;
 mod hostile;
 mod kills;
