@@ -7,6 +7,7 @@ mod label;
 mod report;
 mod run;
 mod schema;
+mod serve;
 
 use clap::Subcommand;
 
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     /// Constitutions: the default one, a file's faults, files of other shapes
     #[command(subcommand)]
     Constitution(constitution::Command),
+    /// Serve pages of a run: how it goes, its transcripts, and people who judge them
+    Serve(serve::Arguments),
     /// Print the JSON schema of experiment files
     Schema,
 }
@@ -42,6 +45,7 @@ impl Command {
             Self::Export(arguments) => export::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
+            Self::Serve(arguments) => serve::run(arguments),
             Self::Schema => schema::run(),
         }
     }
