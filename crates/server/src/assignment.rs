@@ -334,8 +334,8 @@ mod tests {
             let config = AskingConfig { seed, ..config(0.25) };
             let tasks = plan(&candidates, rater, &config, &BTreeSet::new());
             prop_assert_eq!(&tasks, &plan(&candidates, rater, &config, &BTreeSet::new()));
-            let (again, first): (Vec<_>, Vec<_>) = tasks.iter().partition(|task| task.purpose == Purpose::Repeat);
-            let clusters: BTreeSet<_> = first.iter().map(|task| &candidates[task.candidate].cluster).collect();
+            let (again, first): (Vec<Planned>, Vec<Planned>) = tasks.iter().copied().partition(|task| task.purpose == Purpose::Repeat);
+            let clusters: BTreeSet<&String> = first.iter().map(|task| &candidates[task.candidate].cluster).collect();
             prop_assert_eq!((first.len(), clusters.len()), (n_passages, n_passages));
             let mut counts: BTreeMap<_, usize> = BTreeMap::new();
             for task in &first {

@@ -183,7 +183,9 @@
       case "r": if (reason) { event.preventDefault(); reason.focus(); } break;
       case "u": undo?.click(); break;
       case "Enter":
-        if (["BUTTON", "A", "SUMMARY"].includes(document.activeElement?.tagName)) return;
+        // A button of the closed question may hold the focus for a moment.
+        if (["BUTTON", "A", "SUMMARY"].includes(document.activeElement?.tagName)
+          && !confirmation.contains(document.activeElement)) return;
         event.preventDefault();
         submit();
         break;

