@@ -1,6 +1,7 @@
 //! What can be judged: an index of a run's transcripts and pairs of replies. Their words stay on disk; one is read when its
 //! page is opened.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -170,7 +171,7 @@ impl Catalogue {
             if !file.exists() {
                 continue;
             }
-            if let std::collections::btree_map::Entry::Vacant(entry) = answers.entry(variant) {
+            if let Entry::Vacant(entry) = answers.entry(variant) {
                 entry.insert(debates::answers(run.path(), variant)?.unwrap_or_default());
             }
             let key = &answers[&variant];
@@ -247,7 +248,7 @@ impl Catalogue {
                 question: head.question.clone(),
                 asked: head.asked.clone(),
                 cluster: (head.passage.clone()).unwrap_or_else(|| head.asked.clone()),
-                condition: format!("{} {}", cell.name, arm_name(&head.arm)),
+                condition: format!("{} {}", cell.name, arm_name(head.arm)),
                 has_answer: head.has_answer,
             })
         });
@@ -328,7 +329,7 @@ fn no_such(cell: &str, item: &str) -> CatalogueError {
 }
 
 /// The arm in a few words: for the admin.
-pub(crate) fn arm_name(arm: &Arm) -> String {
+pub(crate) fn arm_name(arm: Arm) -> String {
     let speakers = match arm.speakers {
         Speakers::Nobody => "nobody speaks".to_owned(),
         Speakers::One(side) => format!("for {}", side.letter()),

@@ -8,7 +8,7 @@
 //! of them, not for two hundred. A part that fails is taken out alone; where the commit fails, nobody is told that anything is
 //! stored.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -133,7 +133,7 @@ impl Drop for Desk {
     }
 }
 
-fn work(mut people: People, run: &PathBuf, queue: &mpsc::Receiver<Box<dyn Part>>) {
+fn work(mut people: People, run: &Path, queue: &mpsc::Receiver<Box<dyn Part>>) {
     while let Ok(first) = queue.recv() {
         let mut parts = vec![first];
         while parts.len() < MOST_PARTS

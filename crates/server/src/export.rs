@@ -188,7 +188,7 @@ fn row<'s>(
         item: &what.item,
         question: what.question.as_str(),
         cluster: &what.cluster,
-        arm: head.map(|head| arm_name(&head.arm)).unwrap_or_default(),
+        arm: head.map(|head| arm_name(head.arm)).unwrap_or_default(),
         judge: &said.judge,
         position: said.task.position,
         purpose: what.purpose.as_str(),

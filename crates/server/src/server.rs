@@ -156,20 +156,32 @@ pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-/// Comes when somebody presses Ctrl-C, or asks the process to end.
-pub async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                pressed = tokio::signal::ctrl_c() => drop(pressed),
-                _ = terminated.recv() => {}
-            }
-            return;
+/// Listens for Ctrl-C and for the request that the process end, from now on; what it returns comes when either does.
+///
+/// # Errors
+///
+/// When the operating system does not let it listen.
+#[cfg(unix)]
+pub fn interrupted() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut pressed = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = pressed.recv() => {}
+            _ = terminated.recv() => {}
         }
-    }
-    drop(tokio::signal::ctrl_c().await);
+    })
+}
+
+/// Comes when somebody presses Ctrl-C.
+///
+/// # Errors
+///
+/// None here.
+#[cfg(not(unix))]
+pub fn interrupted() -> io::Result<impl Future<Output = ()> + Send> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 /// A run that is being served.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use trimtab_server::{AskingConfig, Links, ServeOptions, Server, ServerError};
+use trimtab_server::{AskingConfig, Link, Links, ServeOptions, Server, ServerError};
 
 use crate::failure::{Failure, note, print, printable};
 
@@ -84,22 +84,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
                 "warning: whoever can reach this machine can reach this server, and what is sent is not encrypted; put a proxy with https before it",
             )?;
         }
+        let end = trimtab_server::interrupted().map_err(|error| Failure::other(error, None))?;
         announce(&server)?;
-        server
-            .run(trimtab_server::interrupted())
-            .await
-            .map_err(failed)
+        server.run(end).await.map_err(failed)
     })?;
     note("everything that was handed in is stored")
 }
 
 /// The address and the links on stdout, one a line; what else there is to know on stderr.
 fn announce(server: &Server) -> Result<(), Failure> {
-    let mut lines = format!("serving\t{}\n", server.url());
+    let mut lines = vec![format!("serving\t{}", server.url())];
     for link in server.links() {
-        lines.push_str(&format!("{}\t{}\n", printable(&link.name), link.url));
+        let Link { name, url } = link;
+        lines.push(format!("{}\t{url}", printable(name)));
     }
-    print(&lines)?;
+    print(&(lines.join("\n") + "\n"))?;
     note(&format!(
         "{} transcripts and pairs can be judged; Ctrl-C ends",
         server.n_items()

@@ -1,6 +1,7 @@
 //! `trimtab serve`: what it prints, what it refuses, and what a killed server has kept.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command};
@@ -16,19 +17,23 @@ const N_QUESTIONS: usize = 400;
 fn place() -> Workplace {
     let place = small();
     place.succeed(&["run", "small.toml", "--quiet"]);
-    let transcripts: String = (0..N_QUESTIONS)
+    let transcripts: Vec<String> = (0..N_QUESTIONS)
         .map(|q| {
             let arm = serde_json::json!({"order": "as-listed", "speakers": "nobody", "first": "A"});
             let transcript = serde_json::json!({
                 "id": format!("t{q}"), "question": format!("q{q}"), "text": format!("Is {q} even?"),
                 "answers": ["yes", "no"], "arm": arm, "simultaneous": false, "events": [],
             });
-            format!("{transcript}\n")
+            transcript.to_string()
         })
         .collect();
     place.write(
         "runs/small/debates/0-0-naive/transcripts.jsonl",
-        transcripts,
+        transcripts.join(
+            "
+",
+        ) + "
+",
     );
     place
 }
@@ -129,7 +134,7 @@ fn judge(address: &str, cookie: &str) -> Option<bool> {
 fn n_stored(place: &Workplace) -> usize {
     let path = place.path("runs/small/people.sqlite");
     let connection = rusqlite::Connection::open(path).unwrap();
-    let count = "SELECT count(*) FROM step JOIN task USING (task) WHERE finished IS NOT NULL AND kind = 'final'";
+    let count = "SELECT count(*) FROM step JOIN task USING (task) WHERE finished IS NOT NULL AND step.kind = 'final'";
     connection.query_row(count, [], |row| row.get(0)).unwrap()
 }
 
@@ -229,7 +234,7 @@ fn what_cannot_be_served_is_refused() {
         ),
     ] {
         let refused = place.refuse(&arguments).replace(&port, "PORT");
-        gallery.push_str(&format!("━━ {what}\n{refused}\n"));
+        writeln!(gallery, "━━ {what}\n{refused}").unwrap();
     }
     insta::assert_snapshot!(gallery);
     place.write(

@@ -12,7 +12,6 @@
   const visit = (i) => {
     if (!rounds.length) return;
     at = Math.max(0, Math.min(rounds.length - 1, i));
-    rounds[at].focus({ preventScroll: true });
     rounds[at].scrollIntoView({ block: "start" });
   };
   // After a step the round that is new is in view.
@@ -43,12 +42,13 @@
   const reason = panel.querySelector("textarea");
   const saved = panel.querySelector(".saved");
   const confirmation = document.getElementById("confirm");
-  const isFinal = panel.classList.contains("final");
+  const isFinal = panel.dataset.kind === "final";
   const needsReason = panel.dataset.reason === "required" && isFinal;
   const refusesHalf = field.dataset.half === "refused";
   const place = `trimtab ${panel.dataset.task} ${panel.dataset.step}.${panel.dataset.revision}`;
 
-  const words = (percent) => percent === 50 ? "50 : 50" : percent > 50 ? `A ${percent} %` : `B ${100 - percent} %`;
+  const isTie = field.dataset.half === "tie";
+  const words = (percent) => percent === 50 ? (isTie ? "Tie" : "50 : 50") : percent > 50 ? `A ${percent} %` : `B ${100 - percent} %`;
   const bits = (percent) => {
     const score = 1 + Math.log2(percent / 100);
     return score < 0 ? `−${(-score).toFixed(2)}` : `+${score.toFixed(2)}`;
@@ -69,6 +69,8 @@
     for (const key of keys) key.setAttribute("aria-pressed", String(Number(key.dataset.percent) === percent));
     payoff.textContent = percent === null
       ? "Drag the slider or press a number."
+      : isTie
+      ? (percent === 50 ? "Both are equally good." : "How sure you are that it is the better one.")
       : `Score: ${bits(percent)} if A is right, ${bits(100 - percent)} if B is.`;
     goOn.disabled = !isReady();
   };
@@ -178,8 +180,10 @@
         set((belief() ?? 50) + step);
         break;
       }
-      case "j": visit(at + 1 > rounds.length - 1 ? rounds.length - 1 : at + 1); break;
-      case "k": visit(at - 1); break;
+      case "j": case "k":
+        visit(event.key === "j" ? at + 1 : at - 1);
+        rounds[at]?.focus({ preventScroll: true });
+        break;
       case "r": if (reason) { event.preventDefault(); reason.focus(); } break;
       case "u": undo?.click(); break;
       case "Enter":

@@ -1,6 +1,7 @@
 //! The admin's page of people: how far they are, how they agree, their links, what they said; and exports.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use axum::extract::{Form, Path, Query, State};
@@ -62,10 +63,10 @@ fn answers(place: &Place) -> Result<Answers, Trouble> {
     let catalogue = place.catalogue();
     let mut all = Answers::new();
     for cell in catalogue.debates() {
-        if !all.contains_key(&cell.variant) {
+        if let Entry::Vacant(entry) = all.entry(cell.variant) {
             let of_variant = debates::answers(place.path(), cell.variant)
                 .map_err(|error| Trouble::from(CatalogueError::from(error)))?;
-            all.insert(cell.variant, of_variant.unwrap_or_default());
+            entry.insert(of_variant.unwrap_or_default());
         }
     }
     Ok(all)

@@ -9,13 +9,25 @@
 use maud::{Markup, html};
 use trimtab_run::people::Percent;
 
-/// Whether one half may be said.
+/// What one half means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Half {
-    /// On the way, or as a tie.
+    /// On the way: that one does not know.
     Allowed,
-    /// A judgement leans to one side.
+    /// Nothing: a judgement leans to one side.
     Refused,
+    /// That two replies are equally good.
+    Tie,
+}
+
+impl Half {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::Tie => "tie",
+        }
+    }
 }
 
 /// The number keys, in the order of the keyboard, and the belief in A that each means.
@@ -50,15 +62,22 @@ pub(super) fn words(percent: Percent) -> String {
 
 /// What goes into the form. `question` says what is asked.
 pub(super) fn field(question: &str, half: Half, chosen: Option<Percent>) -> Markup {
-    let is_offered = |percent: &Percent| half == Half::Allowed || !percent.is_half();
+    let is_offered = |percent: &Percent| half != Half::Refused || !percent.is_half();
+    let option = |percent: Percent| {
+        if half == Half::Tie && percent.is_half() {
+            "Tie".into()
+        } else {
+            words(percent)
+        }
+    };
     html! {
-        fieldset class="belief" data-half=(if half == Half::Allowed { "allowed" } else { "refused" }) {
+        fieldset class="belief" data-half=(half.name()) {
             legend { (question) }
             div class="plain" {
                 select name="belief" required aria-label=(question) {
                     option value="" { "Choose …" }
                     @for percent in Percent::all().rev().filter(is_offered) {
-                        option value=(percent.get()) selected[chosen == Some(percent)] { (words(percent)) }
+                        option value=(percent.get()) selected[chosen == Some(percent)] { (option(percent)) }
                     }
                 }
             }
@@ -76,6 +95,12 @@ pub(super) fn field(question: &str, half: Half, chosen: Option<Percent>) -> Mark
                             span class="number" { (percent.max(100 - percent)) }
                             kbd { (key) }
                         }
+                    }
+                }
+                @if half == Half::Tie {
+                    button type="button" class="key tie" data-percent="50" title="Key t" {
+                        span class="number" { "Tie" }
+                        kbd { "t" }
                     }
                 }
                 p class="payoff" aria-live="polite" { "Drag the slider or press a number." }

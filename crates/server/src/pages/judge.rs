@@ -427,6 +427,9 @@ fn bar(sitting: &Sitting<'_>) -> Markup {
                     div { dt { kbd { "←" } " " kbd { "→" } } dd { "5 % more to A, to B" } }
                     div { dt { kbd { "Enter" } } dd { "go on, once a belief is set" } }
                     div { dt { kbd { "j" } " " kbd { "k" } } dd { "next round, round before" } }
+                    @if sitting.task.what.kind == TaskKind::Pair {
+                        div { dt { kbd { "t" } } dd { "tie" } }
+                    }
                     div { dt { kbd { "r" } } dd { "write the reason; " kbd { "Esc" } " leaves it" } }
                     div { dt { kbd { "u" } } dd { "undo the last step" } }
                 }
@@ -468,15 +471,15 @@ fn panel(
     let address = format!("/judge/{}", task.what.public);
     let sent = sitting.refused.map(|(_, form)| form);
     let chosen = sent.and_then(StepForm::percent);
-    let half = if judges && reason == Reason::Required {
-        Half::Refused
-    } else {
-        Half::Allowed
+    let half = match (judges, reason) {
+        (_, Reason::Optional) => Half::Tie,
+        (true, Reason::Required) => Half::Refused,
+        (false, Reason::Required) => Half::Allowed,
     };
     let text = sent.map(|form| form.reason.as_str()).or(sitting.draft);
     let kind = if judges { "final" } else { "belief" };
     html! {
-        form class={ "panel " (kind) } id="panel" method="post" action={ (address) "/step" } data-task=(task.what.public)
+        form class="panel" data-kind=(kind) id="panel" method="post" action={ (address) "/step" } data-task=(task.what.public)
             data-step=(sitting.steps.len()) data-revision=(task.revision) data-reason=(if reason == Reason::Required { "required" } else { "optional" }) {
             input type="hidden" name="form" value=(sitting.form_token);
             input type="hidden" name="step" value=(sitting.steps.len());
@@ -510,7 +513,7 @@ fn panel(
                 }
                 span class="saved" aria-live="polite" {}
             }
-            (belief::how_scored())
+            @if half != Half::Tie { (belief::how_scored()) }
             dialog id="confirm" {
                 p { "Is this your judgement: " b class="said" {} "?" }
                 div class="buttons" {

@@ -164,7 +164,7 @@ fn part(progress: &Progress, totals: &[CallTotals], at: f64) -> Markup {
         }
         @if !progress.recent.is_empty() {
             h2 { "Last events" }
-            ol class="events" { @for line in progress.recent.iter().rev() { li { (words::shown(&line.what)) } } }
+            ul class="events" { @for line in progress.recent.iter().rev() { li { (words::shown(&line.what)) } } }
         }
     }
 }
@@ -172,12 +172,24 @@ fn part(progress: &Progress, totals: &[CallTotals], at: f64) -> Markup {
 fn state(progress: &Progress, at: f64) -> String {
     match (progress.finished_secs, progress.last) {
         (Some(secs), _) => format!("finished after {secs:.1} s"),
-        (None, Some(last)) if at - last > 60.0 => {
-            format!("nothing has happened for {:.0} minutes", (at - last) / 60.0)
+        (None, Some(last)) if at - last > 120.0 => {
+            format!("nothing has happened for {}", span(at - last))
         }
         (None, Some(_)) => "going on".into(),
         (None, None) => "nothing has happened so far".into(),
     }
+}
+
+/// `7 minutes`, `3 hours`, `12 days`.
+fn span(secs: f64) -> String {
+    let (number, unit) = if secs < 7200.0 {
+        (secs / 60.0, "minutes")
+    } else if secs < 172_800.0 {
+        (secs / 3600.0, "hours")
+    } else {
+        (secs / 86_400.0, "days")
+    };
+    format!("{number:.0} {unit}")
 }
 
 /// Sends the changing part whenever the log has grown, until the server ends.
@@ -281,4 +293,15 @@ pub(crate) async fn report(
         ),
     ];
     Ok((headers, page).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_said_in_a_unit_of_their_size() {
+        let said = [150.0, 10_000.0, 500_000.0].map(span);
+        assert_eq!(said, ["2 minutes", "3 hours", "6 days"]);
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) async fn list(
                                     th scope="row" { a href={ "/transcripts/" (cell.name) "/" (encoded(&head.id)) } { (words::shown(&head.id)) } }
                                     td { (words::shown(head.question.as_str())) }
                                     td { (head.passage.as_deref().map(words::shown).unwrap_or_default()) }
-                                    td { (arm_name(&head.arm)) }
+                                    td { (arm_name(head.arm)) }
                                     td { (head.n_rounds) }
                                 }
                             }
@@ -192,7 +192,7 @@ fn whole(transcript: &Transcript, beside: &Beside) -> Markup {
     let is_beside = transcript.simultaneous && transcript.arm.speakers == Speakers::Both;
     let all = (transcript.speeches()).flat_map(|(_, speech)| speech.segments.iter());
     html! {
-        p class="kicker" { (words::shown(&transcript.id)) " · " (arm_name(&transcript.arm)) " · " (tokens(transcript.usage())) }
+        p class="kicker" { (words::shown(&transcript.id)) " · " (arm_name(transcript.arm)) " · " (tokens(transcript.usage())) }
         h1 { (words::shown(&transcript.text)) }
         ol class="answers" {
             @for side in Side::BOTH {

@@ -1,6 +1,6 @@
 //! The pages in Chromium: a session by mouse, one by keyboard, two raters at once, blinding and injection, phone and desktop.
 //!
-//! Needs Chromium and chromedriver; without them these tests say so and pass, unless `TRIMTAB_REQUIRE_CHROMIUM=1`. Pictures are
+//! Needs Chromium and chromedriver; without them these tests say so and pass, unless `TRIMTAB_REQUIRE_CHROMEDRIVER=1`. Pictures are
 //! written into the folder that `TRIMTAB_SHOTS` names, to be looked at.
 
 use std::net::TcpListener;
@@ -38,10 +38,10 @@ impl Driver {
             .any(|name| which(name).is_some());
         let Some(program) = which("chromedriver").filter(|_| found) else {
             let is_required =
-                std::env::var_os("TRIMTAB_REQUIRE_CHROMIUM").is_some_and(|v| v == "1");
+                std::env::var_os("TRIMTAB_REQUIRE_CHROMEDRIVER").is_some_and(|v| v == "1");
             assert!(
                 !is_required,
-                "no Chromium with chromedriver, and TRIMTAB_REQUIRE_CHROMIUM=1"
+                "no Chromium with chromedriver, and TRIMTAB_REQUIRE_CHROMEDRIVER=1"
             );
             say(&format!(
                 "SKIPPED {test}: there is no Chromium with chromedriver"
@@ -285,11 +285,7 @@ impl Person {
     async fn drag(&self, share: f64) {
         let slider = self.see(".slider").await;
         self.run("document.querySelector('.slider').scrollIntoView({block: 'center', behavior: 'instant'})").await;
-        let (x, y, width, height) = slider
-            .rectangle()
-            .await
-            .map(|(x, y, w, h)| (x, y, w, h))
-            .unwrap();
+        let (x, y, width, height) = slider.rectangle().await.unwrap();
         let top = self.run("return [scrollX, scrollY]").await;
         let scrolled = |i: usize| top[i].as_f64().unwrap();
         let (left, middle) = (x - scrolled(0), y - scrolled(1) + height / 2.0);
@@ -539,6 +535,9 @@ async fn pairs_and_the_admins_pages() {
             person.assert_not_owned().await;
             person.shoot("desktop-pair").await;
             n_pairs += 1;
+            person.press(&['t']).await;
+            person.see(".key.tie[aria-pressed=\"true\"]").await;
+            person.shoot("desktop-pair-tie").await;
             person.press(&['8', enter]).await;
             person.see("dialog[open]").await;
             person.press(&[enter]).await;

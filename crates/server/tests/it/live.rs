@@ -55,16 +55,16 @@ async fn a_report_that_is_not_there_yet_says_so() {
 #[test]
 fn a_hundred_thousand_events_open_in_a_second() {
     let run = tempfile::tempdir().unwrap();
-    let lines: String = (0..100_000)
+    let lines: Vec<String> = (0..100_000)
         .map(|i| {
             let event = serde_json::json!({
                 "at": f64::from(i), "event": "step", "variant": i % 4, "seed": i % 3, "training": "strong",
                 "step": i, "n_steps": 100_000, "loss": 0.5, "learning_rate": 0.001, "gradient_norm": 1.0,
             });
-            format!("{event}\n")
+            event.to_string()
         })
         .collect();
-    std::fs::write(run.path().join("events.jsonl"), lines).unwrap();
+    std::fs::write(run.path().join("events.jsonl"), lines.join("\n") + "\n").unwrap();
     let began = Instant::now();
     let mut log = EventLog::new(run.path());
     log.read_on().unwrap();
