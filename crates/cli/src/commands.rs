@@ -9,6 +9,7 @@ mod report;
 mod reproduce;
 mod run;
 mod schema;
+mod serve;
 
 use clap::Subcommand;
 
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     /// A paper's experiment, with its numbers beside ours
     #[command(subcommand)]
     Reproduce(reproduce::Command),
+    /// Serve pages of a run: how it goes, its transcripts, and people who judge them
+    Serve(serve::Arguments),
     /// Print the JSON schema of experiment files
     Schema,
 }
@@ -52,6 +55,7 @@ impl Command {
             Self::Constitution(command) => constitution::run(&command),
             Self::Data(command) => data::run(command),
             Self::Reproduce(command) => reproduce::run(command),
+            Self::Serve(arguments) => serve::run(arguments),
             Self::Schema => schema::run(),
         }
     }

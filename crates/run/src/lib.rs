@@ -20,6 +20,7 @@ mod limits;
 #[cfg_attr(not(feature = "networks"), path = "local_models_absent.rs")]
 mod local_models;
 pub mod overoptimisation;
+pub mod people;
 #[cfg_attr(not(feature = "networks"), path = "policies_absent.rs")]
 mod policies;
 pub mod rlhf;
@@ -41,6 +42,7 @@ pub use experiment::{Experiment, Family, MethodConfig, ReportConfig, WeakToStron
 pub use folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest};
 pub use local_models::LocalError;
 pub use overoptimisation::{OveroptimisationMethodConfig, lab_curves};
+pub use people::{People, PeopleError};
 pub use policies::LearnError;
 pub use rlhf::RlhfConfig;
 pub use row_folder::RowFolder;

@@ -22,5 +22,6 @@ mod report;
 mod resume;
 mod rlhf;
 mod run;
+mod serve;
 mod together;
 mod workplace;
