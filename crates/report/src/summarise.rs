@@ -49,6 +49,9 @@ pub enum SummaryError {
     /// An answer key lacks a question: the run folder was changed.
     #[error(transparent)]
     Key(#[from] trimtab_core::KeyError),
+    /// What people said cannot be read.
+    #[error(transparent)]
+    People(#[from] trimtab_run::people::PeopleError),
     /// Two runs have nothing in common.
     #[error("{} and {} have no method on the same samples in common", .0.display(), .1.display())]
     NothingInCommon(std::path::PathBuf, std::path::PathBuf),
@@ -67,6 +70,7 @@ impl SummaryError {
             }
             Self::Level(_) => "set `report.level` to a fraction such as 0.95".into(),
             Self::Calls(error) => error.hint().into(),
+            Self::People(error) => error.hint().into(),
             Self::NothingInCommon(..) => "compare two runs on the same data and seeds".into(),
         }
     }

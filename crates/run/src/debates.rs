@@ -35,6 +35,11 @@ impl DebateFolder {
         Self(RowFolder::new(all(run).path().join(name)))
     }
 
+    /// Its own name: variant, seed and method.
+    pub fn name(&self) -> String {
+        self.0.name().to_string_lossy().into_owned()
+    }
+
     /// What it holds.
     pub fn files(&self) -> &RowFolder {
         &self.0

@@ -52,7 +52,7 @@ pub(super) fn section(
     Section {
         id: "accuracy".into(),
         title: "How often the judge is right".into(),
-        text: "A question counts once, whatever the number of transcripts and orders in which it was judged; an even judgement is half right, and one that failed is wrong. Differences are paired by question.".into(),
+        text: "A question counts once, whatever the number of transcripts and orders in which it was judged; an even judgement is half right, and one that failed is wrong. Differences are paired by question. People are all raters together.".into(),
         table: Table {
             columns: vec![
                 Column::new("Method", ""),

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use trimtab_core::{AnswerIdx, AnswerKey, KeyError, SampleId};
 use trimtab_debate::measure::Judged;
 use trimtab_debate::{DebateConfig, JudgeRecord, ProtocolName, Transcript};
+use trimtab_run::people::People;
 use trimtab_run::{DebateFolder, MethodConfig, RunFolder, debates};
 
 use crate::summarise::SummaryError;
+
+/// What people together are called among judges.
+const PEOPLE: &str = "people";
 
 /// All judgements of one judge, of one method.
 pub(super) struct JudgedRow<'a> {
@@ -61,6 +65,7 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
     let several = manifest.variants.len() > 1;
     let mut rows: Vec<JudgedRow<'_>> = Vec::new();
     let mut notices = Vec::new();
+    let people = People::open_to_read(run.path())?;
     for (variant, of_variant) in manifest.variants.iter().enumerate() {
         let Some(answers) = debates::answers(run.path(), variant)? else {
             notices.push("unfinished: nothing has been debated yet".into());
@@ -85,6 +90,7 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
             let mut by_judge: Vec<(String, Vec<(u64, JudgeRecord)>)> = (config.judges.iter())
                 .map(|judge| (judge.clone(), Vec::new()))
                 .collect();
+            let mut by_people: Vec<(u64, JudgeRecord)> = Vec::new();
             for seed in experiment.seeds() {
                 let folder = DebateFolder::new(run.path(), variant, seed, &config.name());
                 // What an earlier experiment left in this folder is none of this one's.
@@ -95,6 +101,10 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
                 n_seeds += 1;
                 for transcript in folder.transcripts()? {
                     transcripts.insert((seed, transcript.id.clone()), transcript);
+                }
+                if let Some(people) = &people {
+                    let said = people.judgements(&folder.name())?;
+                    by_people.extend(said.into_iter().map(|record| (seed, record)));
                 }
                 for record in folder.judgements()? {
                     if let Some((_, records)) = by_judge
@@ -110,6 +120,9 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
                     "unfinished: {n_seeds} of {} of {name}; run the same file again to finish",
                     crate::text::plural(experiment.seeds as usize, "seed", "seeds"),
                 ));
+            }
+            if !by_people.is_empty() {
+                by_judge.push((PEOPLE.to_owned(), by_people));
             }
             let several_judges = by_judge.len() > 1;
             for (judge, records) in by_judge {
