@@ -9,6 +9,7 @@ mod report;
 mod reproduce;
 mod run;
 mod schema;
+mod serve;
 
 use clap::Subcommand;
 
@@ -24,7 +25,7 @@ pub(crate) enum Command {
     /// Labels of preference pairs: why a row is as it is
     #[command(subcommand)]
     Label(label::Command),
-    /// Write what a run of constitutional AI made as a file for another program
+    /// Write the preference pairs or revisions that a run made as a file for another program
     Export(export::Arguments),
     /// Look for what is wrong with a file of preference pairs before anything is trained on it
     Check(check::Arguments),
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     /// A paper's experiment, with its numbers beside ours
     #[command(subcommand)]
     Reproduce(reproduce::Command),
+    /// Serve pages of a run: how it goes, its transcripts, and people who judge them
+    Serve(serve::Arguments),
     /// Print the JSON schema of experiment files
     Schema,
 }
@@ -52,6 +55,7 @@ impl Command {
             Self::Constitution(command) => constitution::run(&command),
             Self::Data(command) => data::run(command),
             Self::Reproduce(command) => reproduce::run(command),
+            Self::Serve(arguments) => serve::run(arguments),
             Self::Schema => schema::run(),
         }
     }

@@ -49,14 +49,6 @@ pub enum DataError {
         /// What the system says.
         reason: io::Error,
     },
-    /// Only two answers can be debated.
-    #[error("{set} has {n} answers to a question, and a debate needs two")]
-    NotTwoAnswers {
-        /// The set.
-        set: String,
-        /// How many answers a question has.
-        n: usize,
-    },
     /// There are no rows.
     #[error("{}: no rows", file.display())]
     Empty {
@@ -340,10 +332,6 @@ impl DataError {
             }
             Self::Unreadable { .. } => "check that it is a file, and may be read".into(),
             Self::Empty { .. } => "check the path, and what was to write the file".into(),
-            Self::NotTwoAnswers { .. } => {
-                "give questions with two `answers`, pairs of replies, or texts with two labels"
-                    .into()
-            }
             Self::Json { .. } => "write each row as one JSON object on a line of its own".into(),
             Self::RaggedRow { .. } => "put fields with commas in them in double quotes".into(),
             Self::DuplicateId { .. } => "give every row its own id, or set `columns.id` to a \

@@ -481,4 +481,41 @@ mod tests {
             .collect();
         assert_eq!(states, [FileState::Different; 4]);
     }
+
+    /// Answers every request with `reply`, at the address that is returned.
+    fn server(reply: Vec<u8>) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut request = [0; 4096];
+                let _n = stream.read(&mut request).unwrap();
+                stream.write_all(&reply).unwrap();
+            }
+        });
+        format!("http://{address}/some/where/")
+    }
+
+    #[test]
+    fn servers_are_asked_and_their_faults_said() {
+        let to = tempfile::tempdir().unwrap();
+        let pull = |reply: &[u8]| {
+            let from = server(reply.to_vec());
+            pull(&from, to.path(), &mut |_, _| {}).unwrap_err()
+        };
+        let missing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let error = pull(missing).to_string();
+        assert!(
+            error.contains("/some/where/train-images-idx3-ubyte.gz: ") && error.contains("404")
+        );
+        let other = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc";
+        assert!(matches!(pull(other), MnistError::OtherContent { .. }));
+        let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nconnection: close\r\n\r\nabc";
+        assert!(matches!(pull(cut), MnistError::Fetch { .. }));
+        let damaged =
+            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\n\x1f\x8b\x08";
+        assert!(matches!(pull(damaged), MnistError::Fetch { .. }));
+        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
+    }
 }

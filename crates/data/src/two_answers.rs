@@ -8,9 +8,7 @@
 //! ```
 //!
 //! The last four may be missing; rows with one `passage-id`, or without it one `passage`, share a passage, whose text the first of
-//! them has to give. [`READING`] is a built-in set of this shape. Of every other set, and of the other built-in ones: two replies
-//! to a prompt are the answers to the prompt; where
-//! answers are two labels, the text is the passage, and which label fits it is the question.
+//! them has to give. [`READING`] is a built-in set of this shape.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,7 +18,6 @@ use trimtab_core::{AnswerIdx, AnswerKey, KeyError, SampleId};
 
 use crate::blocks::{Blocks, lines};
 use crate::config::DataConfig;
-use crate::dataset::{Dataset, load};
 use crate::error::{DataError, Place};
 use crate::source::{Format, Locations, Source};
 use crate::stream::Stream;
@@ -71,7 +68,7 @@ pub struct PassageText {
     pub text: String,
 }
 
-/// Loads questions.
+/// Loads questions; none where the set is of another kind.
 ///
 /// # Errors
 ///
@@ -79,17 +76,18 @@ pub struct PassageText {
 pub fn load_two_answers(
     config: &DataConfig,
     locations: &Locations,
-) -> Result<TwoAnswerSet, DataError> {
+) -> Result<Option<TwoAnswerSet>, DataError> {
     if config.set == READING {
-        return from_jsonl(Path::new(READING), Stream::new(READING_ROWS, true), config);
+        let rows = Stream::new(READING_ROWS, true);
+        return from_jsonl(Path::new(READING), rows, config).map(Some);
     }
     if let Source::File { file, .. } = Source::resolve(config, locations)?
         && let Some(Format::Jsonl { gzip }) = Format::of(&file)
         && first_row_has_answers(&file, gzip)?
     {
-        return from_jsonl(&file, Stream::open(&file, gzip)?, config);
+        return from_jsonl(&file, Stream::open(&file, gzip)?, config).map(Some);
     }
-    from_dataset(load(config, locations)?, config)
+    Ok(None)
 }
 
 /// Whether the first row is of the shape above.
@@ -256,53 +254,6 @@ impl Reader<'_> {
     }
 }
 
-fn from_dataset(set: Dataset, config: &DataConfig) -> Result<TwoAnswerSet, DataError> {
-    let refused = |n: usize| DataError::NotTwoAnswers {
-        set: config.set.clone(),
-        n,
-    };
-    let names: Vec<&str> = set.answers.names().collect();
-    let mut questions = Vec::new();
-    let mut passages = Vec::new();
-    let mut key = Vec::new();
-    for question in &set.questions {
-        let right = set.key.answer(&question.id);
-        let right = right.expect("a data set's key covers its questions");
-        key.push((question.id.clone(), right));
-        let (text, answers, passage) = if let Some(candidates) = &question.candidates {
-            let [a, b] = &candidates[..] else {
-                return Err(refused(candidates.len()));
-            };
-            let answers = [a.to_string(), b.to_string()];
-            (question.text.to_string(), answers, None)
-        } else {
-            let &[a, b] = &names[..] else {
-                return Err(refused(names.len()));
-            };
-            passages.push(PassageText {
-                id: question.id.as_str().to_owned(),
-                title: String::new(),
-                text: question.text.to_string(),
-            });
-            let answers = [a.to_owned(), b.to_owned()];
-            let text = "Which fits the text?".to_owned();
-            (text, answers, Some(passages.len() - 1))
-        };
-        questions.push(TwoAnswerQuestion {
-            id: question.id.clone(),
-            text,
-            answers,
-            passage,
-        });
-    }
-    Ok(TwoAnswerSet {
-        questions,
-        passages,
-        key: key_of(key),
-        sha256: set.sha256,
-    })
-}
-
 fn key_of(entries: Vec<(SampleId, AnswerIdx)>) -> AnswerKey {
     let key: Result<AnswerKey, KeyError> = AnswerKey::new(entries);
     key.expect("ids differ: that was looked at, row by row")
@@ -316,7 +267,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("questions.jsonl"), text).unwrap();
         let config = DataConfig::new("questions.jsonl");
-        load_two_answers(&config, &Locations::new(folder.path()))
+        Ok(load_two_answers(&config, &Locations::new(folder.path()))?.unwrap())
     }
 
     #[test]
@@ -371,18 +322,14 @@ mod tests {
     }
 
     #[test]
-    fn built_in_sets_are_questions_too() {
-        let load = |name: &str| {
-            let config = DataConfig {
-                limit: Some(20),
-                ..DataConfig::new(name)
-            };
-            load_two_answers(&config, &Locations::new("."))
-        };
-        let reviews = load("builtin:rotten-tomatoes").unwrap();
-        assert_eq!(reviews.questions[0].answers, ["negative", "positive"]);
-        assert_eq!(reviews.passages.len(), 20);
-        let pairs = load("builtin:llmbar").unwrap();
-        assert!(pairs.passages.is_empty() && pairs.questions[3].passage.is_none());
+    fn rows_of_another_kind_are_none_of_these() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "{\"text\": \"x\", \"label\": \"y\"}\n";
+        std::fs::write(folder.path().join("questions.jsonl"), text).unwrap();
+        for set in ["questions.jsonl", "builtin:rotten-tomatoes"] {
+            let config = DataConfig::new(set);
+            let loaded = load_two_answers(&config, &Locations::new(folder.path()));
+            assert!(loaded.unwrap().is_none(), "{set}");
+        }
     }
 }

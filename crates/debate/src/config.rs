@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{Fallback, Generation};
 use trimtab_core::setting::{ConfigError, Sampling, require};
 
-use crate::protocol::{Cast, JudgeAsks, Protocol, ProtocolName, Round, Turns};
+use crate::protocol::{Cast, JudgeAsks, Position, Protocol, ProtocolName, Round, Turns};
 
 /// How speeches are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -156,6 +156,54 @@ pub enum Beliefs {
     EveryRound,
 }
 
+/// Several speeches at a turn, each to go on as a debate of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Branching {
+    /// Speeches at a turn that branches; at least 2.
+    pub n: u32,
+    /// Where debates branch.
+    #[serde(default)]
+    pub at: BranchAt,
+}
+
+/// Where debates branch (Arnesen et al. 2024).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BranchAt {
+    /// At every turn: as many debates as `n` to the power of the turns.
+    EveryTurn,
+    /// At the turns of one side, drawn for every question.
+    #[default]
+    OneSide,
+    /// At one turn, drawn for every question.
+    OneTurn,
+}
+
+/// Debates between several roles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tournament {
+    /// The roles that debate; at least 2.
+    pub debaters: Vec<String>,
+    /// Who meets whom.
+    #[serde(default)]
+    pub pairing: PairingRule,
+}
+
+/// Who meets whom. Every two that meet debate every question twice, each for either answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairingRule {
+    /// Everybody everybody else, and itself: accuracy against Elo needs both.
+    #[default]
+    RoundRobin,
+    /// Everybody itself.
+    SelfPlay,
+    /// Everybody itself, and who has as many wins in as many rounds as find one winner; the first judge says who wins.
+    Swiss,
+}
+
 /// Questions with two answers are argued about, or not, and judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -182,6 +230,12 @@ pub struct DebateConfig {
     pub turns: Turns,
     /// Whether the judge asks before later rounds.
     pub judge_asks: JudgeAsks,
+    /// Debates between all of these roles, instead of `debater` and `opponent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tournament: Option<Tournament>,
+    /// Whether several speeches are tried at a turn, each to go on as a debate of its own. Default: no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branching: Option<Branching>,
     /// How speeches are made.
     pub speech: SpeechConfig,
     /// How transcripts are judged.
@@ -200,6 +254,8 @@ impl Default for DebateConfig {
             n_rounds: 2,
             turns: Turns::default(),
             judge_asks: JudgeAsks::default(),
+            tournament: None,
+            branching: None,
             speech: SpeechConfig::default(),
             judging: JudgeConfig::default(),
         }
@@ -231,11 +287,15 @@ impl DebateConfig {
     pub fn roles(&self) -> Vec<&str> {
         let mut roles = Vec::new();
         let protocol = self.as_protocol();
-        if protocol.cast != Cast::Nobody {
-            roles.push(&*self.debater);
-        }
-        if let Cast::Debaters(_) = protocol.cast {
-            roles.push(self.opponent());
+        if let Some(tournament) = &self.tournament {
+            roles.extend(tournament.debaters.iter().map(String::as_str));
+        } else {
+            if protocol.cast != Cast::Nobody {
+                roles.push(&*self.debater);
+            }
+            if let Cast::Debaters(_) = protocol.cast {
+                roles.push(self.opponent());
+            }
         }
         if protocol.rounds.contains(&Round::Criticism) {
             roles.push(self.critic());
@@ -260,6 +320,7 @@ impl DebateConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         let rounds = self.n_rounds;
         require("n-rounds", rounds, (1..=20).contains(&rounds), "1 to 20")?;
+        self.check_more_than_two()?;
         let judges = &self.judges;
         let differ = judges
             .iter()
@@ -291,6 +352,42 @@ impl DebateConfig {
         self.judging
             .check()
             .map_err(|error| error.within("judging"))
+    }
+}
+
+impl DebateConfig {
+    fn check_more_than_two(&self) -> Result<(), ConfigError> {
+        let protocol = self.as_protocol();
+        if let Some(Branching { n, .. }) = self.branching {
+            require("branching.n", n, (2..=16).contains(&n), "2 to 16")?;
+            let n = self.speech.best_of;
+            let expected = "1 where debates branch";
+            require("speech.best-of", n, n == 1, expected)?;
+            let n = self.speech.n_critiques;
+            require("speech.n-critiques", n, n == 0, "0 where debates branch")?;
+            let speaks = protocol.cast != Cast::Nobody;
+            let expected = "a protocol in which somebody speaks, where debates branch";
+            require("protocol", self.protocol.name(), speaks, expected)?;
+        }
+        if let Some(Tournament { debaters, pairing }) = &self.tournament {
+            let differ: std::collections::BTreeSet<_> = debaters.iter().collect();
+            let fits = debaters.len() >= 2 && differ.len() == debaters.len();
+            let got = format!("{debaters:?}");
+            require(
+                "tournament.debaters",
+                got,
+                fits,
+                "two roles or more, each once",
+            )?;
+            let debates = protocol.cast == Cast::Debaters(Position::Assigned);
+            let expected = "\"debate\" in a tournament";
+            require("protocol", self.protocol.name(), debates, expected)?;
+            let judge = self.judges.first().map_or("", String::as_str);
+            let fits = *pairing != PairingRule::Swiss || judge != Self::ORACLE;
+            let expected = "one that does not know the answer first: it says who meets whom";
+            require("judges", format!("{:?}", self.judges), fits, expected)?;
+        }
+        Ok(())
     }
 }
 

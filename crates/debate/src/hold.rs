@@ -13,6 +13,7 @@
 //! Differs from Khan et al.: a candidate is scored in both orders, so that what is chosen cannot depend on the side (in three of
 //! their experiments the worst argument was chosen where sides were swapped).
 
+mod branching;
 mod candidates;
 mod refinement;
 
@@ -24,6 +25,7 @@ use trimtab_core::chat::{
     Said, ask_rows,
 };
 
+pub(crate) use self::branching::root;
 use self::candidates::{Attempts, Spoken};
 use crate::config::{DebateConfig, JudgeReading};
 use crate::debater::{bounded, no_speech, reading};
@@ -39,6 +41,8 @@ use crate::transcript::{Arm, Choice, Event, EventKind, NoSpeech, Speaker, Speake
 /// Who takes part. Roles are kept with transcripts; models are asked.
 #[derive(Clone, Copy)]
 pub struct Participants<'a> {
+    /// What tells their transcripts from those of others on the same questions; may be empty.
+    pub label: &'a str,
     /// Who debates, or advises; in open protocols, who chooses.
     pub debater: Participant<'a>,
     /// Against whom. Where it is somebody else, every arm is held twice, with places exchanged.
@@ -104,6 +108,13 @@ pub fn hold(
         let due: Vec<(usize, Turn)> = (due.into_iter())
             .filter(|(_, turn)| (turn.by == Speaker::Judge) == asks)
             .collect();
+        if let Some(branching) = config.branching.filter(|_| !asks) {
+            // A turn at a time, so that what one side tries goes with everything that the other tries.
+            let mut due = due;
+            due.dedup_by_key(|(i, _)| *i);
+            works = hall.branch(branching, works, &due, &mut *on_progress)?;
+            continue;
+        }
         let events = if asks {
             hall.questions(&works, &due, &mut *on_progress)?
         } else {
@@ -172,8 +183,12 @@ impl<'a> Hall<'a> {
         };
         Transcript {
             id: format!(
-                "{}/{}{}",
+                "{}/{}{}{}",
                 question.id,
+                match self.participants.label {
+                    "" => String::new(),
+                    label => format!("{label}/"),
+                },
                 arm.name(),
                 if exchanged { "-exchanged" } else { "" }
             ),
@@ -366,6 +381,7 @@ impl<'a> Hall<'a> {
             opponent,
             critic,
             judge,
+            ..
         } = self.participants;
         match by {
             Speaker::Critic => critic.model,

@@ -4,7 +4,38 @@
 //! changed it must be the same text with the two exchanged. Both are checked on the rendered text, whatever rendered it. That a
 //! judge's *verdict* does not change with places is for [`crate::measure::order`].
 //!
-//! In: texts. Out: texts, or where they first differ.
+//! In: texts, or transcripts. Out: texts, or where they first differ, or what is wrong.
+
+use crate::side::Order;
+use crate::transcript::Transcript;
+use crate::view::mirrored;
+
+/// What is wrong with what a judge is shown of a transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ViewFault {
+    /// With the answers exchanged it is not the mirror image.
+    NoMirror,
+    /// It changes with what speakers thought for themselves.
+    ShowsThoughts,
+}
+
+/// Checks what a judge is shown of `transcript`, on every run: swap equivariance, and that private thoughts make no difference.
+pub fn view_fault(transcript: &Transcript) -> Option<ViewFault> {
+    let n_rounds = transcript.n_rounds();
+    let [listed, swapped] = Order::BOTH.map(|shown| transcript.for_judge(shown, n_rounds));
+    if mirrored(&listed, transcript.simultaneous) != swapped {
+        return Some(ViewFault::NoMirror);
+    }
+    let mut thoughtless = transcript.clone();
+    for event in &mut thoughtless.events {
+        if let crate::EventKind::Speech(speech) = &mut event.kind {
+            speech.scratchpad = None;
+        }
+    }
+    let same = thoughtless.for_judge(Order::AsListed, n_rounds) == listed;
+    (!same).then_some(ViewFault::ShowsThoughts)
+}
 
 /// `text` with every `one` for `other` and the other way round, from the left; where both begin, the longer is meant. An empty
 /// word stands for nothing.

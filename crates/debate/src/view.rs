@@ -102,6 +102,42 @@ impl Transcript {
     }
 }
 
+/// `view` with sides exchanged: what it has to be in the other order. Made in another way than views are, so that it can check
+/// them.
+pub(crate) fn mirrored(view: &JudgeView, simultaneous: bool) -> JudgeView {
+    let side = |by: Speaker| match by {
+        Speaker::Side(side) => Speaker::Side(side.other()),
+        other => other,
+    };
+    let mut mirrored = view.clone();
+    mirrored.answers.reverse();
+    mirrored.chose = view.chose.map(Side::other);
+    if let Speakers::One(of) = view.speakers {
+        mirrored.speakers = Speakers::One(of.other());
+    }
+    for event in &mut mirrored.events {
+        event.by = side(event.by);
+        for segment in event.segments.iter_mut().flatten() {
+            if let Segment::Words(words) = segment {
+                *words = exchange_names(words);
+            }
+        }
+    }
+    if simultaneous {
+        // In every round the two speeches, which are neighbours, change places.
+        for at in 1..mirrored.events.len() {
+            let (one, other) = (&mirrored.events[at - 1], &mirrored.events[at]);
+            if one.round == other.round
+                && one.by == Speaker::Side(Side::B)
+                && other.by == Speaker::Side(Side::A)
+            {
+                mirrored.events.swap(at - 1, at);
+            }
+        }
+    }
+    mirrored
+}
+
 /// What precedes a side's letter where somebody is named, or what it argues.
 const NAMED: [&str; 4] = ["Debater ", "Consultant ", "Answer ", "Option "];
 
@@ -266,41 +302,6 @@ mod tests {
                     events,
                 }
             })
-    }
-
-    /// The same, with sides exchanged.
-    fn mirrored(view: &JudgeView, simultaneous: bool) -> JudgeView {
-        let side = |by: Speaker| match by {
-            Speaker::Side(side) => Speaker::Side(side.other()),
-            other => other,
-        };
-        let mut mirrored = view.clone();
-        mirrored.answers.reverse();
-        mirrored.chose = view.chose.map(Side::other);
-        if let Speakers::One(of) = view.speakers {
-            mirrored.speakers = Speakers::One(of.other());
-        }
-        for event in &mut mirrored.events {
-            event.by = side(event.by);
-            for segment in event.segments.iter_mut().flatten() {
-                if let Segment::Words(words) = segment {
-                    *words = exchange_names(words);
-                }
-            }
-        }
-        if simultaneous {
-            // In every round the two speeches, which are neighbours, change places.
-            for at in 1..mirrored.events.len() {
-                let (one, other) = (&mirrored.events[at - 1], &mirrored.events[at]);
-                if one.round == other.round
-                    && one.by == Speaker::Side(Side::B)
-                    && other.by == Speaker::Side(Side::A)
-                {
-                    mirrored.events.swap(at - 1, at);
-                }
-            }
-        }
-        mirrored
     }
 
     proptest! {

@@ -14,7 +14,7 @@ pub type Piece = u16;
 pub const MOST_REVEALED: usize = 8;
 
 /// Kept sets are `2^KEPT_BITS` at most.
-const KEPT_BITS: u32 = 16;
+const KEPT_BITS: u32 = 18;
 
 /// A set of pieces as one number: pieces plus one, ascending, 16 bits each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -175,7 +175,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cases::Cases as _;
     use crate::small;
 
     proptest! {

@@ -115,6 +115,20 @@ impl Solver {
         ((1_u32 << self.n_bits) - 1) as Claims & !(1 << self.claim)
     }
 
+    /// Every piece, those first that decided something at this ply before.
+    fn likely(&self, ply: usize, claim: Claims) -> Vec<Piece> {
+        let of = |bit: usize| &self.orders[ply * self.n_bits + bit];
+        let own = of(claim.trailing_zeros() as usize);
+        let mut pieces = vec![own[0]];
+        let fronts = (0..self.n_bits).map(|bit| of(bit)[0]);
+        for piece in fronts.chain(own.iter().copied()) {
+            if !pieces.contains(&piece) {
+                pieces.push(piece);
+            }
+        }
+        pieces
+    }
+
     /// Ends of games that were looked at.
     pub fn n_leaves(&self) -> u64 {
         self.n_leaves
@@ -230,7 +244,10 @@ impl<P: Player> Player for Perfect<'_, P> {
             return self.otherwise.choose(board, game, revealed);
         }
         let mut pieces = revealed.to_vec();
-        for piece in (0..board.n_pieces() as Piece).filter(|piece| !revealed.contains(piece)) {
+        for piece in self.solver.likely(revealed.len(), bit) {
+            if revealed.contains(&piece) {
+                continue;
+            }
             pieces.truncate(revealed.len());
             pieces.push(piece);
             if wins(self.solver.won(board, &pieces, bit)) {

@@ -22,7 +22,7 @@ pub use cases::{Cases, Feature};
 pub use exact::{Perfect, Solver};
 pub use game::{Game, Played, Player, Reward, RivalClaim, Side, play, play_alone};
 pub use images::Images;
-pub use judge::{Judge, JudgeOptions};
+pub use judge::{Judge, JudgeOptions, Lessons};
 pub use search::{Chance, Search, SearchOptions};
 pub use supervisor::{
     Shown, TextEvidenceConfig, TextEvidenceError, TextEvidenceStudent, TextEvidenceSupervisor,

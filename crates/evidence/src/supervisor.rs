@@ -26,7 +26,7 @@ use trimtab_core::{
 use crate::board::{Board, MOST_REVEALED};
 use crate::cases::Cases as _;
 use crate::game::{Game, RivalClaim, Side};
-use crate::judge::{Judge, JudgeOptions, Lessons, TrainingError};
+use crate::judge::{Judge, JudgeOptions, Lessons, Step, TrainingError};
 use crate::minimax::value;
 use crate::random_evidence::draw;
 use crate::texts::{Items, Texts};
@@ -176,12 +176,24 @@ fn check(questions: &[Question], n_answers: usize) -> Result<(), TextEvidenceErr
     }
 }
 
-impl Student for TextEvidenceStudent {
-    fn name(&self) -> String {
-        self.name.clone()
+impl TextEvidenceStudent {
+    /// Trains the judge.
+    ///
+    /// # Errors
+    ///
+    /// [`SupervisorError::Fit`] when the questions are no texts with one of two labels.
+    pub fn learn_supervisor(
+        &self,
+        lesson: &Lesson<'_>,
+    ) -> Result<TextEvidenceSupervisor, SupervisorError> {
+        Ok(self.train(lesson)?.0)
     }
 
-    fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
+    /// The supervisor, and the losses of its judge's steps.
+    fn train(
+        &self,
+        lesson: &Lesson<'_>,
+    ) -> Result<(TextEvidenceSupervisor, Vec<f64>), SupervisorError> {
         let failed = |error: TextEvidenceError| SupervisorError::Fit {
             name: self.name.clone(),
             source: Box::new(error),
@@ -196,31 +208,38 @@ impl Student for TextEvidenceStudent {
             .filter(|question| ids.next_if(|id| **id == question.id).is_some());
         let texts = self.config.cut(labelled.map(|question| &*question.text));
         let targets: Vec<f32> = labels.probabilities().iter().map(|p| *p as f32).collect();
-        let options = self.config.judge();
         let mut losses = Vec::new();
-        let judge = Judge::train(
-            Lessons {
-                cases: &texts,
-                targets: &targets,
-                n_labels: 2,
-            },
-            &options,
-            lesson.seed,
-            1,
-            &mut |step| losses.push(step.loss),
-        )
-        .map_err(|error| failed(error.into()))?;
+        let lessons = Lessons {
+            cases: &texts,
+            targets: &targets,
+            n_labels: 2,
+        };
+        let mut on_step = |step: &Step| losses.push(step.loss);
+        let judge = Judge::train(lessons, &self.config.judge(), lesson.seed, 1, &mut on_step)
+            .map_err(|error| failed(error.into()))?;
+        let supervisor = TextEvidenceSupervisor {
+            name: self.name.clone(),
+            config: self.config,
+            judge: Arc::new(judge),
+            seed: lesson.seed.child("random evidence"),
+        };
+        Ok((supervisor, losses))
+    }
+}
+
+impl Student for TextEvidenceStudent {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
+        let (supervisor, losses) = self.train(lesson)?;
         let last = &losses[losses.len().saturating_sub(100)..];
         Ok(Fitted {
+            student: Box::new(supervisor),
             loss: last.iter().sum::<f64>() / last.len().max(1) as f64,
             n_steps: losses.len(),
             converged: true,
-            student: Box::new(TextEvidenceSupervisor {
-                name: self.name.clone(),
-                config: self.config,
-                judge: Arc::new(judge),
-                seed: lesson.seed.child("random evidence"),
-            }),
         })
     }
 }
@@ -241,6 +260,16 @@ impl TextEvidenceSupervisor {
         let mut other = self.clone();
         other.config.shown = shown;
         other
+    }
+
+    /// Its judge.
+    pub fn trained(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// How its judge was trained, and what it is shown.
+    pub fn config(&self) -> &TextEvidenceConfig {
+        &self.config
     }
 
     /// How likely answer 1 is, from what is shown of one text.

@@ -34,8 +34,10 @@ pub const ORDERS: [Side; 2] = [Side::Claimant, Side::Rival];
 pub enum Exactness {
     /// They are only searched.
     Searched,
-    /// Their exact values are computed, and search is played against perfect opponents.
+    /// Their exact values are computed.
     Solved,
+    /// And search is played against perfect opponents.
+    AgainstPerfect,
 }
 
 /// How a case is tried.
@@ -148,7 +150,7 @@ pub fn try_case(
         };
         let mut solved = match options.exactness {
             Exactness::Searched => None,
-            Exactness::Solved => Some(solve(&mut board, &game)),
+            Exactness::Solved | Exactness::AgainstPerfect => Some(solve(&mut board, &game)),
         };
         for rival in &rivals {
             let game = Game {
@@ -164,7 +166,10 @@ pub fn try_case(
             let exact = solved
                 .as_ref()
                 .map(|(solver, won)| won & solver.bit(*rival) != 0);
-            let against_perfect = solved.as_mut().map(|(solver, _)| {
+            let opponent = solved
+                .as_mut()
+                .filter(|_| options.exactness == Exactness::AgainstPerfect);
+            let against_perfect = opponent.map(|(solver, _)| {
                 search.reseed(luck(options.seeds));
                 against_perfect(&mut board, &game, solver, &search)
             });

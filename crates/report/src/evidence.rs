@@ -80,7 +80,7 @@ pub fn describe(
         };
         sections.push(of.debate(judge.as_ref()));
         sections.push(of.orders());
-        if config.exactness == Exactness::Solved {
+        if config.exactness == Exactness::AgainstPerfect {
             sections.push(of.exploitable());
         }
         sections.push(cost(pixels, &rows));

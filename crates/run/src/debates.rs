@@ -7,6 +7,7 @@
 //!   VARIANT-SEED-METHOD/
 //!     transcripts.jsonl            every transcript
 //!     judgements.jsonl             what models said of them
+//!     preferences.jsonl            pairs of speeches for the training of debaters, where debates branch or candidates are scored
 //!     done.json                    that both are whole
 //! people.sqlite                    what people said of them
 //! ```
@@ -15,11 +16,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use trimtab_core::{AnswerKey, SampleId};
+use trimtab_core::{AnswerKey, PreferencePair, SampleId};
 use trimtab_debate::{JudgeRecord, Passage, Transcript};
 
 use crate::execute::RunError;
-use crate::folder::{FolderError, as_folder_name};
+use crate::experiment::MethodConfig;
+use crate::folder::{FolderError, RunFolder, as_folder_name};
 use crate::row_folder::RowFolder;
 
 /// The folder of one method of debate under one seed of one variant.
@@ -69,6 +71,35 @@ impl DebateFolder {
     pub fn judgements(&self) -> Result<Vec<JudgeRecord>, FolderError> {
         self.0.rows("judgements.jsonl")
     }
+}
+
+impl DebateFolder {
+    /// Pairs of speeches, for the training of debaters.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when they cannot be read.
+    pub fn preferences(&self) -> Result<Vec<PreferencePair>, FolderError> {
+        self.0.rows("preferences.jsonl")
+    }
+}
+
+/// Every method of debate of a run, by variant, seed and name.
+pub fn folders(run: &RunFolder) -> Vec<(usize, u64, String, DebateFolder)> {
+    let mut folders = Vec::new();
+    for (variant, of_variant) in run.manifest().variants.iter().enumerate() {
+        let experiment = &of_variant.experiment;
+        for seed in experiment.seeds() {
+            for method in &experiment.method {
+                if let MethodConfig::Debate(config) = method {
+                    let name = config.name();
+                    let folder = DebateFolder::new(run.path(), variant, seed, &name);
+                    folders.push((variant, seed, name, folder));
+                }
+            }
+        }
+    }
+    folders
 }
 
 /// Which answer is right, by question, as 0 or 1; none where `variant` has not begun.

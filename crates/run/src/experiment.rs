@@ -8,6 +8,7 @@ use trimtab_core::setting::ConfigError;
 use trimtab_data::DataConfig;
 use trimtab_debate::DebateConfig;
 use trimtab_weak_to_strong::ModelConfig;
+use trimtab_weak_to_strong::SupervisorName;
 pub use trimtab_weak_to_strong::WeakToStrongConfig;
 
 use crate::chat_models::CallsConfig;
@@ -15,6 +16,7 @@ use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
 use crate::overoptimisation::OveroptimisationMethodConfig;
 use crate::rlhf::RlhfConfig;
+use crate::supervisors::SupervisorConfig;
 
 /// One experiment: data, the models that roles are bound to, and the methods to compare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +37,9 @@ pub struct Experiment {
     /// compares (by default, the assistant does). In RLHF `policy` learns, and `judge` compares. In debates `debater` argues,
     /// and `judge` judges.
     pub roles: BTreeMap<String, Role>,
+    /// Supervisors that are made of others, by name: methods name them as they name roles.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub supervisor: BTreeMap<String, SupervisorConfig>,
     /// What is compared. All methods of one experiment are of one family.
     pub method: Vec<MethodConfig>,
     /// Calls of chat models: what they may cost.
@@ -250,6 +255,7 @@ impl Experiment {
             self.check_role(Self::WEAK, "the floor")?;
             self.check_role(Self::STRONG, "the ceiling")?;
         }
+        self.check_supervisors()?;
         for (i, method) in self.method.iter().enumerate() {
             if method.family() != family {
                 return Err(ExperimentError::TwoFamilies {
@@ -261,6 +267,9 @@ impl Experiment {
             match method {
                 MethodConfig::WeakToStrong(config) => {
                     for role in config.roles() {
+                        if self.supervisor.contains_key(role) && role == config.supervisor.0 {
+                            continue;
+                        }
                         self.check_role(role, &format!("method `{}`", method.name()))?;
                     }
                 }
@@ -289,6 +298,31 @@ impl Experiment {
                     name: method.name(),
                     again: i,
                 });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_supervisors(&self) -> Result<(), ExperimentError> {
+        for (name, supervisor) in &self.supervisor {
+            let key = format!("supervisor.{name}");
+            if self.roles.contains_key(name) || name == SupervisorName::GROUND_TRUTH {
+                return Err(ExperimentError::Setting {
+                    key,
+                    got: format!("`{name}`"),
+                    expected: "a name that is neither a role's nor `ground-truth`",
+                });
+            }
+            supervisor.check().map_err(|error| {
+                let error = error.within(&key);
+                ExperimentError::Setting {
+                    key: error.key,
+                    got: error.got,
+                    expected: error.expected,
+                }
+            })?;
+            for role in supervisor.roles() {
+                self.check_role(role, &format!("supervisor `{name}`"))?;
             }
         }
         Ok(())

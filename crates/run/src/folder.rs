@@ -7,6 +7,8 @@
 //! ledger.sqlite     every finished cell and every judgement
 //! calls.sqlite      every call of a chat model
 //! constitutional-ai/ what its stages made, by variant, seed and method
+//! debates/          transcripts, and what models said of them
+//! people.sqlite     what people said of transcripts and pairs
 //! exports/          files for other programs to train on
 //! cache/            parsed data of large files; may be deleted
 //! lock              held by the process that writes

@@ -20,12 +20,14 @@ mod limits;
 #[cfg_attr(not(feature = "networks"), path = "local_models_absent.rs")]
 mod local_models;
 pub mod overoptimisation;
+pub mod people;
 #[cfg_attr(not(feature = "networks"), path = "policies_absent.rs")]
 mod policies;
 pub mod rlhf;
 pub mod row_folder;
 pub mod stages;
 pub mod store;
+pub mod supervisors;
 #[cfg_attr(not(feature = "networks"), path = "tuning_absent.rs")]
 mod tuning;
 
@@ -40,9 +42,11 @@ pub use experiment::{Experiment, Family, MethodConfig, ReportConfig, WeakToStron
 pub use folder::{DataManifest, FolderError, Manifest, RunFolder, VariantManifest};
 pub use local_models::LocalError;
 pub use overoptimisation::{OveroptimisationMethodConfig, lab_curves};
+pub use people::{People, PeopleError};
 pub use policies::LearnError;
 pub use rlhf::RlhfConfig;
 pub use row_folder::RowFolder;
 pub use stages::StageFolder;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
+pub use supervisors::SupervisorConfig;
 pub use tuning::{TuneConfig, TuneError};

@@ -27,6 +27,18 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// The same of a number that is `factor` times as large, `factor` above 0: per cent of a share, say.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        Self {
+            estimate: factor * self.estimate,
+            low: factor * self.low,
+            high: factor * self.high,
+        }
+    }
+}
+
 /// A confidence level, strictly between 0 and 1: 0.95, not 95.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Level(f64);

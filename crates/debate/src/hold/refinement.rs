@@ -11,6 +11,7 @@ use trimtab_core::chat::{
 use super::candidates::Spoken;
 use super::{Hall, Work, speaker_name};
 use crate::debater::{Draft, Fault, bounded, messages};
+use crate::preferences::tagged;
 use crate::prompts::{Prompts, quoted, rendered};
 use crate::protocol::Turn;
 use crate::speech::Segment;
@@ -218,14 +219,4 @@ fn unaware(draft: Draft) -> Result<Draft, Fault> {
     } else {
         Ok(draft)
     }
-}
-
-/// A speech as its speaker wrote it.
-fn tagged(segments: &[Segment]) -> String {
-    (segments.iter())
-        .map(|segment| match segment {
-            Segment::Words(words) => words.clone(),
-            Segment::Quote { text, .. } => format!("<quote>{text}</quote>"),
-        })
-        .collect()
 }

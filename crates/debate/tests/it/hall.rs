@@ -106,6 +106,7 @@ pub(crate) fn held(
         model,
     };
     let participants = Participants {
+        label: "",
         debater: one,
         opponent: one,
         critic: one,

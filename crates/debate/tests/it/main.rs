@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test")]
 
 mod barriers;
+mod branching;
 mod hall;
 mod hostile;
 mod judging;

@@ -19,17 +19,11 @@ pub(crate) fn padded(n: usize) -> usize {
     n.div_ceil(LANES) * LANES
 }
 
-/// Runs loops with the widest instructions that this processor has, up to eight lanes.
+/// Runs loops with the widest instructions that this processor has. Every number is computed by itself, so width changes no bit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernel(Arch);
 
 impl Kernel {
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn new() -> Self {
-        Self(pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3))
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
     pub(crate) fn new() -> Self {
         Self(Arch::new())
     }
@@ -72,9 +66,10 @@ pub(crate) fn add_scaled(scale: f32, row: &[f32], sum: &mut [f32]) {
 #[inline(always)]
 pub(super) fn active_units(input: &[f32], active: &mut Vec<u32>) {
     active.resize(input.len(), 0);
+    let units = &mut active[..input.len()];
     let mut n_active = 0;
     for (unit, &x) in (0..).zip(input) {
-        active[n_active] = unit;
+        units[n_active] = unit;
         n_active += usize::from(x > 0.0);
     }
     active.truncate(n_active);

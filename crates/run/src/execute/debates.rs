@@ -11,12 +11,14 @@ use std::time::Instant;
 use trimtab_constitution::StageError;
 use trimtab_core::chat::ChatModel;
 use trimtab_core::{AnswerKey, Seed};
-use trimtab_data::{Locations, TwoAnswerSet, load_two_answers};
+use trimtab_data::Locations;
+use trimtab_debate::config::PairingRule;
 use trimtab_debate::{
-    DebateConfig, DebateQuestion, JudgeRecord, Participant, Participants, Passage, Prompts,
-    Transcript, hold, judge, simulated,
+    DebateConfig, DebateQuestion, JudgeRecord, Participant, Participants, Prompts, Side,
+    Transcript, hold, judge, preferences, simulated, tournament,
 };
 
+use super::debated::Debated;
 use super::place::{Place, Tell, told};
 use super::{RunError, RunOptions};
 use crate::chat_models::{Calling, ChatModels, Means};
@@ -34,16 +36,15 @@ pub(super) fn run(
 ) -> Result<(), RunError> {
     told(folder, observe, |folder, experiments, tell| {
         for (variant, experiment) in experiments.iter().enumerate() {
-            let set = load_two_answers(&experiment.data, locations)?;
+            let set = Debated::load(&experiment.data, locations)?;
             tell(&Event::Loaded {
                 set: experiment.data.set.clone(),
                 n_rows: set.questions.len(),
                 cached: false,
             })?;
             folder.record_data(variant, manifest(&set))?;
-            let (questions, passages) = questions(&set);
-            debates::write_key(folder.path(), variant, &set.key, &questions)?;
-            debates::write_passages(folder.path(), variant, &passages)?;
+            debates::write_key(folder.path(), variant, &set.key, &set.questions)?;
+            debates::write_passages(folder.path(), variant, &set.passages)?;
             let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
             for seed in experiment.seeds() {
                 for method in &experiment.method {
@@ -56,7 +57,7 @@ pub(super) fn run(
                         place: Place { variant, seed },
                         experiment,
                         config,
-                        questions: &questions,
+                        questions: &set.questions,
                         key: &set.key,
                         sha256: &set.sha256,
                         calling: options.calling,
@@ -73,34 +74,7 @@ pub(super) fn run(
     })
 }
 
-/// What is debated, and what debaters read.
-fn questions(set: &TwoAnswerSet) -> (Vec<Arc<DebateQuestion>>, Vec<Arc<Passage>>) {
-    let passages: Vec<Arc<Passage>> = (set.passages.iter())
-        .map(|passage| {
-            Arc::new(Passage {
-                id: passage.id.clone(),
-                title: passage.title.clone(),
-                text: passage.text.clone(),
-            })
-        })
-        .collect();
-    let questions = (set.questions.iter())
-        .map(|question| {
-            Arc::new(DebateQuestion {
-                id: question.id.clone(),
-                text: question.text.as_str().into(),
-                answers: question
-                    .answers
-                    .each_ref()
-                    .map(|answer| answer.as_str().into()),
-                passage: question.passage.map(|place| Arc::clone(&passages[place])),
-            })
-        })
-        .collect();
-    (questions, passages)
-}
-
-fn manifest(set: &TwoAnswerSet) -> DataManifest {
+fn manifest(set: &Debated) -> DataManifest {
     DataManifest {
         fingerprint: set.sha256.clone(),
         sha256: set.sha256.clone(),
@@ -146,6 +120,10 @@ impl Cell<'_> {
         self.folder
             .files()
             .write_rows("judgements.jsonl", &records)?;
+        self.folder.files().write_rows(
+            "preferences.jsonl",
+            &self.preferences(&transcripts, &records),
+        )?;
         models.flush()?;
         let wall_secs = began.elapsed().as_secs_f64();
         self.folder.set_done(&Done {
@@ -159,6 +137,65 @@ impl Cell<'_> {
     /// Every transcript.
     fn hold(
         &self,
+        models: &mut ChatModels<'_>,
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<Transcript>, RunError> {
+        let Some(tournament) = &self.config.tournament else {
+            let pair = [&*self.config.debater, self.config.opponent()];
+            return self.meet(pair, "", models, seed, tell);
+        };
+        let names = &tournament.debaters;
+        let n = names.len();
+        let mut transcripts = Vec::new();
+        let mut meet = |one: usize, other: usize| {
+            let pair = [&*names[one], &*names[other]];
+            let label = pair.join("~");
+            self.meet(pair, &label, models, seed, tell)
+        };
+        for pairing in tournament::self_play(n) {
+            transcripts.extend(meet(pairing.first, pairing.second)?);
+        }
+        match tournament.pairing {
+            PairingRule::SelfPlay => {}
+            PairingRule::RoundRobin => {
+                for round in tournament::round_robin(n) {
+                    for pairing in round.pairings {
+                        transcripts.extend(meet(pairing.first, pairing.second)?);
+                    }
+                }
+            }
+            PairingRule::Swiss => {
+                let mut played: Vec<tournament::Round> = Vec::new();
+                let mut wins = vec![0.0; n];
+                for _ in 0..tournament::swiss_rounds(n) {
+                    let round = tournament::swiss_round(&wins, &played);
+                    for pairing in &round.pairings {
+                        let pair = [&*names[pairing.first], &*names[pairing.second]];
+                        let held = self.meet(pair, &pair.join("~"), models, seed, tell)?;
+                        let first = &self.config.judges[0];
+                        let records = self.judge(first, models, &held, seed, tell)?;
+                        let won = share_won(&held, &records, pair[0]);
+                        wins[pairing.first] += won;
+                        wins[pairing.second] += 1.0 - won;
+                        transcripts.extend(held);
+                    }
+                    // Who does not play is not put back for it.
+                    if let Some(bye) = round.bye {
+                        wins[bye] += 0.5;
+                    }
+                    played.push(round);
+                }
+            }
+        }
+        Ok(transcripts)
+    }
+
+    /// Every transcript of two roles, told from others' by `label`.
+    fn meet(
+        &self,
+        [debater, opponent]: [&str; 2],
+        label: &str,
         models: &mut ChatModels<'_>,
         seed: Seed,
         tell: &mut Tell<'_>,
@@ -178,30 +215,29 @@ impl Cell<'_> {
                 None => Ok(Arc::new(Nobody)),
             }
         };
-        let judge = config
-            .judges
-            .iter()
-            .find(|judge| roles.contains(&judge.as_str()));
+        let judge = (config.judges.iter()).find(|judge| roles.contains(&judge.as_str()));
         let judge = judge.map_or("", String::as_str);
-        let [debater, opponent, critic, asker] =
-            [&*config.debater, config.opponent(), config.critic(), judge].map(&mut open);
-        let [debater, opponent, critic, asker] = [debater?, opponent?, critic?, asker?];
+        let opened = [debater, opponent, config.critic(), judge].map(&mut open);
+        let [of_debater, of_opponent, of_critic, of_judge] = opened;
+        let [of_debater, of_opponent, of_critic, of_judge] =
+            [of_debater?, of_opponent?, of_critic?, of_judge?];
         let participants = Participants {
+            label,
             debater: Participant {
-                role: &config.debater,
-                model: &*debater,
+                role: debater,
+                model: &*of_debater,
             },
             opponent: Participant {
-                role: config.opponent(),
-                model: &*opponent,
+                role: opponent,
+                model: &*of_opponent,
             },
             critic: Participant {
                 role: config.critic(),
-                model: &*critic,
+                model: &*of_critic,
             },
             judge: Participant {
                 role: judge,
-                model: &*asker,
+                model: &*of_judge,
             },
         };
         self.place.heard(tell, |on_progress| {
@@ -232,18 +268,38 @@ impl Cell<'_> {
             _ => {}
         }
         let model = models.open(&self.experiment.roles[name].model)?;
-        let by_id: BTreeMap<&str, &DebateQuestion> = (self.questions.iter())
-            .map(|question| (question.id.as_str(), &**question))
-            .collect();
-        let rows: Vec<(&Transcript, &DebateQuestion)> = (transcripts.iter())
-            .map(|transcript| (transcript, by_id[transcript.question.as_str()]))
-            .collect();
+        let rows = self.with_questions(transcripts);
         let protocol = self.config.as_protocol();
         self.place.heard(tell, |on_progress| {
             let judging = &self.config.judging;
             judge(judging, &protocol, name, &*model, &rows, seed, on_progress)
                 .map_err(StageError::from)
         })
+    }
+
+    /// Pairs of speeches, one better than the other to the first judge, for the training of debaters.
+    fn preferences(
+        &self,
+        transcripts: &[Transcript],
+        records: &[JudgeRecord],
+    ) -> Vec<trimtab_core::PreferencePair> {
+        let of_first: Vec<&JudgeRecord> = (records.iter())
+            .filter(|record| record.judge == self.config.judges[0])
+            .collect();
+        preferences(self.config, &self.with_questions(transcripts), &of_first).pairs
+    }
+
+    /// Each transcript with its question.
+    fn with_questions<'t>(
+        &'t self,
+        transcripts: &'t [Transcript],
+    ) -> Vec<(&'t Transcript, &'t DebateQuestion)> {
+        let by_id: BTreeMap<&str, &DebateQuestion> = (self.questions.iter())
+            .map(|question| (question.id.as_str(), &**question))
+            .collect();
+        (transcripts.iter())
+            .map(|transcript| (transcript, by_id[transcript.question.as_str()]))
+            .collect()
     }
 
     fn names(&self, models: &mut ChatModels<'_>) -> Result<BTreeMap<String, String>, RunError> {
@@ -288,6 +344,21 @@ impl Cell<'_> {
             wall_secs,
         })
     }
+}
+
+/// The share of judgements that `player` won; a failed one is half won.
+fn share_won(transcripts: &[Transcript], records: &[JudgeRecord], player: &str) -> f64 {
+    let by_id: BTreeMap<&str, &Transcript> = (transcripts.iter())
+        .map(|transcript| (transcript.id.as_str(), transcript))
+        .collect();
+    let won = records.iter().map(|record| {
+        let transcript = by_id[record.transcript.as_str()];
+        let at_a = transcript.players[0].as_deref() == Some(player);
+        let side = if at_a { Side::A } else { Side::B };
+        let answer = transcript.arm.order.answer_at(side).0;
+        (record.verdict.decided()).map_or(0.5, |decided| decided.probabilities()[answer])
+    });
+    won.sum::<f64>() / records.len().max(1) as f64
 }
 
 /// Who stands for roles that a protocol has no use for.

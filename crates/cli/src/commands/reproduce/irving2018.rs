@@ -34,9 +34,12 @@ pub(crate) struct Arguments {
     /// Pixels that are revealed
     #[arg(long, value_enum, default_value_t = Pixels::Both)]
     pixels: Pixels,
-    /// Also solve every game exactly, and play search against perfect opponents
+    /// Also solve every game exactly
     #[arg(long)]
     exact: bool,
+    /// Also play search against perfect opponents, to see what it gives away
+    #[arg(long)]
+    against_perfect: bool,
     /// Games of each kind, with searches that differ by their luck; the paper has 3
     #[arg(long, value_name = "N", default_value_t = 1)]
     seeds: usize,
@@ -134,10 +137,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
                 },
             },
             seeds: arguments.seeds,
-            exactness: if arguments.exact {
-                Exactness::Solved
-            } else {
-                Exactness::Searched
+            exactness: match (arguments.exact, arguments.against_perfect) {
+                (_, true) => Exactness::AgainstPerfect,
+                (true, false) => Exactness::Solved,
+                (false, false) => Exactness::Searched,
             },
             seed: arguments.seed,
         },

@@ -1,0 +1,605 @@
+//! The pages in Chromium: a session by mouse, one by keyboard, two raters at once, blinding and injection, phone and desktop.
+//!
+//! Needs Chromium and chromedriver; without them these tests say so and pass, unless `TRIMTAB_REQUIRE_CHROMEDRIVER=1`. Pictures are
+//! written into the folder that `TRIMTAB_SHOTS` names, to be looked at.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions, MouseActions, PointerAction};
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::sync::oneshot;
+use trimtab_run::People;
+use trimtab_run::people::{Said, TaskKind};
+use trimtab_server::{AskingConfig, Server};
+
+use crate::material::{SECRETS, SMALL, Size, make_run};
+use crate::visit::options;
+
+/// How long something may take to appear.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A chromedriver of our own, which ends with its browsers.
+struct Driver {
+    process: Child,
+    port: u16,
+    profile: tempfile::TempDir,
+}
+
+impl Driver {
+    /// Starts one; none, said loudly, where there is no Chromium.
+    async fn start(test: &str) -> Option<Self> {
+        let found = ["chromium", "chromium-browser", "google-chrome"]
+            .iter()
+            .any(|name| which(name).is_some());
+        let Some(program) = which("chromedriver").filter(|_| found) else {
+            let is_required =
+                std::env::var_os("TRIMTAB_REQUIRE_CHROMEDRIVER").is_some_and(|v| v == "1");
+            assert!(
+                !is_required,
+                "no Chromium with chromedriver, and TRIMTAB_REQUIRE_CHROMEDRIVER=1"
+            );
+            say(&format!(
+                "SKIPPED {test}: there is no Chromium with chromedriver"
+            ));
+            return None;
+        };
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let process = Command::new(program)
+            .arg(format!("--port={port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let profile = tempfile::tempdir().unwrap();
+        let driver = Self {
+            process,
+            port,
+            profile,
+        };
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(driver);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("chromedriver does not listen");
+    }
+
+    /// A browser with a profile of its own.
+    async fn browser(&self, name: &str, width: u32, height: u32) -> Client {
+        let binary = ["chromium", "chromium-browser", "google-chrome"]
+            .iter()
+            .find_map(|n| which(n))
+            .unwrap();
+        let options = serde_json::json!({
+            "goog:chromeOptions": {
+                "binary": binary,
+                "args": [
+                    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+                    format!("--user-data-dir={}", self.profile.path().join(name).display()),
+                    format!("--window-size={width},{height}"),
+                ],
+                "mobileEmulation": if width < 500 {
+                    serde_json::json!({"deviceMetrics": {"width": width, "height": height, "pixelRatio": 2.0, "touch": true, "mobile": true}})
+                } else {
+                    serde_json::Value::Null
+                },
+            },
+            "goog:loggingPrefs": {"browser": "ALL"},
+        });
+        let mut capabilities = options.as_object().unwrap().clone();
+        let chrome = capabilities
+            .get_mut("goog:chromeOptions")
+            .unwrap()
+            .as_object_mut()
+            .unwrap();
+        chrome.retain(|_, value| !value.is_null());
+        ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{}", self.port))
+            .await
+            .unwrap()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the harness shows it; nothing else can"
+)]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// A server at a port.
+struct AtPort {
+    folder: tempfile::TempDir,
+    links: Vec<(String, String)>,
+    end: Option<oneshot::Sender<()>>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+impl AtPort {
+    async fn new(size: Size, asking: AskingConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        make_run(&run, size);
+        let server = Server::open(&run, options(asking)).await.unwrap();
+        let links = (server.links().iter())
+            .map(|link| (link.name.clone(), link.url.clone()))
+            .collect();
+        let (end, ends) = oneshot::channel();
+        let served = tokio::spawn(async move {
+            server
+                .run(async { ends.await.unwrap_or_default() })
+                .await
+                .unwrap();
+        });
+        Self {
+            folder,
+            links,
+            end: Some(end),
+            served,
+        }
+    }
+
+    fn link(&self, name: &str) -> &str {
+        &self.links.iter().find(|(n, _)| n == name).unwrap().1
+    }
+
+    fn said(&self, kind: TaskKind) -> Vec<Said> {
+        let people = People::open_to_read(&self.folder.path().join("run"))
+            .unwrap()
+            .unwrap();
+        people.said(kind).unwrap()
+    }
+
+    async fn end(mut self) {
+        self.end.take().unwrap().send(()).unwrap();
+        tokio::time::timeout(PATIENCE, self.served)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
+
+/// Somebody before a browser.
+struct Person(Client);
+
+impl Person {
+    async fn come_in(driver: &Driver, name: &str, link: &str, width: u32, height: u32) -> Self {
+        let browser = driver.browser(name, width, height).await;
+        browser.goto(link).await.unwrap();
+        let person = Self(browser);
+        person.see("#go-on, .cards").await;
+        assert!(
+            !person
+                .0
+                .current_url()
+                .await
+                .unwrap()
+                .path()
+                .contains("/enter/")
+        );
+        person
+    }
+
+    /// Waits until there is such an element.
+    async fn see(&self, css: &str) -> fantoccini::elements::Element {
+        let wait = self.0.wait().at_most(PATIENCE);
+        match wait.for_element(Locator::Css(css)).await {
+            Ok(element) => element,
+            Err(error) => panic!("no {css}: {error}\n{}", self.0.source().await.unwrap()),
+        }
+    }
+
+    async fn click(&self, css: &str) {
+        self.see(css).await.click().await.unwrap();
+    }
+
+    /// Presses keys, wherever the focus is.
+    async fn press(&self, keys: &[char]) {
+        let mut actions = KeyActions::new("keyboard".into());
+        for key in keys {
+            actions = actions
+                .then(KeyAction::Down { value: *key })
+                .then(KeyAction::Up { value: *key });
+        }
+        self.0.perform_actions(actions).await.unwrap();
+    }
+
+    async fn source(&self) -> String {
+        self.0.source().await.unwrap()
+    }
+
+    async fn run(&self, script: &str) -> serde_json::Value {
+        self.0.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// The step that the page is at.
+    async fn step(&self) -> u64 {
+        let step = self.see("#panel").await.attr("data-step").await.unwrap();
+        step.unwrap().parse().unwrap()
+    }
+
+    async fn at_step(&self, step: u64) {
+        self.see(&format!("#panel[data-step=\"{step}\"]")).await;
+    }
+
+    /// Nothing wider than the page, and nothing that a reader of the console would worry about.
+    async fn assert_fits(&self) {
+        let wide = self
+            .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            .await;
+        assert_eq!(wide, 0, "wider than the window");
+    }
+
+    async fn assert_not_owned(&self) {
+        let title = self.0.title().await.unwrap();
+        assert!(!title.contains("OWNED"), "a script of a model ran");
+        let loaded = self
+            .run("return performance.getEntriesByType('resource').map((e) => e.name)")
+            .await;
+        for name in loaded.as_array().unwrap() {
+            assert!(
+                name.as_str().unwrap().starts_with("http://127.0.0.1:"),
+                "{name}"
+            );
+        }
+        let images = self.run("return document.images.length").await;
+        assert_eq!(images, 0);
+    }
+
+    async fn shoot(&self, name: &str) {
+        if let Some(folder) = std::env::var_os("TRIMTAB_SHOTS") {
+            let picture = self.0.screenshot().await.unwrap();
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(PathBuf::from(folder).join(format!("{name}.png")), picture).unwrap();
+        }
+    }
+
+    /// Moves the slider by the mouse to a share of its width.
+    async fn drag(&self, share: f64) {
+        let slider = self.see(".slider").await;
+        self.run("document.querySelector('.slider').scrollIntoView({block: 'center', behavior: 'instant'})").await;
+        let (x, y, width, height) = slider.rectangle().await.unwrap();
+        let top = self.run("return [scrollX, scrollY]").await;
+        let scrolled = |i: usize| top[i].as_f64().unwrap();
+        let (left, middle) = (x - scrolled(0), y - scrolled(1) + height / 2.0);
+        let to = |share: f64| PointerAction::MoveTo {
+            duration: Some(Duration::from_millis(50)),
+            x: left + width * share,
+            y: middle,
+        };
+        let actions = MouseActions::new("mouse".into())
+            .then(to(0.5))
+            .then(PointerAction::Down {
+                button: fantoccini::actions::MOUSE_BUTTON_LEFT,
+            })
+            .then(to(share))
+            .then(PointerAction::Up {
+                button: fantoccini::actions::MOUSE_BUTTON_LEFT,
+            });
+        self.0.perform_actions(actions).await.unwrap();
+    }
+}
+
+/// One item from the prior to the judgement, by mouse alone; the reason has to be typed.
+async fn judge_by_mouse(person: &Person, shots: Option<&str>) {
+    let shoot = async |name: &str| {
+        if let Some(prefix) = shots {
+            person.shoot(&format!("{prefix}-{name}")).await;
+        }
+    };
+    person.at_step(0).await;
+    shoot("1-prior").await;
+    assert!(
+        !person.see("#go-on").await.is_enabled().await.unwrap(),
+        "no belief is set"
+    );
+    person.drag(0.2).await;
+    assert!(
+        person
+            .see(".belief.set.to-a")
+            .await
+            .is_displayed()
+            .await
+            .unwrap()
+    );
+    person.click("#go-on").await;
+    person.at_step(1).await;
+    shoot("2-round-1").await;
+    person.click(".key[data-percent=\"35\"]").await;
+    person.click("#go-on").await;
+    person.at_step(2).await;
+    person.click("#undo").await;
+    person.at_step(1).await;
+    person.click(".key[data-percent=\"65\"]").await;
+    person.click("#go-on").await;
+    person.at_step(2).await;
+    person.drag(0.9).await;
+    assert!(
+        !person.see("#go-on").await.is_enabled().await.unwrap(),
+        "no reason is given"
+    );
+    person
+        .see("textarea")
+        .await
+        .send_keys("the quote shows it")
+        .await
+        .unwrap();
+    shoot("3-judgement").await;
+    person.click("#go-on").await;
+    person.see("dialog[open]").await;
+    shoot("4-confirm").await;
+    person.click("#confirm-no").await;
+    person.at_step(2).await;
+    person.click("#go-on").await;
+    person.click("#confirm-yes").await;
+    person.see("body.stored").await;
+    shoot("5-stored").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_by_mouse() {
+    let Some(driver) = Driver::start("a_session_by_mouse").await else {
+        return;
+    };
+    let server = AtPort::new(SMALL, AskingConfig::default()).await;
+    let person = Person::come_in(&driver, "mouse", server.link("rater-1"), 1280, 900).await;
+    for item in 0..4 {
+        judge_by_mouse(&person, (item == 0).then_some("desktop")).await;
+        person.click("#go-on").await;
+    }
+    person.see("body.message").await;
+    assert!(person.source().await.contains("All 4 items are judged"));
+    let said = server.said(TaskKind::Debate);
+    assert_eq!(said.len(), 4);
+    for said in &said {
+        let percents: Vec<u8> = said.steps.iter().map(|step| step.percent.get()).collect();
+        assert!((75..=85).contains(&percents[0]), "{percents:?}");
+        assert_eq!(percents[1], 65, "the undone step does not count");
+        assert!(percents[2] <= 15, "{percents:?}");
+        assert_eq!(said.task.revision, 1);
+        assert!(said.steps.iter().all(|step| step.active_secs.is_some()));
+    }
+    person.0.close().await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_by_keyboard() {
+    let Some(driver) = Driver::start("a_session_by_keyboard").await else {
+        return;
+    };
+    let server = AtPort::new(SMALL, AskingConfig::default()).await;
+    let person = Person::come_in(&driver, "keyboard", server.link("rater-1"), 1280, 900).await;
+    let [enter, right, escape] = [Key::Enter, Key::Right, Key::Escape].map(char::from);
+    for _ in 0..4 {
+        person.at_step(0).await;
+        // Without a belief Enter leads nowhere.
+        person.press(&[enter]).await;
+        assert_eq!(person.step().await, 0);
+        person.press(&['3', enter]).await;
+        person.at_step(1).await;
+        person.press(&['3', right, right, enter]).await;
+        person.at_step(2).await;
+        person.press(&['k', 'j', 'u']).await;
+        person.at_step(1).await;
+        person.press(&['6', enter]).await;
+        person.at_step(2).await;
+        person.press(&['0', 'r']).await;
+        person
+            .press(&"9 quotes show it".chars().collect::<Vec<_>>())
+            .await;
+        person.press(&[escape, enter]).await;
+        person.see("dialog[open]").await;
+        person.press(&[escape]).await;
+        person.press(&[enter]).await;
+        person.see("dialog[open]").await;
+        person.press(&[enter]).await;
+        person.see("body.stored").await;
+        person.press(&[enter]).await;
+    }
+    person.see("body.message").await;
+    let said = server.said(TaskKind::Debate);
+    assert_eq!(said.len(), 4);
+    for said in &said {
+        let percents: Vec<u8> = said.steps.iter().map(|step| step.percent.get()).collect();
+        assert_eq!(percents, [75, 45, 5]);
+        assert_eq!(
+            said.last().unwrap().reason.as_deref(),
+            Some("9 quotes show it")
+        );
+    }
+    person.0.close().await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_raters_at_once_and_two_tabs_of_one() {
+    let Some(driver) = Driver::start("two_raters_at_once_and_two_tabs_of_one").await else {
+        return;
+    };
+    let server = AtPort::new(SMALL, AskingConfig::default()).await;
+    let (one, other) = tokio::join!(
+        Person::come_in(&driver, "one", server.link("rater-1"), 1280, 900),
+        Person::come_in(&driver, "other", server.link("rater-2"), 1280, 900),
+    );
+    tokio::join!(judge_by_mouse(&one, None), judge_by_mouse(&other, None));
+    let said = server.said(TaskKind::Debate);
+    let judges: Vec<&str> = said.iter().map(|said| said.judge.as_str()).collect();
+    assert_eq!(judges, ["rater-1", "rater-2"]);
+
+    // Two tabs show one step; both say something: the first counts, the second is told.
+    one.click("#go-on").await;
+    one.at_step(0).await;
+    let address = one.0.current_url().await.unwrap();
+    let first = one.0.window().await.unwrap();
+    let second = one.0.new_window(true).await.unwrap().handle;
+    one.0.switch_to_window(second).await.unwrap();
+    one.0.goto(address.as_str()).await.unwrap();
+    one.at_step(0).await;
+    one.0.switch_to_window(first).await.unwrap();
+    one.press(&['2']).await;
+    one.click("#go-on").await;
+    one.at_step(1).await;
+    let windows = one.0.windows().await.unwrap();
+    one.0.switch_to_window(windows[1].clone()).await.unwrap();
+    one.press(&['9']).await;
+    one.click("#go-on").await;
+    one.see("body.message").await;
+    assert!(one.source().await.contains("You said A 85 % here before"));
+    one.click(".button.primary").await;
+    one.at_step(1).await;
+
+    // A draft survives a reload.
+    one.press(&['4']).await;
+    one.0.refresh().await.unwrap();
+    one.see(".key[data-percent=\"65\"][aria-pressed=\"true\"]")
+        .await;
+    one.0.close().await.unwrap();
+    other.0.close().await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blind_and_inert_on_a_phone() {
+    let Some(driver) = Driver::start("blind_and_inert_on_a_phone").await else {
+        return;
+    };
+    let server = AtPort::new(SMALL, AskingConfig::default()).await;
+    let person = Person::come_in(&driver, "phone", server.link("rater-2"), 390, 844).await;
+    for step in 0..3 {
+        person.at_step(step).await;
+        let source = person.source().await;
+        for secret in SECRETS {
+            assert!(!source.contains(secret), "{secret:?} at step {step}");
+        }
+        person.assert_not_owned().await;
+        person.assert_fits().await;
+        person.shoot(&format!("phone-{step}")).await;
+        person
+            .run("document.getElementById('panel').scrollIntoView({behavior: 'instant'})")
+            .await;
+        person.shoot(&format!("phone-{step}-panel")).await;
+        person.click(".key[data-percent=\"85\"]").await;
+        if step < 2 {
+            person.click("#go-on").await;
+        }
+    }
+    person.0.close().await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pairs_and_the_admins_pages() {
+    let Some(driver) = Driver::start("pairs_and_the_admins_pages").await else {
+        return;
+    };
+    let size = Size {
+        questions: 2,
+        pairs: 2,
+        ..SMALL
+    };
+    let server = AtPort::new(size, AskingConfig::default()).await;
+    let person = Person::come_in(&driver, "rater", server.link("rater-1"), 1280, 900).await;
+    let enter = char::from(Key::Enter);
+    let mut n_pairs = 0;
+    for _ in 0..4 {
+        person.see("#panel").await;
+        if person.source().await.contains("Which reply is better?") {
+            person.assert_not_owned().await;
+            person.shoot("desktop-pair").await;
+            n_pairs += 1;
+            person.press(&['t']).await;
+            person.see(".key.tie[aria-pressed=\"true\"]").await;
+            person.shoot("desktop-pair-tie").await;
+            person.press(&['8', enter]).await;
+            person.see("dialog[open]").await;
+            person.press(&[enter]).await;
+            person.see("body.stored").await;
+        } else {
+            judge_by_mouse(&person, None).await;
+        }
+        person.click("#go-on").await;
+    }
+    assert_eq!((n_pairs, server.said(TaskKind::Pair).len()), (2, 2));
+
+    for (width, name) in [(1280, "desktop"), (390, "phone")] {
+        let admin = Person::come_in(
+            &driver,
+            &format!("admin-{width}"),
+            server.link("admin"),
+            width,
+            900,
+        )
+        .await;
+        let base = server
+            .link("admin")
+            .split("/enter/")
+            .next()
+            .unwrap()
+            .to_owned();
+        for (address, page) in [
+            ("/run", "run"),
+            ("/transcripts", "transcripts"),
+            (
+                "/transcripts/0-0-two-sided/question-0%2FAsListed%2FBoth",
+                "transcript",
+            ),
+            ("/admin?answers=show", "people"),
+            ("/admin/judgements", "judgements"),
+        ] {
+            admin.0.goto(&format!("{base}{address}")).await.unwrap();
+            admin.see("main").await;
+            admin.assert_not_owned().await;
+            admin.assert_fits().await;
+            admin.shoot(&format!("{name}-{page}")).await;
+        }
+        // The run's page follows the log.
+        admin.0.goto(&format!("{base}/run")).await.unwrap();
+        admin.see("#live").await;
+        let event = serde_json::json!({"at": 5.0, "event": "loaded", "set": format!("set-{width}"), "n_rows": 7, "cached": false});
+        let mut file = std::fs::File::options()
+            .append(true)
+            .open(server.folder.path().join("run/events.jsonl"))
+            .unwrap();
+        std::io::Write::write_all(&mut file, format!("{event}\n").as_bytes()).unwrap();
+        let shown = format!("//*[@id='live']//li[contains(., 'set-{width} is loaded')]");
+        admin
+            .0
+            .wait()
+            .at_most(PATIENCE)
+            .for_element(Locator::XPath(&shown))
+            .await
+            .unwrap();
+        admin.0.close().await.unwrap();
+    }
+    person.0.close().await.unwrap();
+    // A watched page does not keep the server from ending.
+    server.end().await;
+}

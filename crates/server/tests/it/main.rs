@@ -1,0 +1,14 @@
+//! The server: pages, forms and what is stored, without a port and in a browser.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod admin;
+mod barriers;
+mod browser;
+mod forms;
+mod gone;
+mod links;
+mod live;
+mod material;
+mod pairs;
+mod visit;
