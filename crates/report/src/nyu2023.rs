@@ -105,7 +105,7 @@ enum Item {
 /// Judgements of one setting.
 struct Records {
     debates: Vec<NyuDebate>,
-    records: Vec<JudgeRecord>,
+    judgements: Vec<JudgeRecord>,
     key: AnswerKey,
 }
 
@@ -119,7 +119,7 @@ impl Records {
                 Item::Question => &debate.question,
             })
         };
-        let records = (debates.iter())
+        let judgements = (debates.iter())
             .flat_map(|debate| {
                 (debate.judgements.iter())
                     .filter(|judgement| judgement.mode == mode && judgement.decided)
@@ -135,7 +135,7 @@ impl Records {
         Self {
             key: key.unwrap_or_else(|error| unreachable!("built-in: {error}")),
             debates,
-            records,
+            judgements,
         }
     }
 
@@ -148,7 +148,7 @@ impl Records {
                 .find(on)
                 .map(|debate| debate.story.clone())
         };
-        let judged = Judged::new(&self.records, &self.key, story);
+        let judged = Judged::new(&self.judgements, &self.key, story);
         judged.unwrap_or_else(|error| unreachable!("built-in: {error}"))
     }
 }
@@ -339,7 +339,7 @@ fn honesty(all: &[NyuDebate], level: Level) -> Section {
             let cells = vec![
                 Cell::share_within(got.map(|got| got.all)),
                 Cell::Share { share },
-                Cell::count(records.records.len()),
+                Cell::count(records.judgements.len()),
             ];
             rows.push(row(
                 &format!("{}: argued the {argued} answer", published.name),
@@ -577,12 +577,12 @@ fn sure(settings: &[Records], level: Level) -> Section {
 }
 
 fn calibration(settings: &[Records]) -> Section {
-    let bins = Binning::EqualWidth(const { std::num::NonZeroUsize::new(20).expect("not zero") });
+    let bins = Binning::EqualWidth(const { std::num::NonZeroUsize::new(10).expect("not zero") });
     let mut rows = Vec::new();
     let mut panels = Vec::new();
     for (published, records) in PUBLISHED.iter().zip(settings) {
         let diagram = reliability(&records.judged(), bins);
-        // Tens of per cents for the table; every twentieth for the curve.
+        // Even odds, the one thing below the sixth bin, are counted into it.
         let sum = |from: f64, to: f64| {
             let inside = diagram
                 .bins
@@ -639,7 +639,7 @@ fn calibration(settings: &[Records]) -> Section {
     let mut section = section("calibration", "Calibration", text, columns, rows);
     section.curves = Some(Curves {
         caption:
-            "Accuracy against confidence, in bins of five per cent. Bins with few judgements jump."
+            "Accuracy against confidence, in bins of ten per cent. Bins with few judgements jump."
                 .into(),
         x: Axis {
             name: "Confidence".into(),
@@ -756,7 +756,7 @@ fn afterwards(all: &[NyuDebate], level: Level) -> Section {
             (Mode::OfflineTimed, "all at once"),
         ] {
             let records = Records::new(all, mode, Item::Debate, |debate| published.has(debate));
-            if records.records.is_empty() {
+            if records.judgements.is_empty() {
                 continue;
             }
             let got = accuracy(&records.judged(), Ties::Wrong, level);

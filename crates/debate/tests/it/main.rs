@@ -10,3 +10,4 @@ mod judging;
 mod optimised;
 mod prompts;
 mod protocols;
+mod quotes;
