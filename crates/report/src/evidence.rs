@@ -105,6 +105,16 @@ pub fn describe(
     })
 }
 
+fn p_value(p: f64) -> Cell {
+    if p < 1e-4 {
+        return Cell::words("below 0.0001");
+    }
+    Cell::Number {
+        value: p,
+        decimals: 4,
+    }
+}
+
 fn row(name: &str, right: Cell, won: Cell, paper: Cell) -> Row {
     Row {
         name: name.into(),
@@ -338,10 +348,7 @@ impl Measured<'_> {
                 cells: vec![
                     Cell::count(count(1)),
                     Cell::count(count(-1)),
-                    Cell::Number {
-                        value: sign_flip_p_value(&differences),
-                        decimals: 4,
-                    },
+                    p_value(sign_flip_p_value(&differences)),
                 ],
             });
         };
