@@ -105,6 +105,23 @@ pub fn describe(
     })
 }
 
+fn p_value(p: f64) -> Cell {
+    if p < 1e-4 {
+        return Cell::words("below 0.0001");
+    }
+    Cell::Number {
+        value: p,
+        decimals: 4,
+    }
+}
+
+fn row(name: &str, right: Cell, won: Cell, paper: Cell) -> Row {
+    Row {
+        name: name.into(),
+        cells: vec![right, won, paper],
+    }
+}
+
 /// The games of one number of pixels.
 struct Measured<'t> {
     pixels: usize,
@@ -114,7 +131,7 @@ struct Measured<'t> {
 }
 
 impl Measured<'_> {
-    fn games<'t>(trial: &'t Trial, first: Side, liar: Liar) -> impl Iterator<Item = &'t GameRow> {
+    fn games(trial: &Trial, first: Side, liar: Liar) -> impl Iterator<Item = &GameRow> {
         let games = trial.games.iter();
         games.filter(move |game| game.first == first && liar.is_in(game))
     }
@@ -192,109 +209,100 @@ impl Measured<'_> {
             .collect()
     }
 
-    fn debate(&self, judge: Option<&JudgeRecord>) -> Section {
+    /// What the paper reports of games of so many pixels, if it has any.
+    fn of_paper(&self, share: fn(&Paper) -> f64) -> Cell {
         let paper = PAPER.iter().find(|paper| paper.pixels == self.pixels);
-        let unknown = || Cell::absent("");
-        let of_paper = |share: fn(&Paper) -> f64| {
-            paper.map_or_else(unknown, |paper| Cell::Share {
+        paper.map_or_else(
+            || Cell::absent(""),
+            |paper| Cell::Share {
                 share: share(paper),
-            })
-        };
-        let each = |measure: &dyn Fn(&Trial) -> bool| {
+            },
+        )
+    }
+
+    /// The judge without players, and the controls.
+    fn alone(&self, judge: Option<&JudgeRecord>) -> Vec<Row> {
+        let none = || Cell::absent("");
+        let each = |measure: fn(&Trial) -> bool| {
             let right: Vec<bool> = self.trials.iter().map(|trial| measure(trial)).collect();
             self.share(&right)
         };
-        let row = |name: &str, right: Cell, won: Cell, paper: Cell| Row {
-            name: name.into(),
-            cells: vec![right, won, paper],
-        };
         let mut rows = Vec::new();
         if let Some(judge) = judge {
-            let right = Cell::share_within(wilson(judge.n_right, judge.n, self.level));
-            let name = format!("judge, random pixels, {} test images", judge.n);
-            rows.push(row(&name, right, unknown(), of_paper(|paper| paper.judge)));
+            rows.push(row(
+                &format!("judge, random pixels, {} test images", judge.n),
+                Cell::share_within(wilson(judge.n_right, judge.n, self.level)),
+                none(),
+                self.of_paper(|paper| paper.judge),
+            ));
         }
-        let n_won: usize = self
-            .trials
-            .iter()
-            .map(|t| t.random_evidence.iter().filter(|w| **w).count())
-            .sum();
-        let n_lies: usize = self.trials.iter().map(|t| t.random_evidence.len()).sum();
+        let lies = || self.trials.iter().flat_map(|trial| &trial.random_evidence);
+        let n_won = lies().filter(|won| **won).count();
         rows.extend([
             row(
                 "judge, random pixels, these images",
-                each(&|t| t.raw),
-                unknown(),
-                unknown(),
+                each(|trial| trial.raw),
+                none(),
+                none(),
             ),
             row(
                 "random pixels, one random lie",
-                each(&|t| t.random_lie),
-                each(&|t| t.random_lie),
-                unknown(),
+                each(|trial| trial.random_lie),
+                each(|trial| trial.random_lie),
+                none(),
             ),
             row(
                 "random pixels, worst of nine lies",
-                each(&|t| t.random_evidence.iter().all(|won| *won)),
-                Cell::share(n_won, n_lies),
-                unknown(),
+                each(|trial| trial.random_evidence.iter().all(|won| *won)),
+                Cell::share(n_won, lies().count()),
+                none(),
             ),
         ]);
+        rows
+    }
+
+    /// Debates with such a liar: searched, and perfectly played where that is known.
+    fn debates(&self, liar: Liar, name: &str) -> Vec<Row> {
+        let none = || Cell::absent("");
         let (first, last) = (Side::Claimant, Side::Rival);
-        for (liar, name) in [
-            (Liar::Committed, "debate"),
-            (Liar::Uncommitted, "no precommitment"),
-        ] {
-            let (a, b) = (self.right(first, liar), self.right(last, liar));
-            let of_debate = |share| match liar {
-                Liar::Committed => of_paper(share),
-                Liar::Uncommitted => unknown(),
+        let orders: [(&str, &[Side]); 3] = [
+            ("honest first", &[first]),
+            ("honest last", &[last]),
+            ("mean of both orders", &[first, last]),
+        ];
+        let share = |right: &dyn Fn(Side) -> Vec<bool>, sides: &[Side]| match sides {
+            [one] => self.share(&right(*one)),
+            _ => self.share(&self.interleaved(&right(first), &right(last))),
+        };
+        let mut rows = Vec::new();
+        for (order, sides) in orders {
+            let paper = match (liar, sides) {
+                (Liar::Committed, [_, _]) => self.of_paper(|paper| paper.debate),
+                _ => none(),
             };
-            rows.extend([
-                row(
-                    &format!("{name}, honest first"),
-                    self.share(&a),
-                    self.won(&[first], liar),
-                    unknown(),
-                ),
-                row(
-                    &format!("{name}, honest last"),
-                    self.share(&b),
-                    self.won(&[last], liar),
-                    unknown(),
-                ),
-                row(
-                    &format!("{name}, mean of both orders"),
-                    self.share(&self.interleaved(&a, &b)),
-                    self.won(&[first, last], liar),
-                    of_debate(|paper| paper.debate),
-                ),
-            ]);
-            if let (Some(a), Some(b)) = (self.exact(first, liar), self.exact(last, liar))
-                && !a.is_empty()
-            {
-                rows.extend([
-                    row(
-                        &format!("{name}, perfect play, honest first"),
-                        self.share(&a),
-                        self.exact_won(&[first], liar),
-                        unknown(),
-                    ),
-                    row(
-                        &format!("{name}, perfect play, honest last"),
-                        self.share(&b),
-                        self.exact_won(&[last], liar),
-                        unknown(),
-                    ),
-                    row(
-                        &format!("{name}, perfect play, mean"),
-                        self.share(&self.interleaved(&a, &b)),
-                        self.exact_won(&[first, last], liar),
-                        unknown(),
-                    ),
-                ]);
+            let right = share(&|side| self.right(side, liar), sides);
+            let won = self.won(sides, liar);
+            rows.push(row(&format!("{name}, {order}"), right, won, paper));
+        }
+        let is_solved = |side| {
+            self.exact(side, liar)
+                .is_some_and(|right| !right.is_empty())
+        };
+        if is_solved(first) && is_solved(last) {
+            for (order, sides) in orders {
+                let right = share(&|side| self.exact(side, liar).unwrap_or_default(), sides);
+                let won = self.exact_won(sides, liar);
+                let name = format!("{name}, perfect play, {order}");
+                rows.push(row(&name, right, won, none()));
             }
         }
+        rows
+    }
+
+    fn debate(&self, judge: Option<&JudgeRecord>) -> Section {
+        let mut rows = self.alone(judge);
+        rows.extend(self.debates(Liar::Committed, "debate"));
+        rows.extend(self.debates(Liar::Uncommitted, "no precommitment"));
         Section {
             id: format!("debate-{}", self.pixels),
             title: format!("{} pixels", self.pixels),
@@ -340,10 +348,7 @@ impl Measured<'_> {
                 cells: vec![
                     Cell::count(count(1)),
                     Cell::count(count(-1)),
-                    Cell::Number {
-                        value: sign_flip_p_value(&differences),
-                        decimals: 4,
-                    },
+                    p_value(sign_flip_p_value(&differences)),
                 ],
             });
         };

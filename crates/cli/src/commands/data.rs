@@ -101,7 +101,9 @@ fn show(arguments: Show) -> Result<(), Failure> {
     let states = mnist::show(&folder);
     let mut text = format!("{}\n", folder.display());
     for (file, state) in &states {
-        text += &format!("  {}\n", line(file, *state));
+        text.push_str("  ");
+        text.push_str(&line(file, *state));
+        text.push('\n');
     }
     print(&text)?;
     if states.iter().all(|(_, state)| *state == FileState::Present) {
