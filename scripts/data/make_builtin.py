@@ -64,6 +64,9 @@ FILES = {
     "hh-harmless": ["hh-harmless.jsonl.gz"],
     "llmbar": ["llmbar.jsonl.gz"],
     "pandalm": ["pandalm.jsonl.gz"],
+    # These two are made by make_nyu_debates.py.
+    "nyu-debates": ["nyu-debates.jsonl.gz"],
+    "reading": ["reading.jsonl.gz"],
 }
 
 

@@ -2,9 +2,11 @@
 
 mod check;
 mod constitution;
+mod data;
 mod export;
 mod label;
 mod report;
+mod reproduce;
 mod run;
 mod schema;
 mod serve;
@@ -23,7 +25,7 @@ pub(crate) enum Command {
     /// Labels of preference pairs: why a row is as it is
     #[command(subcommand)]
     Label(label::Command),
-    /// Write what a run of constitutional AI made as a file for another program
+    /// Write the preference pairs or revisions that a run made as a file for another program
     Export(export::Arguments),
     /// Look for what is wrong with a file of preference pairs before anything is trained on it
     Check(check::Arguments),
@@ -32,6 +34,12 @@ pub(crate) enum Command {
     Constitution(constitution::Command),
     /// Serve pages of a run: how it goes, its transcripts, and people who judge them
     Serve(serve::Arguments),
+    /// Data sets that are fetched once
+    #[command(subcommand)]
+    Data(data::Command),
+    /// A paper's experiment, with its numbers beside ours
+    #[command(subcommand)]
+    Reproduce(reproduce::Command),
     /// Print the JSON schema of experiment files
     Schema,
 }
@@ -46,6 +54,8 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
             Self::Serve(arguments) => serve::run(arguments),
+            Self::Data(command) => data::run(command),
+            Self::Reproduce(command) => reproduce::run(command),
             Self::Schema => schema::run(),
         }
     }

@@ -6,6 +6,7 @@
 //! | `HF_HUB_OFFLINE` | `1`: never ask the hub |
 //! | `HF_ENDPOINT` | another hub |
 //! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` | keys of servers; they are written nowhere |
+//! | `XDG_DATA_HOME`, `HOME` | where data sets and trained judges are kept: the first that is set |
 //! | `NO_COLOR`, `CLICOLOR_FORCE` | whether output is coloured, when the terminal does not say |
 //! | `COLUMNS` | the width of tables, when stdout is no terminal |
 
@@ -45,6 +46,16 @@ impl Environment {
     )]
     pub(crate) fn key(&self, name: &str) -> Option<Secret> {
         variable(name).map(Secret::new)
+    }
+
+    /// Where data sets and what was learnt from them are kept between runs; none where there is no home.
+    #[expect(
+        clippy::unused_self,
+        reason = "everything read from the environment is asked of it"
+    )]
+    pub(crate) fn data_folder(&self) -> Option<PathBuf> {
+        let under = |name, path: &str| variable(name).map(|home| PathBuf::from(home).join(path));
+        under("XDG_DATA_HOME", "trimtab").or_else(|| under("HOME", ".local/share/trimtab"))
     }
 
     /// The hub and its local cache; none where there is no home to keep one in.

@@ -15,14 +15,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 use trimtab_core::chat::{
-    Answer, Ask, ChatModel, Failure, FailureClass, Message, OptionLogProb, OptionScores, Options,
-    Outcome, Request, Usage, WithoutLogProbs,
+    Ask, ChatModel, Fallback, Message, OnProgress, Outcome, Reading, Reads, Request, Said, Usage,
+    ask_rows,
 };
+use trimtab_core::setting::{ConfigError, Sampling, require};
 
-use crate::choice::choice;
-use crate::config::{ConfigError, Sampling, require};
 use crate::file::Constitution;
-use crate::judgement::{LEAST_LOG_PROB, OptionReading, Order, OrderJudgement, Reading};
+use crate::judgement::{Order, OrderJudgement, outcome};
 use crate::label::{Combine, OrderEffect, mean};
 use crate::labelled::{LabelledPair, PairOutcome, PrincipleScore, label};
 use crate::messages::{
@@ -30,9 +29,7 @@ use crate::messages::{
     rationale_messages,
 };
 use crate::principle::Principle;
-use crate::said::Said;
 use crate::supervised::{Examples, StageError, distinct};
-use crate::wave::{self, OnProgress};
 
 /// How pairs are judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,28 +86,6 @@ impl Default for JudgeConfig {
             examples: Examples::default(),
         }
     }
-}
-
-/// What is read of the judge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reads {
-    /// How likely it is to go on with A, and with B.
-    #[default]
-    LogProbs,
-    /// What it writes.
-    Text,
-}
-
-/// What to do with a judge that gives no log-probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fallback {
-    /// The judgement fails.
-    #[default]
-    Fail,
-    /// So many replies are sampled and counted.
-    Sample(u32),
 }
 
 /// Which principles a pair is judged under.
@@ -345,8 +320,8 @@ fn rationales(
             seed,
         }
     };
-    let outcomes = wave::ask_all(model, "reasons", cases, request, on_progress)?;
-    Ok((outcomes.into_iter().map(wave::reply)).map(Some).collect())
+    let outcomes = ask_rows(model, "reasons", cases, request, on_progress)?;
+    Ok((outcomes.into_iter().map(Said::from)).map(Some).collect())
 }
 
 /// What the judge answers in each case. Where it was asked for reasons and gave none, it is not asked again.
@@ -387,7 +362,7 @@ fn readings(
             seed,
         }
     };
-    let outcomes = wave::ask_all(model, "judgement", &asked, request, on_progress)?;
+    let outcomes = ask_rows(model, "judgement", &asked, request, on_progress)?;
     for (i, outcome) in asked.into_iter().zip(outcomes) {
         readings[i] = Some(read(config, outcome));
     }
@@ -413,81 +388,16 @@ fn without_reasons(rationale: &Said) -> Option<Reading> {
 
 fn ask(config: &JudgeConfig, seed: Seed) -> Ask {
     match config.reads {
-        Reads::LogProbs => Ask::Options(Options {
-            texts: OPTIONS.map(str::to_owned).to_vec(),
-            otherwise: match config.without_log_probs {
-                Fallback::Fail => WithoutLogProbs::Fail,
-                Fallback::Sample(n) => WithoutLogProbs::Sample { n },
-            },
-        }),
+        Reads::LogProbs => config.without_log_probs.ask(&OPTIONS),
         Reads::Text => Ask::Reply(config.text_sampling().seeded(seed).generation()),
     }
 }
 
 fn read(config: &JudgeConfig, outcome: Outcome) -> Reading {
-    match (config.reads, outcome) {
-        (Reads::LogProbs, Ok(Answer::Options(scores))) => read_options(config, scores),
-        (Reads::LogProbs, Ok(Answer::Reply(_))) => {
-            malformed("asked for probabilities of options, the model replied in words")
-        }
-        (Reads::LogProbs, Err(failure)) => Reading::Failed(failure),
-        (Reads::Text, outcome) => read_text(wave::reply(outcome)),
+    match config.reads {
+        Reads::LogProbs => Reading::of_options(outcome, config.least_mass),
+        Reads::Text => Reading::of_text(outcome),
     }
-}
-
-fn read_options(config: &JudgeConfig, scores: OptionScores) -> Reading {
-    let mass = scores.mass();
-    let Ok(log_probs) = <[OptionLogProb; 2]>::try_from(scores.log_probs) else {
-        return malformed("asked for two options, the model gave another number");
-    };
-    if log_probs
-        .iter()
-        .any(|l| l.value().is_nan() || l.value() > 1e-6)
-        || !mass.is_finite()
-    {
-        return malformed("a log-probability is no log-probability");
-    }
-    let shown = log_probs.iter().any(|l| matches!(l, OptionLogProb::Is(_)));
-    let read = OptionReading {
-        log_probs: log_probs.map(|log_prob| match log_prob {
-            OptionLogProb::Is(l) => OptionLogProb::Is(l.max(LEAST_LOG_PROB)),
-            OptionLogProb::AtMost(l) => OptionLogProb::AtMost(l.max(LEAST_LOG_PROB)),
-        }),
-        mass,
-        estimator: scores.estimator,
-        usage: scores.usage,
-    };
-    if shown && mass >= config.least_mass {
-        Reading::LogProbs(read)
-    } else {
-        Reading::LittleMass(read)
-    }
-}
-
-fn read_text(said: Said) -> Reading {
-    match said {
-        Said::Text { text, usage, .. } => match choice(&text) {
-            Some(choice) => Reading::Text {
-                reply: text,
-                choice,
-                usage,
-            },
-            None => Reading::Unparsed { reply: text, usage },
-        },
-        Said::Empty { usage, .. } => Reading::Unparsed {
-            reply: String::new(),
-            usage,
-        },
-        Said::Refused { text, usage } => Reading::Refused { reply: text, usage },
-        Said::Failed(failure) => Reading::Failed(failure),
-    }
-}
-
-fn malformed(message: &str) -> Reading {
-    Reading::Failed(Failure {
-        class: FailureClass::Malformed,
-        message: message.into(),
-    })
 }
 
 /// The pair with its label.
@@ -531,7 +441,7 @@ fn labelled(
         Some(p) if (p - 0.5).abs() <= config.tie_margin => PairOutcome::Tie,
         Some(_) => PairOutcome::Decided,
         None => (labelled.judgements.iter())
-            .map(|judgement| judgement.reading.outcome())
+            .map(|judgement| outcome(&judgement.reading))
             .find(|&outcome| outcome != PairOutcome::Decided)
             .unwrap_or(PairOutcome::Identical),
     };

@@ -6,7 +6,7 @@ use trimtab_core::chat::{Message, Usage};
 
 use crate::judgement::{Order, OrderJudgement};
 use crate::label::{Combine, OrderEffect, combined, flips, mean};
-use crate::said::Said;
+use trimtab_core::chat::Said;
 
 /// A pair with its label and all that went into it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

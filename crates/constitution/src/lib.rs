@@ -15,9 +15,6 @@
 //! There is no input or output here: texts and models are arguments. Calls that fail, replies that are refused, cut or
 //! unreadable are data, and are counted.
 
-pub mod choice;
-pub mod config;
-mod fence;
 pub mod file;
 pub mod hygiene;
 pub mod import;
@@ -30,24 +27,19 @@ pub mod measure;
 pub mod messages;
 pub mod preference;
 pub mod principle;
-pub mod said;
 pub mod supervised;
 mod supervisor;
 pub mod training_rows;
-mod wave;
 pub mod why;
 
-pub use config::ConfigError;
 pub use file::{Constitution, ConstitutionError, ConstitutionFile};
 pub use judge::{JudgeConfig, ReplyPair};
 pub use labelled::{LabelledPair, PairOutcome};
 pub use preference::{PreferenceConfig, Preferences, SampledPair, preference_pair};
 pub use principle::Principle;
-pub use said::Said;
 pub use supervised::{Dialogue, StageError, SupervisedConfig};
 pub use supervisor::{ConstitutionalJudge, NoPair};
 pub use training_rows::{TrainingRows, training_rows};
-pub use wave::{OnProgress, Progress};
 pub use why::{why, why_revised};
 
 fn sha256(bytes: &[u8]) -> String {

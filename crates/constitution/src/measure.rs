@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::judgement::Reading;
 use crate::label::OrderEffect;
 use crate::labelled::{LabelledPair, PairOutcome, PrincipleScore, label};
+use trimtab_core::chat::Reading;
 
 /// What one principle did.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -13,18 +13,20 @@
 //! ```
 //!
 //! What models and users wrote is bounded by tags where it is quoted, and loses any tag of ours that it holds: see
-//! `fence.rs`.
+//! `trimtab_prompt::fenced`.
 
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{Message, Role};
-use trimtab_prompt::Prompt;
+use trimtab_prompt::{Prompt, fenced};
 
-use crate::fence::fenced;
 use crate::file::{Example, PreferenceExample};
 use crate::principle::Principle;
+
+/// The names of the tags that quote something.
+const TAGS: [&str; 5] = ["reply_a", "reply_b", "system", "user", "assistant"];
 
 /// What a judge answers: the first reply is the better one, or the second.
 pub const OPTIONS: [&str; 2] = ["A", "B"];
@@ -246,8 +248,8 @@ fn compare(
         judge,
         &[
             ("conversation", &conversation.join("\n\n")),
-            ("first", &fenced(first)),
-            ("second", &fenced(second)),
+            ("first", &fenced(first, &TAGS)),
+            ("second", &fenced(second, &TAGS)),
             ("principle", &principle.text),
             ("question", words(principle.preference_question.as_ref())),
         ],
@@ -261,7 +263,7 @@ fn quoted(message: &Message) -> String {
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    format!("<{tag}>\n{}\n</{tag}>", fenced(&message.content))
+    format!("<{tag}>\n{}\n</{tag}>", fenced(&message.content, &TAGS))
 }
 
 fn with_examples<const N: usize>(

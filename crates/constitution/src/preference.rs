@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{Ask, ChatModel, Message, PromptRow, Request};
 use trimtab_core::{PreferencePair, Seed};
 
-use crate::config::{ConfigError, Sampling, require};
 use crate::file::Constitution;
 use crate::judge::{JudgeConfig, ReplyPair, judge};
 use crate::labelled::{LabelledPair, PairOutcome};
-use crate::said::{CallSettings, Said};
 use crate::supervised::{StageError, distinct};
-use crate::wave::{self, OnProgress};
+use trimtab_core::chat::{CallSettings, Said};
+use trimtab_core::chat::{OnProgress, ask_rows};
+use trimtab_core::setting::{ConfigError, Sampling, require};
 
 /// What the preference stage does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -197,8 +197,8 @@ pub fn sample(
             seed: Seed(settings.seed),
         }
     };
-    let outcomes = wave::ask_all(policy, "samples", &slots, request, on_progress)?;
-    let mut said = outcomes.into_iter().map(wave::reply);
+    let outcomes = ask_rows(policy, "samples", &slots, request, on_progress)?;
+    let mut said = outcomes.into_iter().map(Said::from);
     let mut sampled = Vec::with_capacity(slots.len() / 2);
     for of_pair in slots.chunks_exact(2) {
         let (row, sample_idx) = of_pair[0];

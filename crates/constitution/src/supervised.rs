@@ -26,15 +26,15 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 use trimtab_core::chat::{Ask, ChatModel, Message, ModelError, PromptRow, Request, Usage};
 
-use crate::config::{ConfigError, Sampling, require};
 use crate::file::{Constitution, ConstitutionError};
 use crate::hygiene::{self, Blemish, HygieneCounts, Prefaces};
 use crate::messages::{
     CritiqueStep, Prompts, critique_messages, example_messages, revision_messages,
 };
 use crate::principle::Principle;
-use crate::said::{CallSettings, Said};
-use crate::wave::{self, OnProgress};
+use trimtab_core::chat::{CallSettings, Said};
+use trimtab_core::chat::{OnProgress, ask_rows};
+use trimtab_core::setting::{ConfigError, Sampling, require};
 
 /// What the supervised stage does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -396,7 +396,7 @@ impl Stage<'_> {
             };
             request(kind, round, &self.examples, &asked)
         };
-        let outcomes = wave::ask_all(self.model, &name, &live, request, self.on_progress)?;
+        let outcomes = ask_rows(self.model, &name, &live, request, self.on_progress)?;
         for (i, outcome) in live.into_iter().zip(outcomes) {
             let (principle, settings) = asked(&self.dialogues[i]);
             let step = Step {
@@ -405,7 +405,7 @@ impl Stage<'_> {
                 principle: principle.map(|p| p.id.clone()),
                 prompt_sha256: prompt_sha256(kind, config.critique),
                 settings,
-                said: wave::reply(outcome),
+                said: Said::from(outcome),
                 preface: None,
                 blemishes: Vec::new(),
             };

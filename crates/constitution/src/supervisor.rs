@@ -6,14 +6,13 @@
 
 use std::sync::Arc;
 
-use trimtab_core::chat::{ChatModel, Message, Role};
+use trimtab_core::chat::{ChatModel, Message, Reading, Role};
 use trimtab_core::{
     Cost, Distribution, Judgement, Question, Seed, Supervisor, SupervisorError, Verdict,
 };
 
 use crate::file::Constitution;
 use crate::judge::{JudgeConfig, ReplyPair, judge};
-use crate::judgement::Reading;
 use crate::labelled::{LabelledPair, PairOutcome};
 
 /// A chat model that judges pairs of replies under a constitution.

@@ -8,11 +8,12 @@ use std::fmt::Write;
 use trimtab_core::chat::{Estimator, OptionLogProb, Role};
 use unicode_width::UnicodeWidthChar;
 
-use crate::judgement::{Order, OrderJudgement, Reading};
+use crate::judgement::{Order, OrderJudgement};
 use crate::label::Combine;
 use crate::labelled::{LabelledPair, PairOutcome};
-use crate::said::Said;
 use crate::supervised::{Dialogue, StepKind};
+use trimtab_core::chat::Reading;
+use trimtab_core::chat::Said;
 
 /// How wide a line may be, in columns.
 pub const WIDTH: usize = 80;

@@ -6,11 +6,20 @@
 //!
 //! Log-probabilities are in nats.
 
+pub mod choice;
+mod reading;
+mod said;
+mod wave;
+
 use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Seed;
+
+pub use self::reading::{Fallback, LEAST_LOG_PROB, OptionReading, Reading, Reads};
+pub use self::said::{CallSettings, Said};
+pub use self::wave::{OnProgress, Progress, ask_rows};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -24,6 +24,7 @@ mod preference;
 mod question;
 mod schedule;
 mod seed;
+pub mod setting;
 mod sft;
 mod supervisor;
 mod workplace;

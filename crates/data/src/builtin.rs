@@ -166,6 +166,17 @@ mod tests {
                     .map(|f| (f.bytes, format!("{}/{}.f16", set.name, f.name)));
                 std::iter::once(rows).chain(features)
             })
+            // Sets of other shapes.
+            .chain([
+                (
+                    crate::nyu_debates::ROWS,
+                    "nyu-debates/nyu-debates.jsonl.gz".to_owned(),
+                ),
+                (
+                    crate::two_answers::READING_ROWS,
+                    "reading/reading.jsonl.gz".to_owned(),
+                ),
+            ])
             .map(|(bytes, name)| format!("{}  {name}\n", hex(&Sha256::digest(bytes))))
             .collect();
         assert_eq!(lines.concat(), sums);

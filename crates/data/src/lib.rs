@@ -20,6 +20,7 @@
 //!   gigabytes again ([`CacheUse`]); a run that is finished need not load them at all
 //!   ([`fingerprint`]).
 //! - [`load_prompts`] reads conversations that wait for a reply.
+//! - [`load_two_answers`] reads questions that can be debated, and the passages that they are about.
 //! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
 //!   scripts draw.
@@ -37,9 +38,12 @@ mod dataset;
 mod error;
 mod hub;
 mod hub_model;
+pub mod idx;
 mod json_row;
 mod jsonl;
+pub mod mnist;
 mod numpy_rng;
+pub mod nyu_debates;
 mod parquet_file;
 pub mod preferences;
 mod prompts;
@@ -48,6 +52,7 @@ mod rows;
 mod source;
 mod split;
 mod stream;
+mod two_answers;
 
 pub use builtin::{BUILTINS, Builtin};
 pub use cache::CacheUse;
@@ -62,3 +67,4 @@ pub use python_rng::PythonRng;
 pub use rows::Part;
 pub use source::{Fingerprint, Locations, fingerprint};
 pub use split::{SplitError, Splits};
+pub use two_answers::{PassageText, READING, TwoAnswerQuestion, TwoAnswerSet, load_two_answers};

@@ -8,18 +8,39 @@
 //! role may see of it is decided in [`visibility`] alone, and handed over as a view ([`view`]). What a judge says of it is a
 //! [`record::JudgeRecord`], whether the judge is a model or a person.
 
+pub mod config;
+mod debater;
+pub mod hold;
+pub mod judge;
+pub mod measure;
+pub mod metamorphic;
+mod preferences;
+pub mod prompts;
+pub mod protocol;
 pub mod question;
+pub mod quotes;
 pub mod record;
 pub mod side;
+pub mod simulated;
 pub mod speech;
+mod supervisor;
+pub mod tournament;
 pub mod transcript;
+pub mod tree;
 pub mod view;
 pub mod visibility;
 
-pub use question::{DebateQuestion, Passage};
+pub use config::{DebateConfig, JudgeConfig, SpeechConfig};
+pub use hold::{Participant, Participants, hold};
+pub use judge::judge;
+pub use preferences::preferences;
+pub use prompts::Prompts;
+pub use protocol::{Protocol, ProtocolName, next_turns};
+pub use question::{DebateQuestion, NotTwoAnswers, Passage};
 pub use record::{Belief, JudgeRecord};
 pub use side::{Order, Side};
-pub use speech::{QuoteStatus, Segment, Speech};
+pub use speech::{Candidate, QuoteStatus, Segment, Speech};
+pub use supervisor::DebateSupervisor;
 pub use transcript::{Arm, Event, EventKind, Transcript};
 pub use view::{JudgeView, ShownEvent};
 pub use visibility::Viewer;

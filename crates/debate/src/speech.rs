@@ -19,8 +19,22 @@ pub struct Speech {
     /// Whether it is cut at the word limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
-    /// What all attempts cost.
+    /// All candidates, this one too, where there was more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
+    /// What all attempts cost, and scoring them.
     pub usage: Usage,
+}
+
+/// A speech that could have been spoken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Candidate {
+    /// Its words.
+    pub segments: Vec<Segment>,
+    /// How likely the judge is to believe its side after it, from 0 to 1; none where the judge did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
 }
 
 /// A part of a speech.

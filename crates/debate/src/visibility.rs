@@ -1,12 +1,14 @@
 //! Who may see what: the one place where that is decided.
 //!
 //! ```text
-//!                        debater            judge, critic
-//! passage                yes                no (the expert judge: yes)
-//! speeches, questions    of earlier rounds; as the judge sees them
-//!                        of this round, those made before its turn where turns are in sequence
-//! scratchpads            its own            nobody's
-//! which answer is right  nobody: it is in an `AnswerKey`, which nothing here takes
+//!                        debater, consultant      critic          judge
+//! passage                yes                      yes             no (as an expert: yes, and nothing else)
+//! speeches               of earlier rounds;       all             all
+//!                        of its own round, where turns are in sequence, those before its turn;
+//!                        in double consultancy, its own alone
+//! what the judge asks    before its turn          yes             yes
+//! scratchpads            its own                  nobody's        nobody's
+//! which answer is right  nobody: it is in an `AnswerKey`, which no speaker and no judge takes
 //! ```
 
 use crate::side::Side;
@@ -43,6 +45,8 @@ pub enum Hears {
     QuestionsOnly,
     /// All that was said before its turn: turns are in sequence.
     All,
+    /// What it said itself, and what the judge asked.
+    Oneself,
 }
 
 impl Viewer {
@@ -50,9 +54,14 @@ impl Viewer {
     pub fn sees(self, event: &Event) -> bool {
         match self {
             Self::Judge { rounds } | Self::Critic { rounds } => event.round <= rounds,
-            Self::Debater { round, hears, .. } => {
-                event.round < round
-                    || event.round == round && (hears == Hears::All || event.by == Speaker::Judge)
+            Self::Debater { side, round, hears } => {
+                let own = event.by == Speaker::Side(side);
+                let asked = event.by == Speaker::Judge;
+                match hears {
+                    Hears::All => event.round <= round,
+                    Hears::QuestionsOnly => event.round < round || event.round == round && asked,
+                    Hears::Oneself => event.round <= round && (own || asked),
+                }
             }
         }
     }

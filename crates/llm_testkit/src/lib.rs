@@ -7,6 +7,7 @@
 //! - [`call_log`]: what was asked, and what was answered in full.
 
 pub mod call_log;
+pub mod debate;
 pub mod fault;
 pub mod request_view;
 pub mod script;

@@ -74,7 +74,7 @@ impl Ngrams {
     }
 
     /// The buckets that occur in `text`, ascending, once each.
-    fn buckets(self, text: &str) -> Vec<u32> {
+    pub fn buckets(self, text: &str) -> Vec<u32> {
         let text = text.to_lowercase();
         let mut words = words(&text);
         words.truncate(self.first_words);
@@ -97,7 +97,8 @@ impl Ngrams {
     }
 }
 
-fn words(text: &str) -> Vec<&str> {
+/// The words of a text, and every other visible character, in order.
+pub fn words(text: &str) -> Vec<&str> {
     let is_inner = |c: char| c.is_alphanumeric() || c == '\'';
     let mut words = Vec::new();
     let mut start = None;

@@ -16,6 +16,10 @@
 //!
 //! A prompt is known by its name, its version and the SHA-256 of its file, which goes into manifests.
 
+mod fence;
+
+pub use fence::fenced;
+
 use sha2::{Digest, Sha256};
 
 /// A prompt, read from its file.

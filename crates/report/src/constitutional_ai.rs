@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 
 use trimtab_constitution::hygiene::{Blemish, HygieneCounts};
-use trimtab_constitution::judgement::{Order, Reading};
+use trimtab_constitution::judgement::Order;
 use trimtab_constitution::measure::principle_rows;
 use trimtab_constitution::supervised::hygiene_counts;
 use trimtab_constitution::{Dialogue, LabelledPair, PairOutcome, SampledPair};
 use trimtab_core::AnswerIdx;
-use trimtab_core::chat::Message;
+use trimtab_core::chat::{Message, Reading};
 use trimtab_organism::critic::{Choice, better};
 use trimtab_organism::{Gold, Helpfulness, Principle, evaluate};
 use trimtab_run::constitutional_ai::{

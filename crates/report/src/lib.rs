@@ -2,11 +2,14 @@
 
 pub mod constitutional_ai;
 pub mod csv;
+pub mod debate;
 pub mod document;
+pub mod evidence;
 pub mod glossary;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod nyu2023;
 pub mod summarise;
 pub mod summary;
 pub mod svg;

@@ -46,6 +46,9 @@ pub enum SummaryError {
     /// The store of calls cannot be read.
     #[error(transparent)]
     Calls(#[from] trimtab_llm::CallStoreError),
+    /// An answer key lacks a question: the run folder was changed.
+    #[error(transparent)]
+    Key(#[from] trimtab_core::KeyError),
     /// Two runs have nothing in common.
     #[error("{} and {} have no method on the same samples in common", .0.display(), .1.display())]
     NothingInCommon(std::path::PathBuf, std::path::PathBuf),
@@ -59,7 +62,9 @@ impl SummaryError {
             Self::NothingFinished(_) => {
                 "run the experiment again: it goes on where it stopped".into()
             }
-            Self::Shape { .. } => "move the run folder away and run the experiment again".into(),
+            Self::Shape { .. } | Self::Key(_) => {
+                "move the run folder away and run the experiment again".into()
+            }
             Self::Level(_) => "set `report.level` to a fraction such as 0.95".into(),
             Self::Calls(error) => error.hint().into(),
             Self::NothingInCommon(..) => "compare two runs on the same data and seeds".into(),

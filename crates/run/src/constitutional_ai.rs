@@ -19,8 +19,9 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_constitution::{ConfigError, PreferenceConfig, Said, SupervisedConfig};
-use trimtab_core::chat::Message;
+use trimtab_constitution::{PreferenceConfig, SupervisedConfig};
+use trimtab_core::chat::{Message, Said};
+use trimtab_core::setting::ConfigError;
 use trimtab_data::preferences::ExportConfig;
 
 use crate::experiment::MethodConfig;

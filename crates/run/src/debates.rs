@@ -7,6 +7,7 @@
 //!   VARIANT-SEED-METHOD/
 //!     transcripts.jsonl            every transcript
 //!     judgements.jsonl             what models said of them
+//!     preferences.jsonl            pairs of speeches for the training of debaters, where debates branch or candidates are scored
 //!     done.json                    that both are whole
 //! people.sqlite                    what people said of them
 //! ```
@@ -14,10 +15,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use trimtab_core::SampleId;
+use serde::{Deserialize, Serialize};
+use trimtab_core::{AnswerKey, PreferencePair, SampleId};
 use trimtab_debate::{JudgeRecord, Passage, Transcript};
 
-use crate::folder::{FolderError, as_folder_name};
+use crate::execute::RunError;
+use crate::experiment::MethodConfig;
+use crate::folder::{FolderError, RunFolder, as_folder_name};
 use crate::row_folder::RowFolder;
 
 /// The folder of one method of debate under one seed of one variant.
@@ -34,6 +38,20 @@ impl DebateFolder {
     /// What it holds.
     pub fn files(&self) -> &RowFolder {
         &self.0
+    }
+
+    /// What it says of itself; none while it is not whole.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when it cannot be read.
+    pub fn done(&self) -> Result<Option<Done>, FolderError> {
+        self.0.document("done.json")
+    }
+
+    /// Says that both files are whole.
+    pub(crate) fn set_done(&self, done: &Done) -> Result<(), FolderError> {
+        self.0.write_document("done.json", done)
     }
 
     /// Every transcript.
@@ -53,6 +71,35 @@ impl DebateFolder {
     pub fn judgements(&self) -> Result<Vec<JudgeRecord>, FolderError> {
         self.0.rows("judgements.jsonl")
     }
+}
+
+impl DebateFolder {
+    /// Pairs of speeches, for the training of debaters.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when they cannot be read.
+    pub fn preferences(&self) -> Result<Vec<PreferencePair>, FolderError> {
+        self.0.rows("preferences.jsonl")
+    }
+}
+
+/// Every method of debate of a run, by variant, seed and name.
+pub fn folders(run: &RunFolder) -> Vec<(usize, u64, String, DebateFolder)> {
+    let mut folders = Vec::new();
+    for (variant, of_variant) in run.manifest().variants.iter().enumerate() {
+        let experiment = &of_variant.experiment;
+        for seed in experiment.seeds() {
+            for method in &experiment.method {
+                if let MethodConfig::Debate(config) = method {
+                    let name = config.name();
+                    let folder = DebateFolder::new(run.path(), variant, seed, &name);
+                    folders.push((variant, seed, name, folder));
+                }
+            }
+        }
+    }
+    folders
 }
 
 /// Which answer is right, by question, as 0 or 1; none where `variant` has not begun.
@@ -79,4 +126,44 @@ pub fn passages(run: &Path, variant: usize) -> Result<Vec<Passage>, FolderError>
 /// The folder that holds all of it.
 pub(crate) fn all(run: &Path) -> RowFolder {
     RowFolder::new(run.join("debates"))
+}
+
+/// That both files of a method are whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Done {
+    /// The run that they were made in: a hash of what was asked.
+    pub run_id: String,
+    /// SHA-256 of the questions' file.
+    pub data_sha256: String,
+    /// SHA-256 of each prompt file, by its name.
+    pub prompt_files: BTreeMap<String, String>,
+    /// Wall-clock seconds of the process that finished them.
+    pub wall_secs: f64,
+    /// What the models are, by role.
+    pub models: BTreeMap<String, String>,
+}
+
+/// Keeps which answer is right.
+pub(crate) fn write_key(
+    run: &Path,
+    variant: usize,
+    key: &AnswerKey,
+    questions: &[std::sync::Arc<trimtab_debate::DebateQuestion>],
+) -> Result<(), RunError> {
+    let mut right = BTreeMap::new();
+    for question in questions {
+        right.insert(question.id.clone(), key.answer(&question.id)?.0);
+    }
+    Ok(all(run).write_document(&format!("{variant}-answers.json"), &right)?)
+}
+
+/// Keeps what debaters read.
+pub(crate) fn write_passages(
+    run: &Path,
+    variant: usize,
+    passages: &[std::sync::Arc<Passage>],
+) -> Result<(), FolderError> {
+    let passages: Vec<&Passage> = passages.iter().map(|passage| &**passage).collect();
+    all(run).write_rows(&format!("{variant}-passages.jsonl"), &passages)
 }

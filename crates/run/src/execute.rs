@@ -23,10 +23,14 @@ use crate::tuning::TuneError;
 
 mod comparison;
 mod constitutional_ai;
+mod debated;
+mod debates;
 mod overoptimisation;
 mod place;
 mod prompts;
 pub(crate) mod rlhf;
+
+pub(crate) use constitutional_ai::constitution;
 
 /// How to run.
 #[derive(Clone)]
@@ -66,6 +70,15 @@ pub enum RunError {
     /// A role's model cannot be talked to.
     #[error(transparent)]
     Chat(#[from] ChatError),
+    /// A question cannot be debated.
+    #[error(transparent)]
+    NotTwoAnswers(#[from] trimtab_debate::NotTwoAnswers),
+    /// A supervisor needs a model that is talked to.
+    #[error("role `{role}` is bound to nothing that can be talked to")]
+    NoTalker {
+        /// The role.
+        role: String,
+    },
     /// Only calls can be foretold.
     #[error("a dry run foretells calls, and these methods are trainings")]
     NoForecast,
@@ -184,6 +197,11 @@ impl RunError {
             Self::Folder(error) => Some(error.hint()),
             Self::Checkpoint(error) => Some(error.hint()),
             Self::Chat(error) => error.hint(),
+            Self::NotTwoAnswers(error) => Some(error.hint().into()),
+            Self::NoTalker { .. } => Some(
+                "bind it to a server (openai:NAME@URL, anthropic:NAME) or a checkpoint that chats"
+                    .into(),
+            ),
             Self::NoForecast => Some("run it without --dry-run".into()),
             Self::Constitution { source, .. } => source.hint(),
             Self::Stage(error) => error.hint(),
@@ -297,6 +315,7 @@ pub fn execute(
             constitutional_ai::run(&mut folder, &locations, options, observe)?;
         }
         Family::Reward => rlhf::run(&mut folder, &locations, options, observe)?,
+        Family::Debate => debates::run(&mut folder, &locations, options, observe)?,
     }
     Ok(folder)
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_constitution::ConfigError;
+use trimtab_core::setting::ConfigError;
 use trimtab_data::DataConfig;
+use trimtab_debate::DebateConfig;
 use trimtab_weak_to_strong::ModelConfig;
+use trimtab_weak_to_strong::SupervisorName;
 pub use trimtab_weak_to_strong::WeakToStrongConfig;
 
 use crate::chat_models::CallsConfig;
@@ -14,6 +16,7 @@ use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
 use crate::overoptimisation::OveroptimisationMethodConfig;
 use crate::rlhf::RlhfConfig;
+use crate::supervisors::SupervisorConfig;
 
 /// One experiment: data, the models that roles are bound to, and the methods to compare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,8 +34,12 @@ pub struct Experiment {
     pub data: DataConfig,
     /// Models, by role. In weak-to-strong methods `weak` supervises unless a method says otherwise, and is the
     /// floor; `strong` is student and ceiling. In constitutional AI `assistant` replies and revises, and `judge`
-    /// compares (by default, the assistant does). In RLHF `policy` learns, and `judge` compares.
+    /// compares (by default, the assistant does). In RLHF `policy` learns, and `judge` compares. In debates `debater` argues,
+    /// and `judge` judges.
     pub roles: BTreeMap<String, Role>,
+    /// Supervisors that are made of others, by name: methods name them as they name roles.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub supervisor: BTreeMap<String, SupervisorConfig>,
     /// What is compared. All methods of one experiment are of one family.
     pub method: Vec<MethodConfig>,
     /// Calls of chat models: what they may cost.
@@ -67,6 +74,8 @@ pub enum MethodConfig {
     Rlhf(Box<RlhfConfig>),
     /// Rewards whose gold is known are pushed until it falls.
     Overoptimisation(Box<OveroptimisationMethodConfig>),
+    /// Questions with two answers are argued about, or not, and judged.
+    Debate(Box<DebateConfig>),
 }
 
 /// Methods that are run and reported together.
@@ -78,6 +87,8 @@ pub enum Family {
     ConstitutionalAi,
     /// Reward models and policies.
     Reward,
+    /// Debate, consultancy and their controls.
+    Debate,
 }
 
 /// How results are measured.
@@ -244,6 +255,7 @@ impl Experiment {
             self.check_role(Self::WEAK, "the floor")?;
             self.check_role(Self::STRONG, "the ceiling")?;
         }
+        self.check_supervisors()?;
         for (i, method) in self.method.iter().enumerate() {
             if method.family() != family {
                 return Err(ExperimentError::TwoFamilies {
@@ -255,6 +267,9 @@ impl Experiment {
             match method {
                 MethodConfig::WeakToStrong(config) => {
                     for role in config.roles() {
+                        if self.supervisor.contains_key(role) && role == config.supervisor.0 {
+                            continue;
+                        }
                         self.check_role(role, &format!("method `{}`", method.name()))?;
                     }
                 }
@@ -264,6 +279,12 @@ impl Experiment {
                 }
                 // Its settings are checked where worlds are made, before anything is fitted.
                 MethodConfig::Overoptimisation(_) => {}
+                MethodConfig::Debate(config) => {
+                    config.check().map_err(|error| setting(i, error))?;
+                    for role in config.roles() {
+                        self.check_role(role, &format!("method `{}`", method.name()))?;
+                    }
+                }
                 MethodConfig::Rlhf(config) => {
                     self.check_role(Self::POLICY, &format!("method `{}`", method.name()))?;
                     config.check().map_err(|error| setting(i, error))?;
@@ -277,6 +298,31 @@ impl Experiment {
                     name: method.name(),
                     again: i,
                 });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_supervisors(&self) -> Result<(), ExperimentError> {
+        for (name, supervisor) in &self.supervisor {
+            let key = format!("supervisor.{name}");
+            if self.roles.contains_key(name) || name == SupervisorName::GROUND_TRUTH {
+                return Err(ExperimentError::Setting {
+                    key,
+                    got: format!("`{name}`"),
+                    expected: "a name that is neither a role's nor `ground-truth`",
+                });
+            }
+            supervisor.check().map_err(|error| {
+                let error = error.within(&key);
+                ExperimentError::Setting {
+                    key: error.key,
+                    got: error.got,
+                    expected: error.expected,
+                }
+            })?;
+            for role in supervisor.roles() {
+                self.check_role(role, &format!("supervisor `{name}`"))?;
             }
         }
         Ok(())
@@ -322,7 +368,8 @@ impl Experiment {
             MethodConfig::WeakToStrong(config) => Some(&**config),
             MethodConfig::ConstitutionalAi(_)
             | MethodConfig::Rlhf(_)
-            | MethodConfig::Overoptimisation(_) => None,
+            | MethodConfig::Overoptimisation(_)
+            | MethodConfig::Debate(_) => None,
         })
     }
 
@@ -343,6 +390,7 @@ impl MethodConfig {
             Self::ConstitutionalAi(config) => config.name(),
             Self::Rlhf(config) => config.name(),
             Self::Overoptimisation(config) => config.name(),
+            Self::Debate(config) => config.name(),
         }
     }
 
@@ -352,6 +400,7 @@ impl MethodConfig {
             Self::WeakToStrong(_) => Family::WeakToStrong,
             Self::ConstitutionalAi(_) => Family::ConstitutionalAi,
             Self::Rlhf(_) | Self::Overoptimisation(_) => Family::Reward,
+            Self::Debate(_) => Family::Debate,
         }
     }
 }

@@ -516,7 +516,7 @@ fn holds_only_a_lock(path: &Path) -> Result<bool, FolderError> {
     Ok(true)
 }
 
-fn lock(folder: &Path) -> Result<File, FolderError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, FolderError> {
     let path = folder.join("lock");
     let open = File::options()
         .read(true)

@@ -10,6 +10,7 @@ pub mod constitutional_ai;
 pub mod curves;
 pub mod debates;
 pub mod event;
+pub mod evidence;
 pub mod execute;
 pub mod experiment;
 pub mod experiment_file;
@@ -26,6 +27,7 @@ pub mod rlhf;
 pub mod row_folder;
 pub mod stages;
 pub mod store;
+pub mod supervisors;
 #[cfg_attr(not(feature = "networks"), path = "tuning_absent.rs")]
 mod tuning;
 
@@ -46,4 +48,5 @@ pub use rlhf::RlhfConfig;
 pub use row_folder::RowFolder;
 pub use stages::StageFolder;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
+pub use supervisors::SupervisorConfig;
 pub use tuning::{TuneConfig, TuneError};

@@ -19,7 +19,6 @@ pub enum LocalError {
 
 impl LocalError {
     /// What to do about it.
-    #[expect(clippy::unused_self, reason = "as where there is more than one")]
     pub fn hint(&self) -> String {
         "build it with `cargo build --release -p trimtab-cli --features networks`".into()
     }

@@ -15,10 +15,12 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trimtab_constitution::SupervisedConfig;
 use trimtab_constitution::judge::JudgeConfig;
 use trimtab_constitution::preference::{Keep, Ties};
-use trimtab_constitution::{ConfigError, Said, SupervisedConfig};
+use trimtab_core::chat::Said;
 use trimtab_core::chat::{Message, PromptRow};
+use trimtab_core::setting::ConfigError;
 use trimtab_reward::{Annotator, InTraining, Lagrangian, PolicyConfig, RewardModelConfig};
 
 use crate::experiment::MethodConfig;

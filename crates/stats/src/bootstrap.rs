@@ -116,6 +116,58 @@ impl Resampler {
     }
 }
 
+impl Resampler {
+    /// How often each of `n_clusters` clusters is drawn, a replicate after the other: for statistics that are more than a mean.
+    /// The same draws as [`Resampler::clustered_mean`] of as many clusters.
+    pub fn cluster_counts(&self, n_clusters: usize) -> impl Iterator<Item = Vec<u32>> + use<> {
+        let mut random = self.seed.stream();
+        (0..self.n_resamples.get()).map(move |_| {
+            let mut counts = vec![0; n_clusters];
+            for _ in 0..n_clusters {
+                counts[random.below(n_clusters)] += 1;
+            }
+            counts
+        })
+    }
+
+    /// A statistic of clusters that are drawn whole: `of` is given how often each is drawn, all once for the estimate. A replicate
+    /// in which it is `None` is left out; `None` where the estimate is, or all replicates are.
+    pub fn clustered(
+        &self,
+        n_clusters: usize,
+        of: impl Fn(&[u32]) -> Option<f64>,
+    ) -> Option<Replicates> {
+        let estimate = of(&vec![1; n_clusters])?;
+        let values: Vec<f64> = (self.cluster_counts(n_clusters))
+            .filter_map(|counts| of(&counts))
+            .collect();
+        Replicates::new(estimate, values)
+    }
+
+    /// The mean of `second` less that of `first`, items of both drawn by the clusters that they share: `None` where either has
+    /// no item, or no cluster of a replicate has one.
+    ///
+    /// # Panics
+    ///
+    /// When a cluster is not below `n_clusters`: a bug in the caller.
+    pub fn clustered_difference(
+        &self,
+        first: &[(f64, usize)],
+        second: &[(f64, usize)],
+        n_clusters: usize,
+    ) -> Option<Replicates> {
+        let mean = |items: &[(f64, usize)], counts: &[u32]| {
+            let weight = |cluster: usize| f64::from(counts[cluster]);
+            let n: f64 = items.iter().map(|item| weight(item.1)).sum();
+            let sum: f64 = items.iter().map(|item| item.0 * weight(item.1)).sum();
+            (n > 0.0).then(|| sum / n)
+        };
+        self.clustered(n_clusters, |counts| {
+            Some(mean(second, counts)? - mean(first, counts)?)
+        })
+    }
+}
+
 /// The replicates so far, and room for the weights of the next.
 struct Sweep<'a> {
     models: &'a [&'a Correctness],
@@ -214,6 +266,11 @@ fn weight_of(weights: &[u8], right: &[u8]) -> u32 {
 }
 
 impl Replicates {
+    /// A statistic that was resampled elsewhere, such as several at once; `None` without a replicate.
+    pub fn new(estimate: f64, values: Vec<f64>) -> Option<Self> {
+        (!values.is_empty()).then_some(Self { estimate, values })
+    }
+
     /// The statistic on the data themselves.
     pub fn estimate(&self) -> f64 {
         self.estimate
@@ -399,6 +456,26 @@ mod tests {
         let [short, long] = [3, 4].map(|n| correctness(Items::Shared, &rows(0.5, 2, n, 5)));
         assert!(resampler(10, 0).accuracies(&[&short, &long]).is_err());
         assert_eq!(resampler(10, 0).accuracies(&[]), Ok(vec![]));
+    }
+
+    #[test]
+    fn counts_are_the_draws_of_the_mean() {
+        let values = [0.0, 1.0, 4.0, 9.0, 2.0];
+        let clusters = Clusters::new([0, 1, 1, 2, 0]);
+        let means = resampler(50, 9).clustered_mean(&values, &clusters).unwrap();
+        let items: Vec<(f64, usize)> = values.into_iter().zip([0, 1, 1, 2, 0]).collect();
+        let nothing = [(0.0, 0), (0.0, 1), (0.0, 2)];
+        let same = resampler(50, 9)
+            .clustered_difference(&nothing, &items, 3)
+            .unwrap();
+        assert_eq!(means.estimate(), same.estimate());
+        let close = means
+            .values()
+            .iter()
+            .zip(same.values())
+            .all(|(a, b)| (a - b).abs() < 1e-12);
+        assert!(close);
+        assert_eq!(resampler(5, 0).clustered_difference(&[], &items, 3), None);
     }
 
     proptest! {

@@ -10,6 +10,8 @@
 //! Clopper–Pearson interval). Where all items are alike their variance says nothing, and `n*` is the number of
 //! clusters: as if each were one item.
 //!
+//! Fractions, such as means over several judgements of one item, are treated alike ([`clustered_fraction`]).
+//!
 //! In: which cluster each item belongs to, by any number. Out: intervals of fractions; with every item a cluster of its
 //! own exactly [`crate::wilson`].
 //! Parity: `tests/golden/judges.json` (statsmodels).
@@ -88,20 +90,34 @@ impl Clusters {
 ///
 /// When there are not as many items as `clusters` has: a bug in the caller.
 pub fn clustered_share(items: &[bool], clusters: &Clusters, level: Level) -> Option<Interval> {
-    assert_eq!(items.len(), clusters.n_items(), "items and their clusters");
-    if items.is_empty() {
+    let values: Vec<f64> = items.iter().map(|so| f64::from(u8::from(*so))).collect();
+    clustered_fraction(&values, clusters, level)
+}
+
+/// The mean of fractions within [0, 1], such as shares of several judgements of one question, with Wilson's interval at the
+/// effective sample size, which is the number of items at most. `None` where there is no item.
+///
+/// # Panics
+///
+/// When there are not as many values as `clusters` has items, or one is no fraction: a bug in the caller.
+pub fn clustered_fraction(values: &[f64], clusters: &Clusters, level: Level) -> Option<Interval> {
+    assert_eq!(values.len(), clusters.n_items(), "items and their clusters");
+    assert!(
+        values.iter().all(|value| (0.0..=1.0).contains(value)),
+        "fractions"
+    );
+    if values.is_empty() {
         return None;
     }
-    let n = items.len() as f64;
-    let n_so = items.iter().filter(|so| **so).count();
-    let share = n_so as f64 / n;
-    let effective = if n_so == 0 || n_so == items.len() {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = clusters.variance_of_mean(values.iter().map(|value| value - mean));
+    let effective = if values.iter().all(|value| *value == values[0]) || variance <= 0.0 {
         clusters.n_clusters() as f64
     } else {
-        let deviations = items.iter().map(|so| f64::from(u8::from(*so)) - share);
-        (share * (1.0 - share) / clusters.variance_of_mean(deviations)).min(n)
+        (mean * (1.0 - mean) / variance).min(n)
     };
-    Some(wilson_of_share(share, effective, level))
+    Some(wilson_of_share(mean, effective, level))
 }
 
 #[cfg(test)]
@@ -138,6 +154,15 @@ mod tests {
             let clustered = clustered_share(&items, &clusters, Level::default()).unwrap();
             prop_assert!((plain.low - clustered.low).abs() < 1e-12);
             prop_assert!((plain.high - clustered.high).abs() < 1e-12);
+        }
+
+        #[test]
+        fn fractions_stay_fractions(items in prop::collection::vec((0.0..=1.0_f64, 0..9usize), 1..100)) {
+            let values: Vec<f64> = items.iter().map(|item| item.0).collect();
+            let clusters = Clusters::new(items.iter().map(|item| item.1));
+            let interval = clustered_fraction(&values, &clusters, Level::default()).unwrap();
+            prop_assert!(0.0 <= interval.low && interval.low <= interval.estimate + 1e-12);
+            prop_assert!(interval.estimate <= interval.high + 1e-12 && interval.high <= 1.0);
         }
 
         #[test]

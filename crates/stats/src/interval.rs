@@ -27,6 +27,18 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// The same of a number that is `factor` times as large, `factor` above 0: per cent of a share, say.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        Self {
+            estimate: factor * self.estimate,
+            low: factor * self.low,
+            high: factor * self.high,
+        }
+    }
+}
+
 /// A confidence level, strictly between 0 and 1: 0.95, not 95.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Level(f64);
@@ -106,20 +118,34 @@ pub(crate) fn wilson_of_share(share: f64, n: f64, level: Level) -> Interval {
 pub(crate) fn normal_reach(level: Level) -> f64 {
     let mut z = 0.0_f64;
     loop {
-        let density = FRAC_2_PI.sqrt() * (-z * z / 2.0).exp();
-        let (mut sum, mut term, mut odd) = (z, z, 1.0);
-        while term > f64::EPSILON * sum {
-            odd += 2.0;
-            term *= z * z / odd;
-            sum += term;
-        }
-        let step = level.0 / density - sum;
+        let step = level.0 / density(z) - series(z);
         // Beyond 8 no double is a level: what is left there is rounding.
         if step <= 1e-15 * z || z > 8.0 {
             return z;
         }
         z += step;
     }
+}
+
+/// The chance that a standard normal lies within ±`z`, `z` not negative. What is left beyond 8 is less than 10⁻¹⁵.
+pub(crate) fn normal_within(z: f64) -> f64 {
+    if z > 8.0 { 1.0 } else { density(z) * series(z) }
+}
+
+/// √(2/π) e^(−z²/2).
+fn density(z: f64) -> f64 {
+    FRAC_2_PI.sqrt() * (-z * z / 2.0).exp()
+}
+
+/// z + z³/3 + z⁵/(3·5) + …
+fn series(z: f64) -> f64 {
+    let (mut sum, mut term, mut odd) = (z, z, 1.0);
+    while term > f64::EPSILON * sum {
+        odd += 2.0;
+        term *= z * z / odd;
+        sum += term;
+    }
+    sum
 }
 
 #[cfg(test)]
@@ -146,6 +172,11 @@ mod tests {
         check(0.5, 0.6744897501960817);
         check(0.95, 1.959963984540054);
         check(0.999999, 4.891638475698);
+        assert!((normal_within(1.959963984540054) - 0.95).abs() < 1e-12);
+        assert_eq!(
+            (normal_within(0.0), normal_within(f64::INFINITY)),
+            (0.0, 1.0)
+        );
     }
 
     #[test]

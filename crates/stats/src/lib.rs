@@ -19,6 +19,9 @@
 //! | how much too sure is it? | [`Temperature`] |
 //! | how many comparisons are enough? | [`comparisons_for_half_width`], [`comparisons_for_difference`] |
 //! | how many Elo points is that? | [`elo_difference`] |
+//! | how strong is each player? | [`ratings`] |
+//! | is strength flat at its ends? | [`Plateaus`] |
+//! | do two shares differ? | [`two_shares`] |
 //!
 //! Accuracies and rates are fractions (0.62, not 62). A failed judgement, `None` here, is data: each
 //! metric says what it makes of one, and none drops it unsaid. Where there is nothing to measure
@@ -67,10 +70,13 @@ mod logistic;
 mod order_effect;
 mod paired_test;
 mod pgr;
+mod plateaus;
+mod ratings;
 mod sample_size;
 mod self_preference;
 mod student_t;
 mod temperature;
+mod two_shares;
 mod verbosity;
 
 pub use accuracy::{accuracy, right};
@@ -81,7 +87,7 @@ pub use bootstrap::{Replicates, Resampler};
 pub use brier::{Brier, brier};
 pub use calibration::{Binning, CalibrationBin, Reliability};
 pub use clopper_pearson::{clopper_pearson, upper_bound};
-pub use clusters::{Clusters, clustered_share};
+pub use clusters::{Clusters, clustered_fraction, clustered_share};
 pub use correctness::{Correctness, Items, ShapeError};
 pub use elo::{elo_difference, win_rate};
 pub use interval::{Interval, Level, LevelError, wilson};
@@ -89,8 +95,11 @@ pub use kappa::HumanAgreement;
 pub use order_effect::{BothOrders, Consistency, OrderEffect, Said, Winner};
 pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};
 pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};
+pub use plateaus::Plateaus;
+pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};
 pub use student_t::mean_of_few;
 pub use temperature::Temperature;
+pub use two_shares::{TwoShares, two_shares};
 pub use verbosity::{Lengths, Preferred, Slope, Verbosity};

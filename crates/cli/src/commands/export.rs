@@ -102,6 +102,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                     })
                     .map_err(RunError::from)?;
             }
+            for (_, seed, method, debates) in trimtab_run::debates::folders(&folder) {
+                if arguments.seed.is_some_and(|only| only != seed) {
+                    continue;
+                }
+                for mut pair in debates.preferences().map_err(RunError::from)? {
+                    let id = format!("{method}/{}", pair.id);
+                    pair.id = name(&id, seed, arguments.seed);
+                    pairs.push(pair);
+                }
+            }
             export_pairs(&pairs, &arguments.out, &config)
         }
         What::Revisions => {

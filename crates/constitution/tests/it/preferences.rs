@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
-use trimtab_constitution::choice::Choice;
-use trimtab_constitution::judge::{Fallback, JudgedUnder, Orders, Reads, Reasons, judge};
-use trimtab_constitution::judgement::{LEAST_LOG_PROB, Order, Reading};
+use trimtab_constitution::judge::{JudgedUnder, Orders, Reasons, judge};
+use trimtab_constitution::judgement::Order;
 use trimtab_constitution::label::{Combine, sigmoid};
 use trimtab_constitution::measure;
 use trimtab_constitution::preference::{Keep, Models, Ties, run, sample};
@@ -16,9 +15,10 @@ use trimtab_constitution::{
     preference_pair,
 };
 use trimtab_core::chat::PromptRow;
+use trimtab_core::chat::choice::Choice;
 use trimtab_core::chat::{
-    Ask, ChatModel, Estimator, FailureClass, Finish, OptionLogProb, Outcome, Request,
-    WithoutLogProbs,
+    Ask, ChatModel, Estimator, FailureClass, Fallback, Finish, LEAST_LOG_PROB, OptionLogProb,
+    Outcome, Reading, Reads, Request, WithoutLogProbs,
 };
 
 use crate::scripted::{

@@ -9,8 +9,9 @@ use trimtab_constitution::supervised::{
     Dialogue, Revisions, RoundPrinciples, StageError, StepKind, SupervisedConfig, hygiene_counts,
     run,
 };
-use trimtab_constitution::{Constitution, Said, training_rows};
+use trimtab_constitution::{Constitution, training_rows};
 use trimtab_core::chat::PromptRow;
+use trimtab_core::chat::Said;
 use trimtab_core::chat::{ChatModel, FailureClass, Finish, Outcome, Request};
 
 use crate::scripted::{SEED, Scripted, USAGE, ends, fails, last, says, settings, user};

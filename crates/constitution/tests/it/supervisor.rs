@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use trimtab_constitution::judge::Reads;
 use trimtab_constitution::{Constitution, ConstitutionalJudge, JudgeConfig};
+use trimtab_core::chat::Reads;
 use trimtab_core::chat::{FailureClass, Finish, Outcome, Request};
 use trimtab_core::{
     AnswerSet, Cost, Provenance, Question, SampleId, Supervisor, TrainingLabels, Verdict,

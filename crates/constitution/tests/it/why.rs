@@ -1,8 +1,9 @@
 //! What a person reads of a label.
 
-use trimtab_constitution::judge::{Reads, Reasons, judge};
+use trimtab_constitution::judge::{Reasons, judge};
 use trimtab_constitution::why::WIDTH;
 use trimtab_constitution::{Constitution, JudgeConfig, ReplyPair, why};
+use trimtab_core::chat::Reads;
 use trimtab_core::chat::{Ask, FailureClass, Message, Outcome, Request, Role};
 
 use crate::scripted::{SEED, Scripted, fails, log_probs, says, shown};

@@ -1,12 +1,12 @@
 //! A scripted server as a process, for tests and benches: it prints its address and answers until it is killed.
 //!
-//!     scripted_server [--port N] [--latency-ms N] [--fault-share X] [--seed N] [--script echo|judge]
+//!     scripted_server [--port N] [--latency-ms N] [--fault-share X] [--seed N] [--script echo|judge|debate]
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use trimtab_core::Seed;
-use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer, server};
+use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer, debate, server};
 
 fn main() -> ExitCode {
     match start() {
@@ -41,7 +41,8 @@ fn start() -> Result<ScriptedServer, String> {
                 script = match value.as_str() {
                     "echo" => server::echo,
                     "judge" => server::judge,
-                    _ => return Err(bad(&"echo or judge")),
+                    "debate" => debate::debate,
+                    _ => return Err(bad(&"echo, judge or debate")),
                 };
             }
             _ => return Err(format!("unknown flag {flag}")),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use trimtab_constitution::Said;
+use trimtab_core::chat::Said;
 use trimtab_core::chat::{Failure, FailureClass, Finish, Message, Role, Usage};
 use trimtab_core::{PreferencePair, Seed, SplitMix64};
 use trimtab_organism::reply::{Faults, helpful_only, ideal, text};

@@ -17,7 +17,7 @@ use cpu_time::ThreadTime;
 use sha2::{Digest as _, Sha256};
 use trimtab_core::{
     AnswerKey, Fitted, Folders, Judgement, KeyError, Lesson, Provenance, Question, SampleId, Seed,
-    SupervisorError, TrainingLabels, TrainingStep, Workplace,
+    Student, SupervisorError, TrainingLabels, TrainingStep, Workplace,
 };
 use trimtab_data::{DataConfig, Dataset, Locations, Splits};
 use trimtab_llm::ChatModelConfig;
@@ -32,6 +32,7 @@ use crate::event::{Event, EventLog, is_milestone};
 use crate::experiment::Experiment;
 use crate::folder::{DataManifest, FolderError, RunFolder, hex};
 use crate::store::{Cell, CellKind, SplitName, SplitRecord, Store, StoreError};
+use crate::supervisors::students;
 
 /// Computes every cell of the run in `folder` that is not in its ledger.
 pub(super) fn run(
@@ -92,6 +93,7 @@ pub(super) fn run(
         data.materials.checkpoints = checkpoints.loaded.clone();
         data.manifest.checkpoints = checkpoints.hashes(experiment);
         data.materials.chat_models = chat_models(experiment, folder, locations, options)?;
+        data.supervisors = students(experiment, &data.materials.chat_models, &locations.base_dir)?;
         check_models(experiment, &data.materials)?;
         folder.record_data(variant, data.manifest.clone())?;
         run.variant(
@@ -200,6 +202,8 @@ impl Finished {
 struct Loaded {
     dataset: Dataset,
     materials: Materials,
+    /// Supervisors that are made of others, before they are taught.
+    supervisors: BTreeMap<String, Box<dyn Student>>,
     manifest: DataManifest,
 }
 
@@ -297,6 +301,7 @@ impl Run<'_> {
         Ok(Loaded {
             dataset,
             materials,
+            supervisors: BTreeMap::new(),
             manifest,
         })
     }
@@ -546,7 +551,6 @@ impl Group<'_> {
                 Some(stored) => Cow::Borrowed(&stored[..]),
                 None => match self.supervise(
                     role,
-                    &models[role],
                     [&weak_half, &student_half, &test],
                     &workplace.within(CellKind::Supervisor.as_str()).within(role),
                     send,
@@ -592,7 +596,6 @@ impl Group<'_> {
     fn supervise(
         &self,
         role: &str,
-        model: &ModelConfig,
         [weak_half, student_half, test]: [&[Question]; 3],
         workplace: &Workplace<'_>,
         send: &mut dyn FnMut(Done) -> bool,
@@ -600,7 +603,12 @@ impl Group<'_> {
         let clock = Clock::start();
         let labels = self.ground_truth(weak_half)?;
         self.check_ids(&labels, weak_half, SplitName::WeakTrain, role)?;
-        let fitted = self.learn(model, role, weak_half, &labels, workplace)?;
+        let fitted = if let Some(student) = self.data.supervisors.get(role) {
+            self.teach(&**student, role, weak_half, &labels, workplace)?
+        } else {
+            let model = &self.experiment.roles[role].model;
+            self.learn(model, role, weak_half, &labels, workplace)?
+        };
         let judged = self.judge(&fitted, student_half)?;
         let tested = self.judge(&fitted, test)?;
         let cell = self.cell(CellKind::Supervisor, role, &fitted, &labels, clock.read());
@@ -745,6 +753,17 @@ impl Group<'_> {
                     source,
                 }
             })?;
+        self.teach(student.as_student(), role, questions, labels, workplace)
+    }
+
+    fn teach(
+        &self,
+        student: &dyn Student,
+        role: &str,
+        questions: &[Question],
+        labels: &TrainingLabels,
+        workplace: &Workplace<'_>,
+    ) -> Result<Fitted, RunError> {
         let seed = Seed(self.seed).child(role);
         let lesson = Lesson {
             questions,
@@ -753,10 +772,7 @@ impl Group<'_> {
             seed,
             workplace,
         };
-        student
-            .as_student()
-            .learn(&lesson)
-            .map_err(|source| self.failed(source))
+        student.learn(&lesson).map_err(|source| self.failed(source))
     }
 
     fn judge(&self, fitted: &Fitted, questions: &[Question]) -> Result<Vec<Judgement>, RunError> {

@@ -81,7 +81,7 @@ pub(super) fn run(
 }
 
 /// The constitution in `file`, relative to `base`; the built-in one where none is named.
-pub(super) fn constitution(file: Option<&str>, base: &Path) -> Result<Constitution, RunError> {
+pub(crate) fn constitution(file: Option<&str>, base: &Path) -> Result<Constitution, RunError> {
     let Some(file) = file else {
         return Ok(Constitution::embedded().clone());
     };

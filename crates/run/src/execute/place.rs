@@ -3,7 +3,8 @@
 use std::sync::mpsc;
 use std::time::Instant;
 
-use trimtab_constitution::{Said, StageError};
+use trimtab_constitution::StageError;
+use trimtab_core::chat::Said;
 use trimtab_core::chat::{
     Answer, Ask, ChatModel, Failure, FailureClass, Generation, PromptRow, Request,
 };
@@ -60,7 +61,7 @@ impl Place {
     pub(super) fn heard<T>(
         self,
         tell: &mut Tell<'_>,
-        stage: impl FnOnce(&mut dyn FnMut(trimtab_constitution::Progress<'_>)) -> Result<T, StageError>,
+        stage: impl FnOnce(&mut dyn FnMut(trimtab_core::chat::Progress<'_>)) -> Result<T, StageError>,
     ) -> Result<T, RunError> {
         let mut told = Ok(());
         let result = stage(&mut |progress| {

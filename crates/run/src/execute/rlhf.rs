@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use trimtab_constitution::judge::{JudgeConfig, judge};
 use trimtab_constitution::preference::{PreferenceConfig, sample};
 use trimtab_constitution::{
-    Constitution, ReplyPair, Said, SampledPair, preference_pair, supervised, training_rows,
+    Constitution, ReplyPair, SampledPair, preference_pair, supervised, training_rows,
 };
-use trimtab_core::chat::{ChatModel, Generation, Message, PromptRow};
+use trimtab_core::chat::{ChatModel, Generation, Message, PromptRow, Said};
 use trimtab_core::{Folders, PreferencePair, Seed};
 use trimtab_data::preferences::import_pairs;
 use trimtab_data::{Locations, PromptSet};

@@ -1,6 +1,6 @@
 //! One stage for many rows at once: a request for each, made as there is room, and an outcome for each.
 
-use trimtab_core::chat::{Answer, ChatModel, ModelError, Outcome, Request};
+use super::{ChatModel, ModelError, Outcome, Request};
 
 /// How far a stage is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,15 @@ pub struct Progress<'a> {
 pub type OnProgress<'a> = &'a mut dyn FnMut(Progress<'_>);
 
 /// Asks one request for each of `rows`, and gives the outcomes in their order.
-pub(crate) fn ask_all<R>(
+///
+/// # Errors
+///
+/// [`ModelError`] when nothing more can be asked.
+///
+/// # Panics
+///
+/// When the model leaves a request without an outcome: a bug in it.
+pub fn ask_rows<R>(
     model: &dyn ChatModel,
     stage: &str,
     rows: &[R],
@@ -44,18 +52,4 @@ pub(crate) fn ask_all<R>(
     })?;
     let all = outcomes.into_iter().collect::<Option<_>>();
     Ok(all.expect("a chat model answers every request"))
-}
-
-/// What a model said when it was asked for a reply: `Err` where it answered something else, which is a bug in it.
-pub(crate) fn reply(outcome: Outcome) -> crate::said::Said {
-    use crate::said::Said;
-    use trimtab_core::chat::{Failure, FailureClass};
-    match outcome {
-        Ok(Answer::Reply(reply)) => Said::from(reply),
-        Ok(Answer::Options(_)) => Said::Failed(Failure {
-            class: FailureClass::Malformed,
-            message: "asked for a reply, the model gave probabilities of options".into(),
-        }),
-        Err(failure) => Said::Failed(failure),
-    }
 }

@@ -1,7 +1,8 @@
 //! What came of asking for a reply: a text, or why there is none. Either is kept.
 
 use serde::{Deserialize, Serialize};
-use trimtab_core::chat::{Failure, Finish, Generation, Reply, Usage};
+
+use super::{Answer, Failure, FailureClass, Finish, Generation, Outcome, Reply, Usage};
 
 /// What came of asking for a reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,20 @@ impl From<Reply> for Said {
     }
 }
 
+impl From<Outcome> for Said {
+    /// A model that was asked for a reply and answers something else has a bug; it counts as a failure.
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Ok(Answer::Reply(reply)) => Self::from(reply),
+            Ok(Answer::Options(_)) => Self::Failed(Failure {
+                class: FailureClass::Malformed,
+                message: "asked for a reply, the model gave probabilities of options".into(),
+            }),
+            Err(failure) => Self::Failed(failure),
+        }
+    }
+}
+
 impl Said {
     /// The text, where there is one.
     pub fn text(&self) -> Option<&str> {
@@ -99,7 +114,8 @@ pub struct CallSettings {
 }
 
 impl CallSettings {
-    pub(crate) fn generation(&self) -> Generation {
+    /// As a model is asked.
+    pub fn generation(&self) -> Generation {
         Generation {
             temperature: self.temperature,
             max_tokens: self.max_tokens,

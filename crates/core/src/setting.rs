@@ -1,8 +1,7 @@
-//! What both stages' settings have in common: sampling, and what a wrong value is said to be.
+//! What settings of methods have in common: sampling, and what a wrong value is said to be.
 
-use trimtab_core::Seed;
-
-use crate::said::CallSettings;
+use crate::Seed;
+use crate::chat::CallSettings;
 
 /// A value that makes no sense.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -26,7 +25,11 @@ impl ConfigError {
 }
 
 /// That `fits`, or what is `expected` of `key`.
-pub(crate) fn require(
+///
+/// # Errors
+///
+/// [`ConfigError`] when it does not fit.
+pub fn require(
     key: &str,
     got: impl std::fmt::Display,
     fits: bool,
@@ -44,14 +47,20 @@ pub(crate) fn require(
 
 /// How texts of one kind are sampled.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sampling {
-    pub(crate) temperature: f64,
-    pub(crate) max_tokens: u32,
+pub struct Sampling {
+    /// From 0 to 2; 0 takes the likeliest token.
+    pub temperature: f64,
+    /// The longest text, in tokens.
+    pub max_tokens: u32,
 }
 
 impl Sampling {
-    /// `prefix` begins the names of its keys.
-    pub(crate) fn check(self, prefix: &str) -> Result<(), ConfigError> {
+    /// Checks both; `prefix` begins the names of their keys.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the key.
+    pub fn check(self, prefix: &str) -> Result<(), ConfigError> {
         let Self {
             temperature,
             max_tokens,
@@ -67,7 +76,8 @@ impl Sampling {
         require(&key, max_tokens, max_tokens > 0, "at least 1")
     }
 
-    pub(crate) fn seeded(self, seed: Seed) -> CallSettings {
+    /// The same, under a seed.
+    pub fn seeded(self, seed: Seed) -> CallSettings {
         CallSettings {
             temperature: self.temperature,
             max_tokens: self.max_tokens,

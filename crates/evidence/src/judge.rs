@@ -1,0 +1,258 @@
+//! The judge: a network that sees a few pieces of a case, and gives each label a logit.
+//!
+//! ```text
+//! s  = b + Σ_{revealed pieces} Σ_{features (f, v)} v E[f]        the sum over pieces, [width]
+//! z  = s                                                         without a hidden layer
+//! z  = c + V max(s, 0)                                           with one
+//! z  = d + W max(c + V max(s, 0), 0)                             with two
+//! ```
+//!
+//! Paper: Irving et al. 2018, section 3.1, a convolutional network of 3.3 million weights over the whole image. Here the first
+//! layer is a sum over revealed pieces instead: the same planes go in (mask and value), but one more piece costs one
+//! addition of `width` numbers, and a search that reveals piece after piece pays for nothing twice.
+//! Differs from the paper: no convolution, no dropout; AdamW with a cosine instead of Adam with a constant rate.
+
+mod kernel;
+mod training;
+mod weights;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trimtab_core::{Schedule, Seed};
+
+pub(crate) use kernel::Kernel;
+pub use training::{Lessons, Step, TrainingError};
+pub use weights::WeightsError;
+
+use crate::board::Piece;
+use crate::cases::{Cases, Feature};
+use kernel::{dense, padded};
+use pulp::NullaryFnOnce;
+
+/// How a judge is built and trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct JudgeOptions {
+    /// Units of the hidden layers, from the pieces to the labels; none for a judge that is linear in what it sees.
+    pub hidden: Vec<usize>,
+    /// Pieces that it is shown, drawn anew at every step.
+    pub pieces: usize,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Cases a step.
+    pub batch_size: usize,
+    /// Step size at the start.
+    pub learning_rate: f64,
+    /// How the step size falls.
+    pub schedule: Schedule,
+    /// Decoupled weight decay, of weights that a step touches.
+    pub weight_decay: f64,
+    /// Decay of the first and second moments.
+    pub betas: [f64; 2],
+}
+
+impl Default for JudgeOptions {
+    fn default() -> Self {
+        Self {
+            hidden: vec![512, 64],
+            pieces: 6,
+            steps: 40_000,
+            batch_size: 256,
+            learning_rate: 2e-3,
+            schedule: Schedule::Cosine,
+            weight_decay: 0.0,
+            betas: [0.9, 0.999],
+        }
+    }
+}
+
+/// A dense layer over rectified inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dense {
+    /// Inputs and outputs.
+    pub(crate) shape: [usize; 2],
+    /// `[inputs, padded(outputs)]`.
+    pub(crate) weights: Vec<f32>,
+    /// `[padded(outputs)]`.
+    pub(crate) bias: Vec<f32>,
+}
+
+impl Dense {
+    pub(crate) fn width(&self) -> usize {
+        padded(self.shape[1])
+    }
+}
+
+/// A judge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judge {
+    n_labels: usize,
+    /// Numbers of the sum over pieces, before padding.
+    units: usize,
+    /// `[n_features, padded(units)]`.
+    embedding: Vec<f32>,
+    /// `[padded(units)]`.
+    bias: Vec<f32>,
+    layers: Vec<Dense>,
+}
+
+impl Judge {
+    /// A judge that has learnt nothing: He's normal weights, a last layer near zero.
+    pub(crate) fn initial(
+        n_features: usize,
+        n_labels: usize,
+        options: &JudgeOptions,
+        seed: Seed,
+    ) -> Self {
+        let mut stream = seed.child("initial").stream();
+        let mut normal = |rows: usize, columns: usize, scale: f64| {
+            let mut weights = vec![0.0; rows * padded(columns)];
+            for row in weights.chunks_exact_mut(padded(columns)) {
+                for weight in &mut row[..columns] {
+                    *weight = (scale * stream.next_normal()) as f32;
+                }
+            }
+            weights
+        };
+        let units = options.hidden.first().copied().unwrap_or(n_labels);
+        // So many features are lit at once.
+        let lit = 2.0 * options.pieces as f64;
+        let first_scale = if options.hidden.is_empty() {
+            0.0
+        } else {
+            (2.0 / lit).sqrt()
+        };
+        let embedding = normal(n_features, units, first_scale);
+        let mut layers = Vec::new();
+        for (at, &inputs) in options.hidden.iter().enumerate() {
+            let next = options.hidden.get(at + 1);
+            let scale = next.map_or(0.01, |_| (2.0 / inputs as f64).sqrt());
+            let outputs = next.copied().unwrap_or(n_labels);
+            layers.push(Dense {
+                shape: [inputs, outputs],
+                weights: normal(inputs, outputs, scale),
+                bias: vec![0.0; padded(outputs)],
+            });
+        }
+        Self {
+            n_labels,
+            units,
+            embedding,
+            bias: vec![0.0; padded(units)],
+            layers,
+        }
+    }
+
+    /// How many labels it chooses from.
+    pub fn n_labels(&self) -> usize {
+        self.n_labels
+    }
+
+    /// How many features it knows.
+    pub fn n_features(&self) -> usize {
+        self.embedding.len() / self.width()
+    }
+
+    /// Numbers of a sum over pieces, with padding.
+    pub(crate) fn width(&self) -> usize {
+        padded(self.units)
+    }
+
+    /// The sum over no pieces.
+    pub(crate) fn bias(&self) -> &[f32] {
+        &self.bias
+    }
+
+    /// Adds what `features` contribute to a sum over pieces.
+    pub(crate) fn add(&self, features: &[Feature], sum: &mut [f32]) {
+        let width = self.width();
+        for feature in features {
+            let row = &self.embedding[feature.index as usize * width..][..width];
+            Kernel::new().add_scaled(feature.value, row, sum);
+        }
+    }
+
+    /// The logits of every label, after these pieces of a case.
+    pub fn logits(&self, cases: &dyn Cases, case: usize, pieces: &[usize]) -> Vec<f32> {
+        let mut features = Vec::new();
+        for &piece in pieces {
+            cases.piece(case, piece, &mut features);
+        }
+        let mut sum = self.bias.clone();
+        self.add(&features, &mut sum);
+        Head::new(self).logits(&sum, &[], &[]).to_vec()
+    }
+}
+
+/// Computes logits from sums over pieces, with buffers of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Head<'a> {
+    judge: &'a Judge,
+    kernel: Kernel,
+    active: Vec<u32>,
+    sum: Vec<f32>,
+    outputs: Vec<Vec<f32>>,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn new(judge: &'a Judge) -> Self {
+        let outputs = judge.layers.iter().map(|layer| vec![0.0; layer.width()]);
+        Self {
+            judge,
+            kernel: Kernel::new(),
+            active: Vec::new(),
+            sum: vec![0.0; judge.width()],
+            outputs: outputs.collect(),
+        }
+    }
+
+    /// The logits of a sum over pieces to which `pieces` are added, whose contributions are `rows`, `[n, width]`.
+    pub(crate) fn logits(&mut self, sum: &[f32], rows: &[f32], pieces: &[Piece]) -> &[f32] {
+        self.kernel.run(Apply {
+            head: self,
+            sum,
+            rows,
+            pieces,
+        });
+        &self.outputs.last().unwrap_or(&self.sum)[..self.judge.n_labels]
+    }
+}
+
+/// All layers, one after the other.
+struct Apply<'h, 'a> {
+    head: &'h mut Head<'a>,
+    sum: &'h [f32],
+    rows: &'h [f32],
+    pieces: &'h [Piece],
+}
+
+impl NullaryFnOnce for Apply<'_, '_> {
+    type Output = ();
+
+    #[expect(
+        clippy::inline_always,
+        reason = "compiled for the instructions of its caller"
+    )]
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            head,
+            sum,
+            rows,
+            pieces,
+        } = self;
+        head.sum.copy_from_slice(sum);
+        let width = sum.len();
+        for &piece in pieces {
+            let row = &rows[usize::from(piece) * width..][..width];
+            for (sum, x) in head.sum.iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+        for (at, layer) in head.judge.layers.iter().enumerate() {
+            let (below, above) = head.outputs.split_at_mut(at);
+            let input = below.last().unwrap_or(&head.sum);
+            dense(layer, input, &mut head.active, &mut above[0]);
+        }
+    }
+}
