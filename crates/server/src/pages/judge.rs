@@ -320,6 +320,7 @@ fn debate_page(
                     }
                 }
                 (who_speaks(view.speakers))
+                @if let Some(side) = view.chose { p class="hint" { "The speaker for " (side.letter()) " chose that answer." } }
             }
             @for round in &rounds {
                 section class="round" id={ "round-" (round) } tabindex="-1" {

@@ -254,6 +254,20 @@ fn happened(event: &Event) -> Markup {
                             div class="words" { (words::shown(scratchpad)) }
                         }
                     }
+                    @if !speech.candidates.is_empty() {
+                        details class="scratchpad" {
+                            summary { (speech.candidates.len()) " candidates" }
+                            @for candidate in &speech.candidates {
+                                p class="hint" {
+                                    @match candidate.score {
+                                        Some(score) => { "The judge would believe it at " (format!("{:.0} %", 100.0 * score)) },
+                                        None => "The judge did not say",
+                                    }
+                                }
+                                div class="words" { (words::segments(&candidate.segments)) }
+                            }
+                        }
+                    }
                     p class="hint" {
                         (speech.n_words()) " words, " (speech.n_attempts) " attempt" @if speech.n_attempts != 1 { "s" }
                         @if speech.truncated { ", cut at the limit" }

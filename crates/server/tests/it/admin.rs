@@ -62,6 +62,7 @@ async fn a_transcript_with_everything_and_no_script() {
     let page = admin.get(link).await;
     for words in [
         "SCRATCHPAD-SECRET",
+        "CANDIDATE-SECRET",
         "PASSAGE-SECRET",
         "model-secret-name",
         "class=\"right\"",

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use trimtab_core::chat::{Message, Role, Usage};
 use trimtab_core::{Distribution, SampleId, Verdict};
+use trimtab_debate::speech::Candidate;
 use trimtab_debate::transcript::{Arm, Speaker, Speakers};
 use trimtab_debate::{
     Belief, Event, EventKind, JudgeRecord, Order, Passage, QuoteStatus, Segment, Side, Speech,
@@ -14,12 +15,13 @@ use trimtab_debate::{
 use trimtab_run::{DebateFolder, Experiment, Manifest, RowFolder, RunFolder, VariantManifest};
 
 /// What no page of a judge may hold.
-pub(crate) const SECRETS: [&str; 9] = [
+pub(crate) const SECRETS: [&str; 10] = [
     METHOD,
     "two-sided",
     MODEL,
     "SCRATCHPAD-SECRET",
     "PASSAGE-SECRET",
+    "CANDIDATE-SECRET",
     "judge-model",
     "question-",
     "as-listed",
@@ -203,6 +205,10 @@ fn speech(round: u32, side: Side, words: usize) -> Speech {
         scratchpad: Some("SCRATCHPAD-SECRET: I know that this is wrong.".into()),
         n_attempts: 1,
         truncated: false,
+        candidates: vec![Candidate {
+            segments: vec![Segment::Words("CANDIDATE-SECRET".into())],
+            score: Some(0.5),
+        }],
         usage: Usage::default(),
     }
 }
