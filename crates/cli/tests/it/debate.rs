@@ -12,7 +12,7 @@ const N_KILLS: usize = 12;
 
 fn experiment(server: &ScriptedServer, methods: &str) -> String {
     let model = format!(
-        "{{ kind = \"chat\", address = \"openai:scripted@{}\", server = {{ first-delay-secs = 0.01, max-delay-secs = 0.05 }} }}",
+        "kind = \"chat\"\naddress = \"openai:scripted@{}\"\nserver = {{ first-delay-secs = 0.01, max-delay-secs = 0.05 }}",
         server.url()
     );
     format!(
@@ -22,9 +22,10 @@ seeds = 1
 [data]
 set = "builtin:reading"
 limit = 12
-[roles]
-debater.model = {model}
-judge.model = {model}
+[roles.debater.model]
+{model}
+[roles.judge.model]
+{model}
 [every-method]
 kind = "debate"
 {methods}
