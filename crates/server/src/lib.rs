@@ -9,8 +9,8 @@
 //! * [`catalogue`]: what can be judged: an index of transcripts and pairs, read from disk one at a time.
 //! * [`assignment`]: who judges what, in which order: a Latin square, from a seed.
 //! * [`desk`]: the one thread that writes; it stores what came in together in one commit, and only then says so.
-//! * [`pages`]: HTML. What a judge's page shows comes from a [`trimtab_debate::JudgeView`] and nothing else.
-//! * [`router`]: addresses, who may open them, and headers.
+//! * `pages`: HTML. What a judge's page shows comes from a [`trimtab_debate::JudgeView`] and nothing else.
+//! * `router`: addresses, who may open them, and headers.
 //! * [`server`]: a port, links, and a clean end.
 //!
 //! A judge's page does not say which method made a transcript, which models spoke, whom the truth favours, or how the item is
