@@ -216,7 +216,7 @@ fn what_makes_no_sense_is_refused() {
     refused("[[method]]\nbranching = { n = 1 }\n", "branching.n");
     refused(
         "[[method]]\nprotocol = \"naive\"\nbranching = { n = 2 }\n",
-        "a protocol in which somebody speaks",
+        "expected a protocol in which somebody",
     );
 }
 
