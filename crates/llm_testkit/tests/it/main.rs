@@ -107,5 +107,8 @@ fn the_process_says_where_it_listens_and_answers() {
         .unwrap();
     assert!(!refused.status.success());
     let message = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(message, "scripted_server: --script sing: echo, judge or debate\n");
+    assert_eq!(
+        message,
+        "scripted_server: --script sing: echo, judge or debate\n"
+    );
 }

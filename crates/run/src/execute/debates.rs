@@ -12,10 +12,10 @@ use trimtab_constitution::StageError;
 use trimtab_core::chat::ChatModel;
 use trimtab_core::{AnswerKey, Seed};
 use trimtab_data::Locations;
-use trimtab_debate::config::PairingRule;
+use trimtab_debate::config::{Form, PairingRule, Quotes};
 use trimtab_debate::{
     DebateConfig, DebateQuestion, JudgeRecord, Participant, Participants, Prompts, Side,
-    Transcript, hold, judge, preferences, simulated, tournament,
+    SpeechConfig, Transcript, hold, judge, preferences, simulated, tournament,
 };
 
 use super::debated::Debated;
@@ -239,6 +239,23 @@ impl Cell<'_> {
                 role: judge,
                 model: &*of_judge,
             },
+        };
+        // What a dry run answers with has no tags in it: it counts as a speech, for most replies will be one.
+        let foretold;
+        let config = match self.calling {
+            Calling::Make | Calling::Replay => config,
+            Calling::Forecast => {
+                foretold = DebateConfig {
+                    speech: SpeechConfig {
+                        form: Form::Plain,
+                        quotes: Quotes::Allowed,
+                        min_words: 1,
+                        ..config.speech.clone()
+                    },
+                    ..config.clone()
+                };
+                &foretold
+            }
         };
         self.place.heard(tell, |on_progress| {
             hold(
