@@ -23,7 +23,7 @@ use trimtab_debate::{DebateConfig, ProtocolName};
 use trimtab_run::RunFolder;
 use trimtab_stats::{Level, Resampler};
 
-use self::judged_row::{JudgedRow, rows};
+use self::judged_row::{JudgedRow, methods, rows};
 use crate::calls::calls;
 use crate::document::{Cell, Column, Document, Row, Section, Table};
 use crate::summarise::SummaryError;
@@ -90,18 +90,10 @@ pub fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
 
 /// Who argues what, in which rounds.
 fn protocols(rows: &[JudgedRow<'_>]) -> Section {
-    let mut table = Vec::new();
-    let mut seen = Vec::new();
-    for row in rows {
-        if seen.contains(&row.method) {
-            continue;
-        }
-        seen.push(row.method.clone());
-        table.push(Row {
-            name: row.method.clone(),
-            cells: protocol(row.config),
-        });
-    }
+    let table = methods(rows).map(|row| Row {
+        name: row.method.clone(),
+        cells: protocol(row.config),
+    });
     Section {
         id: "protocols".into(),
         title: "Protocols".into(),
@@ -115,7 +107,7 @@ fn protocols(rows: &[JudgedRow<'_>]) -> Section {
                 Column::new("Judge asks", "Whether the judge asks between rounds.").spare(2),
                 Column::new("Best of", "Candidates a speech.").spare(1),
             ],
-            rows: table,
+            rows: table.collect(),
         },
         plotted: Vec::new(),
         curves: None,

@@ -103,6 +103,19 @@ pub enum Event {
 }
 
 impl Event {
+    /// A method is done under one seed, and all that it made is stored; it has no loss and no steps of its own.
+    pub(crate) fn method_finished(variant: usize, seed: u64, name: String, wall_secs: f64) -> Self {
+        Self::CellFinished {
+            variant,
+            seed,
+            kind: "method",
+            name,
+            loss: 0.0,
+            n_steps: 0,
+            wall_secs,
+        }
+    }
+
     /// Whether it belongs in the log: reading reports its progress many times a second, and of a training a hundred
     /// steps are enough for a curve.
     pub(crate) fn is_logged(&self) -> bool {

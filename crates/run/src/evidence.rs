@@ -532,15 +532,12 @@ fn play_images(
             file.write_all(&line)
                 .and_then(|()| file.sync_data())
                 .map_err(failed)?;
-            tell(&Event::CellFinished {
-                variant: 0,
-                seed: asked.config.seed,
-                kind: "method",
-                name: format!("image {}, {pixels} pixels", row.trial.case),
-                loss: 0.0,
-                n_steps: 0,
+            tell(&Event::method_finished(
+                0,
+                asked.config.seed,
+                format!("image {}, {pixels} pixels", row.trial.case),
                 wall_secs,
-            });
+            ));
         }
         Ok(())
     })

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::experiment::{Experiment, Family};
+use crate::people::PEOPLE;
 use crate::store::{Store, StoreError};
 
 /// The ledger's file; SQLite puts two more beside it, whose names begin with this.
@@ -486,9 +487,12 @@ fn short(value: &serde_json::Value) -> String {
 }
 
 /// Whether anything has been computed in a run folder.
+/// Whether there is anything that another experiment may not take the place of: finished cells, and what people said, which
+/// is of these transcripts and of no others.
 fn holds_cells(path: &Path) -> Result<bool, FolderError> {
     let ledger = path.join(LEDGER);
-    Ok(ledger.exists() && !Store::open(&ledger)?.cells()?.is_empty())
+    let has_cells = ledger.exists() && !Store::open(&ledger)?.cells()?.is_empty();
+    Ok(has_cells || path.join(PEOPLE).exists())
 }
 
 /// Takes out what a run without a finished cell has left; its events stay.

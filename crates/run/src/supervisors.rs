@@ -15,7 +15,7 @@ use trimtab_core::setting::ConfigError;
 use trimtab_core::{
     Fitted, Judgement, Lesson, Question, Seed, Student, Supervisor, SupervisorError,
 };
-use trimtab_debate::{DebateConfig, DebateSupervisor};
+use trimtab_debate::{DebateConfig, DebateSupervisor, Nobody};
 use trimtab_evidence::{TextEvidenceConfig, TextEvidenceStudent};
 use trimtab_weak_to_strong::model::ChatModels;
 
@@ -96,13 +96,12 @@ pub(crate) fn students(
             }),
             SupervisorConfig::Debate(config) => {
                 let roles = config.roles();
-                // A role that the protocol has no use for is never asked: the judge stands for it.
                 let judge = model(&config.judges[0])?;
-                let of = |role: &str| {
+                let of = |role: &str| -> Result<Arc<dyn ChatModel>, RunError> {
                     if roles.contains(&role) {
                         model(role)
                     } else {
-                        Ok(Arc::clone(&judge))
+                        Ok(Arc::new(Nobody))
                     }
                 };
                 let [debater, opponent, critic] = [

@@ -79,24 +79,9 @@ fn place(server: &ScriptedServer) -> Workplace {
 
 /// Every file that a run makes out of its calls, by name.
 fn made(place: &Workplace, run: &str) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    for folder in ["constitutional-ai", "exports"] {
-        let mut pending = vec![place.path(run).join(folder)];
-        while let Some(folder) = pending.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    pending.push(path);
-                } else if path.file_name().unwrap() != "done.json" {
-                    let name = path.strip_prefix(place.path(run)).unwrap();
-                    let text = std::fs::read_to_string(&path).unwrap();
-                    files.push((name.display().to_string(), text));
-                }
-            }
-        }
-    }
-    files.sort();
-    files
+    place.files_of(run, &["constitutional-ai", "exports"], |path| {
+        path.file_name().unwrap() != "done.json"
+    })
 }
 
 fn n_stored(place: &Workplace, run: &str) -> usize {

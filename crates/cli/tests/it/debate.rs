@@ -76,22 +76,9 @@ fn place(server: &ScriptedServer, methods: &str) -> Workplace {
 
 /// Every file that a run makes out of its calls, by name.
 fn made(place: &Workplace, run: &str) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    let mut pending = vec![place.path(run).join("debates")];
-    while let Some(folder) = pending.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path.file_name().unwrap() != "done.json" {
-                let name = path.strip_prefix(place.path(run)).unwrap();
-                let text = std::fs::read_to_string(&path).unwrap();
-                files.push((name.display().to_string(), text));
-            }
-        }
-    }
-    files.sort();
-    files
+    place.files_of(run, &["debates"], |path| {
+        path.file_name().unwrap() != "done.json"
+    })
 }
 
 #[test]
@@ -160,6 +147,35 @@ fn a_run_that_is_killed_ends_in_the_same_files() {
     place.succeed(&["run", "debate.toml", "--out", "runs/killed"]);
     assert_eq!(made(&place, "runs/whole"), made(&place, "runs/killed"));
     say("killed often, and nothing lost");
+}
+
+#[test]
+fn what_people_said_keeps_its_transcripts() {
+    let server = ScriptedServer::builder(debate).start().unwrap();
+    let place = place(&server, "[[method]]\nn-rounds = 1\n");
+    place.succeed(&["run", "debate.toml"]);
+    let before = made(&place, "runs/debate");
+    let other = ["run", "debate.toml", "--set", "method.0.n-rounds=2"];
+    // A file of what people said, however little is in it.
+    place.write("runs/debate/people.sqlite", "");
+    let error = place.refuse(&other);
+    assert!(error.contains("holds another experiment"), "{error}");
+    assert_eq!(made(&place, "runs/debate"), before);
+    // The same experiment goes on.
+    std::fs::remove_file(place.path("runs/debate/people.sqlite")).unwrap();
+    place.succeed(&["run", "debate.toml"]);
+    assert_eq!(made(&place, "runs/debate"), before);
+}
+
+#[test]
+fn a_dry_run_counts_calls_and_keeps_no_answers() {
+    let server = ScriptedServer::builder(debate).start().unwrap();
+    let place = place(&server, "[[method]]\nn-rounds = 1\n");
+    let said = place.succeed(&["run", "debate.toml", "--dry-run"]);
+    // Twelve questions, two speeches and two orders each.
+    assert!(said.stdout.contains(" 48 "), "{}", said.stdout);
+    assert_eq!(server.log().n_received(), 0);
+    assert!(!place.path("runs/debate/debates").exists());
 }
 
 #[test]

@@ -99,22 +99,9 @@ fn place(test: &str, file: &str) -> Option<Workplace> {
 
 /// Every file of rows, by its name: what a run made, without what a clock says.
 fn made(place: &Workplace, run: &str) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    let mut pending = vec![place.path(run).join("stages")];
-    while let Some(folder) = pending.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path.extension().is_some_and(|e| e == "jsonl") {
-                let name = path.strip_prefix(place.path(run)).unwrap();
-                let text = std::fs::read_to_string(&path).unwrap();
-                files.push((name.display().to_string(), text));
-            }
-        }
-    }
-    files.sort();
-    files
+    place.files_of(run, &["stages"], |path| {
+        path.extension().is_some_and(|e| e == "jsonl")
+    })
 }
 
 #[test]

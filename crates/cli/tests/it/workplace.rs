@@ -45,6 +45,32 @@ impl Workplace {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
+    /// Every file below `folders` of the run folder `run` whose path `is_wanted`: its name in the run folder, and its text.
+    pub(crate) fn files_of(
+        &self,
+        run: &str,
+        folders: &[&str],
+        is_wanted: impl Fn(&Path) -> bool,
+    ) -> Vec<(String, String)> {
+        let run = self.path(run);
+        let mut pending: Vec<PathBuf> = folders.iter().map(|folder| run.join(folder)).collect();
+        let mut files = Vec::new();
+        while let Some(folder) = pending.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    pending.push(path);
+                } else if is_wanted(&path) {
+                    let name = path.strip_prefix(&run).unwrap();
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    files.push((name.display().to_string(), text));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
     /// The program, ready to start.
     pub(crate) fn trimtab(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(TRIMTAB);

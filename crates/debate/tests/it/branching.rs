@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use trimtab_core::chat::{Ask, Request};
 use trimtab_debate::config::{BranchAt, Branching};
 use trimtab_debate::protocol::Turns;
-use trimtab_debate::{DebateConfig, DebateQuestion, ProtocolName, Transcript, preferences};
+use trimtab_debate::{DebateConfig, ProtocolName, preferences};
 use trimtab_llm_testkit::ScriptedModel;
 use trimtab_llm_testkit::scripted_model::{option_scores, reply};
 
-use crate::hall::{between, config, held, judged, questions};
+use crate::hall::{between, config, held, judged, questions, with_questions};
 
 /// Speaks with strength 0 to 9, drawn by the request's seed; the judge believes the stronger side.
 fn strengths() -> ScriptedModel {
@@ -77,12 +77,7 @@ fn speeches_are_worth_what_the_debates_below_them_are() {
     let model = strengths();
     let transcripts = held(&config, &model, &questions);
     let records = judged(&config, &model, &transcripts, &questions);
-    let rows: Vec<(&Transcript, &DebateQuestion)> = (transcripts.iter())
-        .map(|transcript| {
-            let question = questions.iter().find(|q| q.id == transcript.question);
-            (transcript, &**question.unwrap())
-        })
-        .collect();
+    let rows = with_questions(&transcripts, &questions);
     let made = preferences(&config, &rows, &records.iter().collect::<Vec<_>>());
     // A tree of 16 leaves has 1 + 2 + 4 + 8 turns; where both speeches are the same there is one, and no pair.
     let n = made.pairs.len() + made.n_ties;
@@ -111,12 +106,7 @@ fn scored_candidates_are_pairs_too() {
     let model = strengths();
     let transcripts = held(&config, &model, &questions);
     let records = judged(&config, &model, &transcripts, &questions);
-    let rows: Vec<(&Transcript, &DebateQuestion)> = (transcripts.iter())
-        .map(|transcript| {
-            let question = questions.iter().find(|q| q.id == transcript.question);
-            (transcript, &**question.unwrap())
-        })
-        .collect();
+    let rows = with_questions(&transcripts, &questions);
     let made = preferences(&config, &rows, &records.iter().collect::<Vec<_>>());
     assert_eq!(made.pairs.len() + made.n_ties, 10);
     let strength = |text: &str| between(text, "strength ", ".").parse::<f64>().unwrap();

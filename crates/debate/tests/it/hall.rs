@@ -118,18 +118,26 @@ pub(crate) fn held(
     hold(config, participants, questions, SEED, &mut |_| {}).unwrap()
 }
 
+/// Each transcript with its question.
+pub(crate) fn with_questions<'t>(
+    transcripts: &'t [Transcript],
+    questions: &'t [Arc<DebateQuestion>],
+) -> Vec<(&'t Transcript, &'t DebateQuestion)> {
+    (transcripts.iter())
+        .map(|transcript| {
+            let question = questions.iter().find(|q| q.id == transcript.question);
+            (transcript, &**question.unwrap())
+        })
+        .collect()
+}
+
 pub(crate) fn judged(
     config: &DebateConfig,
     model: &ScriptedModel,
     transcripts: &[Transcript],
     questions: &[Arc<DebateQuestion>],
 ) -> Vec<JudgeRecord> {
-    let rows: Vec<(&Transcript, &DebateQuestion)> = (transcripts.iter())
-        .map(|transcript| {
-            let question = questions.iter().find(|q| q.id == transcript.question);
-            (transcript, &**question.unwrap())
-        })
-        .collect();
+    let rows = with_questions(transcripts, questions);
     let protocol = config.as_protocol();
     judge(
         &config.judging,

@@ -24,7 +24,7 @@ pub(super) fn section(
             let ceiling = accuracy(expert, Ties::Half, level)?.all.estimate;
             (ceiling > floor).then(|| (own.all.estimate - floor) / (ceiling - floor))
         });
-        let tokens: u64 = (row.transcripts.values().map(|t| t.usage().total()))
+        let tokens: u64 = (row.transcripts().map(|t| t.usage().total()))
             .chain(row.records.iter().map(|(_, record)| record.usage.total()))
             .sum();
         Some(Row {

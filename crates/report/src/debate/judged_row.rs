@@ -1,6 +1,7 @@
 //! One row of most tables: all judgements of one judge, of one method under all finished seeds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use trimtab_core::{AnswerIdx, AnswerKey, KeyError, SampleId};
 use trimtab_debate::measure::Judged;
@@ -24,9 +25,9 @@ pub(super) struct JudgedRow<'a> {
     /// Who judged.
     pub(super) judge: String,
     pub(super) config: &'a DebateConfig,
-    pub(super) key: AnswerKey,
-    /// Transcripts of all seeds, by seed and id.
-    pub(super) transcripts: BTreeMap<(u64, String), Transcript>,
+    key: Rc<AnswerKey>,
+    /// Of all seeds, by seed and id; the judges of a method share them.
+    transcripts: Rc<BTreeMap<u64, BTreeMap<String, Transcript>>>,
     /// Each with its seed.
     pub(super) records: Vec<(u64, JudgeRecord)>,
 }
@@ -34,7 +35,7 @@ pub(super) struct JudgedRow<'a> {
 impl JudgedRow<'_> {
     /// Its records beside the truth.
     pub(super) fn judged(&self) -> Result<Judged<'_>, KeyError> {
-        let passages: BTreeMap<&SampleId, &String> = (self.transcripts.values())
+        let passages: BTreeMap<&SampleId, &String> = (self.transcripts())
             .filter_map(|t| Some((&t.question, t.passage.as_ref()?)))
             .collect();
         Judged::new(
@@ -44,9 +45,14 @@ impl JudgedRow<'_> {
         )
     }
 
+    /// The transcripts of all seeds.
+    pub(super) fn transcripts(&self) -> impl Iterator<Item = &Transcript> {
+        self.transcripts.values().flat_map(BTreeMap::values)
+    }
+
     /// The transcript that a record is of.
     pub(super) fn transcript(&self, seed: u64, record: &JudgeRecord) -> Option<&Transcript> {
-        self.transcripts.get(&(seed, record.transcript.clone()))
+        self.transcripts.get(&seed)?.get(&record.transcript)
     }
 
     /// Which answer is right.
@@ -74,7 +80,7 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
         let entries = answers
             .into_iter()
             .map(|(id, right)| (id, AnswerIdx(right)));
-        let key = AnswerKey::new(entries).map_err(SummaryError::Key)?;
+        let key = Rc::new(AnswerKey::new(entries).map_err(SummaryError::Key)?);
         let experiment = &of_variant.experiment;
         for method in &experiment.method {
             let MethodConfig::Debate(config) = method else {
@@ -86,7 +92,7 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
                 config.name()
             };
             let mut n_seeds = 0;
-            let mut transcripts = BTreeMap::new();
+            let mut transcripts: BTreeMap<u64, BTreeMap<String, Transcript>> = BTreeMap::new();
             let mut by_judge: Vec<(String, Vec<(u64, JudgeRecord)>)> = (config.judges.iter())
                 .map(|judge| (judge.clone(), Vec::new()))
                 .collect();
@@ -99,9 +105,8 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
                     continue;
                 }
                 n_seeds += 1;
-                for transcript in folder.transcripts()? {
-                    transcripts.insert((seed, transcript.id.clone()), transcript);
-                }
+                let of_seed = folder.transcripts()?.into_iter();
+                transcripts.insert(seed, of_seed.map(|t| (t.id.clone(), t)).collect());
                 if let Some(people) = &people {
                     let said = people.judgements(&folder.name())?;
                     by_people.extend(said.into_iter().map(|record| (seed, record)));
@@ -124,6 +129,7 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
             if !by_people.is_empty() {
                 by_judge.push((PEOPLE.to_owned(), by_people));
             }
+            let transcripts = Rc::new(transcripts);
             let several_judges = by_judge.len() > 1;
             for (judge, records) in by_judge {
                 if records.is_empty() {
@@ -139,14 +145,25 @@ pub(super) fn rows(run: &RunFolder) -> Result<(Vec<JudgedRow<'_>>, Vec<String>),
                     variant,
                     judge,
                     config,
-                    key: key.clone(),
-                    transcripts: transcripts.clone(),
+                    key: Rc::clone(&key),
+                    transcripts: Rc::clone(&transcripts),
                     records,
                 });
             }
         }
     }
     Ok((rows, notices))
+}
+
+/// One row of every method: for what its judges have no part in.
+pub(super) fn methods<'r, 'a>(
+    rows: impl IntoIterator<Item = &'r JudgedRow<'a>>,
+) -> impl Iterator<Item = &'r JudgedRow<'a>>
+where
+    'a: 'r,
+{
+    let mut seen = BTreeSet::new();
+    (rows.into_iter()).filter(move |row| seen.insert(row.method.as_str()))
 }
 
 /// The row of the same variant and judge under `protocol`: the floor, or the ceiling.

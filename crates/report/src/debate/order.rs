@@ -5,7 +5,7 @@ use trimtab_debate::measure::order::swap_check;
 use trimtab_debate::metamorphic::{ViewFault, view_fault};
 
 use super::Measuring;
-use super::judged_row::JudgedRow;
+use super::judged_row::{JudgedRow, methods};
 use crate::document::{Cell, Column, Row, Section, Table};
 
 /// More flips than this, surely, and the report says so first.
@@ -69,8 +69,8 @@ pub(super) fn section(
 /// What is wrong with what judges were shown: nothing, or a bug of ours that every reader must know of.
 fn faults(rows: &[(&JudgedRow<'_>, &Judged<'_>)]) -> Vec<String> {
     let mut notices = Vec::new();
-    for (row, _) in rows {
-        let faults: Vec<ViewFault> = row.transcripts.values().filter_map(view_fault).collect();
+    for row in methods(rows.iter().map(|(row, _)| *row)) {
+        let faults: Vec<ViewFault> = row.transcripts().filter_map(view_fault).collect();
         if let Some(first) = faults.first() {
             let what = match first {
                 ViewFault::NoMirror => "are no mirror images in the other order",
@@ -79,8 +79,8 @@ fn faults(rows: &[(&JudgedRow<'_>, &Judged<'_>)]) -> Vec<String> {
             notices.push(format!(
                 "{} of {} transcripts of {} {what}: this is a bug in trimtab, do not trust its numbers",
                 faults.len(),
-                row.transcripts.len(),
-                row.name,
+                row.transcripts().count(),
+                row.method,
             ));
         }
     }

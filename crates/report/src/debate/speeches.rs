@@ -7,7 +7,7 @@ use trimtab_debate::measure::evidence::{quoted, revealed};
 use trimtab_debate::transcript::Speaker;
 use trimtab_run::{RunFolder, debates};
 
-use super::judged_row::JudgedRow;
+use super::judged_row::{JudgedRow, methods};
 use crate::document::{Cell, Column, Row, Section, Table};
 use crate::summarise::SummaryError;
 
@@ -18,10 +18,7 @@ pub(super) fn section(
 ) -> Result<Option<Section>, SummaryError> {
     let mut lengths: BTreeMap<usize, BTreeMap<String, usize>> = BTreeMap::new();
     let mut table: Vec<Row> = Vec::new();
-    for row in rows {
-        if table.iter().any(|known| known.name == row.method) {
-            continue;
-        }
+    for row in methods(rows) {
         let lengths = match lengths.entry(row.variant) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
@@ -30,12 +27,12 @@ pub(super) fn section(
                 place.insert(of_variant.collect())
             }
         };
-        let said = quoted(row.transcripts.values(), |by| by != Speaker::Judge);
+        let said = quoted(row.transcripts(), |by| by != Speaker::Judge);
         let n_turns = said.n_speeches + said.n_no_speech;
         if n_turns == 0 {
             continue;
         }
-        let shares: Vec<f64> = (row.transcripts.values())
+        let shares: Vec<f64> = (row.transcripts())
             .filter_map(|transcript| {
                 let length = lengths.get(transcript.passage.as_ref()?)?;
                 revealed(transcript, *length)

@@ -321,15 +321,12 @@ impl Cell<'_> {
     }
 
     fn finished(&self, wall_secs: f64, tell: &mut Tell<'_>) -> Result<(), RunError> {
-        tell(&Event::CellFinished {
-            variant: self.variant,
-            seed: self.seed,
-            kind: "method",
-            name: self.config.name(),
-            loss: 0.0,
-            n_steps: 0,
+        tell(&Event::method_finished(
+            self.variant,
+            self.seed,
+            self.config.name(),
             wall_secs,
-        })
+        ))
     }
 
     /// What `model` says to the held-out prompts.

@@ -14,7 +14,7 @@ use trimtab_core::{AnswerKey, Seed};
 use trimtab_data::Locations;
 use trimtab_debate::config::{Form, PairingRule, Quotes};
 use trimtab_debate::{
-    DebateConfig, DebateQuestion, JudgeRecord, Participant, Participants, Prompts, Side,
+    DebateConfig, DebateQuestion, JudgeRecord, Nobody, Participant, Participants, Prompts, Side,
     SpeechConfig, Transcript, hold, judge, preferences, simulated, tournament,
 };
 
@@ -43,8 +43,10 @@ pub(super) fn run(
                 cached: false,
             })?;
             folder.record_data(variant, manifest(&set))?;
-            debates::write_key(folder.path(), variant, &set.key, &set.questions)?;
-            debates::write_passages(folder.path(), variant, &set.passages)?;
+            if options.calling != Calling::Forecast {
+                debates::write_key(folder.path(), variant, &set.key, &set.questions)?;
+                debates::write_passages(folder.path(), variant, &set.passages)?;
+            }
             let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
             for seed in experiment.seeds() {
                 for method in &experiment.method {
@@ -202,17 +204,11 @@ impl Cell<'_> {
     ) -> Result<Vec<Transcript>, RunError> {
         let config = self.config;
         let roles = config.roles();
-        // A role that the protocol has no use for is not bound to anything, and is never asked.
-        let any = roles.first().copied();
         let mut open = |role: &str| -> Result<Arc<dyn ChatModel>, RunError> {
-            let role = if roles.contains(&role) {
-                Some(role)
+            if roles.contains(&role) {
+                Ok(models.open(&self.experiment.roles[role].model)?)
             } else {
-                any
-            };
-            match role {
-                Some(role) => Ok(models.open(&self.experiment.roles[role].model)?),
-                None => Ok(Arc::new(Nobody)),
+                Ok(Arc::new(Nobody))
             }
         };
         let judge = (config.judges.iter()).find(|judge| roles.contains(&judge.as_str()));
@@ -351,15 +347,12 @@ impl Cell<'_> {
     }
 
     fn finished(&self, wall_secs: f64, tell: &mut Tell<'_>) -> Result<(), RunError> {
-        tell(&Event::CellFinished {
-            variant: self.place.variant,
-            seed: self.place.seed,
-            kind: "method",
-            name: self.config.name(),
-            loss: 0.0,
-            n_steps: 0,
+        tell(&Event::method_finished(
+            self.place.variant,
+            self.place.seed,
+            self.config.name(),
             wall_secs,
-        })
+        ))
     }
 }
 
@@ -376,30 +369,4 @@ fn share_won(transcripts: &[Transcript], records: &[JudgeRecord], player: &str) 
         (record.verdict.decided()).map_or(0.5, |decided| decided.probabilities()[answer])
     });
     won.sum::<f64>() / records.len().max(1) as f64
-}
-
-/// Who stands for roles that a protocol has no use for.
-struct Nobody;
-
-impl ChatModel for Nobody {
-    fn name(&self) -> String {
-        "nobody".into()
-    }
-
-    fn ask(
-        &self,
-        requests: &mut dyn Iterator<Item = trimtab_core::chat::Request>,
-        answered: &mut dyn FnMut(usize, trimtab_core::chat::Outcome),
-    ) -> Result<(), trimtab_core::chat::ModelError> {
-        for (i, _) in requests.enumerate() {
-            answered(
-                i,
-                Err(trimtab_core::chat::Failure {
-                    class: trimtab_core::chat::FailureClass::Rejected,
-                    message: "nobody is bound to this role".into(),
-                }),
-            );
-        }
-        Ok(())
-    }
 }

@@ -55,15 +55,12 @@ pub(super) fn run(
         }
         keys.push(stage.key().to_owned());
         lab_folder(run, variant, &config.name()).write_document(SEEDS, &keys)?;
-        tell(&Event::CellFinished {
+        tell(&Event::method_finished(
             variant,
             seed,
-            kind: "method",
-            name: config.name(),
-            loss: 0.0,
-            n_steps: 0,
-            wall_secs: began.elapsed().as_secs_f64(),
-        })?;
+            config.name(),
+            began.elapsed().as_secs_f64(),
+        ))?;
     }
     Ok(())
 }

@@ -174,15 +174,12 @@ impl Cell<'_> {
     }
 
     fn finished(&self, wall_secs: f64, tell: &mut Tell<'_>) -> Result<(), RunError> {
-        tell(&Event::CellFinished {
-            variant: self.place.variant,
-            seed: self.place.seed,
-            kind: "method",
-            name: self.config.name(),
-            loss: 0.0,
-            n_steps: 0,
+        tell(&Event::method_finished(
+            self.place.variant,
+            self.place.seed,
+            self.config.name(),
             wall_secs,
-        })
+        ))
     }
 
     /// What is the same for all stages of a seed: prompts, and how they are divided.
