@@ -86,15 +86,6 @@ impl<'a> Judged<'a> {
     pub fn clusters(&self) -> Clusters {
         clusters(self.questions.iter().map(|question| &*question.passage))
     }
-
-    /// The passage of every record, question by question, as clusters.
-    pub fn clusters_of_records(&self) -> Clusters {
-        let of = |question: &'_ JudgedQuestion<'a>| question.records.len();
-        clusters(
-            (self.questions.iter())
-                .flat_map(|question| std::iter::repeat_n(&*question.passage, of(question))),
-        )
-    }
 }
 
 /// Items with one name are one cluster.
