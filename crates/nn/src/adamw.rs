@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use burn_tensor::{Device, Gradients as Collected, Tensor, TensorData};
 
-use crate::fused::kernel::{self, AdamWStep};
 use crate::transformer::{self, Parameter};
+use trimtab_kernel::pointwise::{self as kernel, AdamWStep};
 
 /// A gradient of one parameter, or another quantity of its shape.
 #[derive(Debug, Clone)]

@@ -3,6 +3,8 @@
 //! Vaswani et al. 2017 (arXiv:1706.03762), with the variations of the models named beside each choice.
 //! There is no computation here: [`crate::transformer`] does what these values say.
 
+pub use trimtab_kernel::{Mlp, Sight as Attention};
+
 /// Everything that fixes the shape and the arithmetic of a transformer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
@@ -78,20 +80,6 @@ pub enum Positions {
     },
 }
 
-/// Who attends to whom, padding aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attention {
-    /// To itself and to what comes before.
-    Causal,
-    /// To itself and to the `window − 1` tokens before: Mistral.
-    Window {
-        /// Tokens seen, itself included.
-        window: usize,
-    },
-    /// Everyone to everyone: BERT.
-    Bidirectional,
-}
-
 /// Whether each head's query and key are normalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryKeyNorm {
@@ -99,17 +87,6 @@ pub enum QueryKeyNorm {
     None,
     /// By RMSNorm over the head, before rotation.
     RmsNorm,
-}
-
-/// The MLP of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mlp {
-    /// `D gelu(U x)`, with GELU by its tanh approximation: GPT-2.
-    GeluTanh,
-    /// `D gelu(U x)`, with GELU by the error function: GPT-NeoX, BERT.
-    GeluErf,
-    /// `D (silu(G x) ⊙ U x)` (Shazeer 2020): the Llama family.
-    SwiGlu,
 }
 
 /// How attention and MLP are added to the stream.

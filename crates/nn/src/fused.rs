@@ -2,7 +2,7 @@
 //!
 //! - `trunk`: all blocks at once, from embeddings to hidden states, sliced over threads inside;
 //! - `head`: cross-entropy of the next token and log-probabilities of given tokens, without all logits in memory;
-//! - `attention`, `kernel`, `product`: what those are made of.
+//! - `attention`, and the loops of `trimtab_kernel`: what those are made of.
 //!
 //! They do what `transformer` composes of `burn`'s operations, which stays the reference and what every other
 //! device computes: `tests/it/fused.rs` compares both. A transformer uses them where it may ([`Operations`]), for
@@ -14,17 +14,14 @@
 
 mod attention;
 mod head;
-pub(crate) mod kernel;
 pub(crate) mod parameters;
-mod product;
-mod threads;
 mod trunk;
 
 use burn_tensor::{Device as BurnDevice, Gradients as Collected, Tensor, TensorData};
+use trimtab_kernel::pointwise;
 
 use self::head::{Foretold, Input, KeepSoftmax, Slopes, Table};
 use self::parameters::{Parameters, Tables};
-pub use self::threads::Threads;
 use self::trunk::{Saved, Slice, Trunk};
 use crate::adamw::{Gradient, Gradients};
 use crate::batch::{BatchError, TokenBatch};
@@ -482,7 +479,7 @@ impl RecordedTokens {
         head::go_back(self.threads, input, self.reading, slopes, to);
         drop((self.hidden, self.table));
         if let Some(elsewhere) = elsewhere {
-            kernel::add(&mut d_hidden, elsewhere);
+            pointwise::add(&mut d_hidden, elsewhere);
         }
         // Back to where they were picked.
         let mut next = self.places.iter().zip(d_hidden.chunks_exact(d.width));

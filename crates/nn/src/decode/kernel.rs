@@ -17,7 +17,7 @@
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
-use crate::fused::kernel::{exp, largest};
+use trimtab_kernel::pointwise::{exp, largest};
 
 /// Columns of a panel.
 const PANEL: usize = 16;

@@ -11,9 +11,9 @@
 //!
 //! Shapes: rows of `[queries | keys | values]`, each a run of heads; `log_sums: [n_heads, len]`.
 
-use super::kernel::{self, Block};
-use super::product::{View, ViewMut, add_product, set_product};
 use crate::Definition;
+use trimtab_kernel::pointwise::{self as kernel, Block};
+use trimtab_kernel::product::{View, ViewMut, add_product, set_product};
 
 /// Queries that are compared with keys at once.
 const BLOCK: usize = 64;

@@ -17,9 +17,9 @@
 //! Shapes: `hidden: [n, width]`, log-probabilities, entropies and slopes `[n]`; the table is `[vocab_size, width]` when tied to the embeddings, else
 //! `[width, vocab_size]`. Tasks are tiles of positions, then tiles of the table.
 
-use super::kernel;
-use super::product::{View, ViewMut, add_product, set_product};
-use super::threads::Threads;
+use trimtab_kernel::Threads;
+use trimtab_kernel::pointwise as kernel;
+use trimtab_kernel::product::{View, ViewMut, add_product, set_product};
 
 /// Most logits in memory at once.
 const ROUND: usize = 1 << 22;

@@ -18,12 +18,12 @@
 use std::ops::Range;
 
 use super::attention::{self, Row};
-use super::kernel::{self, NormGradients, NormWeights};
 use super::parameters::{Affine, Layer, Parameters};
-use super::product::{View, ViewMut, add_product, set_product};
-use super::threads::Threads;
 use crate::definition::{NormPlace, Positions, Residual};
 use crate::{Definition, TokenBatch};
+use trimtab_kernel::Threads;
+use trimtab_kernel::pointwise::{self as kernel, NormGradients, NormWeights};
+use trimtab_kernel::product::{View, ViewMut, add_product, set_product};
 
 /// Tokens from which on a slice is full.
 const SLICE: usize = 512;

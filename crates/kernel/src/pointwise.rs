@@ -19,7 +19,7 @@
 
 use pulp::{Arch, NullaryFnOnce};
 
-use crate::definition::{Attention as Sight, Mlp};
+use crate::{Mlp, Sight};
 
 /// Defines a function whose body is compiled for every set of vector instructions.
 macro_rules! kernel {
@@ -27,7 +27,7 @@ macro_rules! kernel {
         $(#[$about])*
         #[expect(clippy::allow_attributes, reason = "most kernels have fewer arguments")]
         #[allow(clippy::too_many_arguments, reason = "an inner loop's")]
-        pub(crate) fn $name<$l>($($arg: $kind),*) -> $out {
+        pub fn $name<$l>($($arg: $kind),*) -> $out {
             struct Kernel<$l> {
                 $($arg: $kind),*
             }
@@ -74,7 +74,7 @@ fn sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
 
 /// The largest number.
 #[inline(always)]
-pub(crate) fn largest(x: &[f32]) -> f32 {
+pub fn largest(x: &[f32]) -> f32 {
     let mut tops = [f32::NEG_INFINITY; LANES];
     let (whole, rest) = x.as_chunks::<LANES>();
     for chunk in whole {
@@ -94,7 +94,7 @@ pub(crate) fn largest(x: &[f32]) -> f32 {
 /// `e^x`, within 2e-7 of it for x from −87 to 88; beyond, the value at the end. What is not a number
 /// stays none.
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
@@ -168,17 +168,22 @@ fn moments(x: &[f32], epsilon: f32, is_centred: bool) -> [f32; 2] {
 
 /// Weight and, for LayerNorm, bias; RMSNorm has none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct NormWeights<'a> {
-    pub(crate) weight: &'a [f32],
-    pub(crate) bias: Option<&'a [f32]>,
-    pub(crate) epsilon: f32,
+pub struct NormWeights<'a> {
+    /// The factor of every number.
+    pub weight: &'a [f32],
+    /// What is added to every number, if anything is: LayerNorm; without it, RMSNorm.
+    pub bias: Option<&'a [f32]>,
+    /// What is added to the variance.
+    pub epsilon: f32,
 }
 
 /// What a norm's weights get, summed over rows.
 #[derive(Debug)]
-pub(crate) struct NormGradients<'a> {
-    pub(crate) weight: &'a mut [f32],
-    pub(crate) bias: Option<&'a mut [f32]>,
+pub struct NormGradients<'a> {
+    /// By the factors; added to.
+    pub weight: &'a mut [f32],
+    /// By what is added; added to.
+    pub bias: Option<&'a mut [f32]>,
 }
 
 #[inline(always)]
@@ -439,7 +444,7 @@ kernel! {
 
 /// The keys that `query` sees.
 #[inline(always)]
-pub(crate) fn seen(sight: Sight, query: usize, len: usize) -> [usize; 2] {
+pub fn seen(sight: Sight, query: usize, len: usize) -> [usize; 2] {
     match sight {
         Sight::Causal => [0, query + 1],
         Sight::Window { window } => [(query + 1).saturating_sub(window), query + 1],
@@ -450,12 +455,17 @@ pub(crate) fn seen(sight: Sight, query: usize, len: usize) -> [usize; 2] {
 /// A block of scores: `[rows, keys]`, the first row being query `query` and the first column key `key`
 /// of a sequence of `len`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Block {
-    pub(crate) sight: Sight,
-    pub(crate) len: usize,
-    pub(crate) query: usize,
-    pub(crate) key: usize,
-    pub(crate) n_keys: usize,
+pub struct Block {
+    /// Who attends to whom.
+    pub sight: Sight,
+    /// Tokens of the sequence.
+    pub len: usize,
+    /// The first query.
+    pub query: usize,
+    /// The first key.
+    pub key: usize,
+    /// Keys: columns of the block.
+    pub n_keys: usize,
 }
 
 impl Block {
@@ -581,15 +591,17 @@ kernel! {
 
 /// One step of AdamW, everything that is the same for all numbers of a parameter.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AdamWStep {
-    pub(crate) betas: [f32; 2],
+pub struct AdamWStep {
+    /// β₁ and β₂.
+    pub betas: [f32; 2],
     /// η / (1 − β₁ᵏ).
-    pub(crate) rate: f32,
+    pub rate: f32,
     /// 1 / (1 − β₂ᵏ).
-    pub(crate) second_scale: f32,
-    pub(crate) epsilon: f32,
+    pub second_scale: f32,
+    /// What is added to the root of the second moment.
+    pub epsilon: f32,
     /// 1 − η λ.
-    pub(crate) kept: f32,
+    pub kept: f32,
 }
 
 kernel! {

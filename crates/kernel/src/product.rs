@@ -2,19 +2,19 @@
 //!
 //! A [`View`] is a matrix within a slice, with a distance between rows and one between columns, so that
 //! heads within a row of queries, keys and values, and transposed matrices, need no copies. The
-//! arithmetic is the crate `gemm`'s, whose functions take pointers: this is the one file that is not
+//! arithmetic is the crate `gemm`'s, whose functions take pointers: this is the one file here that is not
 //! safe by the language, and every view checks on construction that all its numbers lie within its slice.
 
 /// A matrix to read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct View<'a> {
+pub struct View<'a> {
     data: &'a [f32],
     grid: Grid,
 }
 
 /// A matrix to write.
 #[derive(Debug)]
-pub(crate) struct ViewMut<'a> {
+pub struct ViewMut<'a> {
     data: &'a mut [f32],
     grid: Grid,
 }
@@ -50,18 +50,19 @@ impl Grid {
 
 impl<'a> View<'a> {
     /// `rows` whole rows, one after the other.
-    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
         Self::strided(data, rows, columns, columns)
     }
 
     /// The first `columns` numbers of `rows` rows that begin `row_step` apart.
-    pub(crate) fn strided(data: &'a [f32], rows: usize, columns: usize, row_step: usize) -> Self {
+    pub fn strided(data: &'a [f32], rows: usize, columns: usize, row_step: usize) -> Self {
         let grid = Grid::rows(data, rows, columns, row_step);
         Self { data, grid }
     }
 
     /// The same with rows and columns exchanged.
-    pub(crate) fn transposed(self) -> Self {
+    #[must_use]
+    pub fn transposed(self) -> Self {
         let grid = Grid {
             rows: self.grid.columns,
             columns: self.grid.rows,
@@ -74,34 +75,29 @@ impl<'a> View<'a> {
 
 impl<'a> ViewMut<'a> {
     /// `rows` whole rows, one after the other.
-    pub(crate) fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
         Self::strided(data, rows, columns, columns)
     }
 
     /// The first `columns` numbers of `rows` rows that begin `row_step` apart.
-    pub(crate) fn strided(
-        data: &'a mut [f32],
-        rows: usize,
-        columns: usize,
-        row_step: usize,
-    ) -> Self {
+    pub fn strided(data: &'a mut [f32], rows: usize, columns: usize, row_step: usize) -> Self {
         let grid = Grid::rows(data, rows, columns, row_step);
         Self { data, grid }
     }
 
     /// Rows and columns.
-    pub(crate) fn shape(&self) -> [usize; 2] {
+    pub fn shape(&self) -> [usize; 2] {
         [self.grid.rows, self.grid.columns]
     }
 }
 
 /// `out = scale · a b`.
-pub(crate) fn set_product(out: ViewMut<'_>, scale: f32, a: View<'_>, b: View<'_>) {
+pub fn set_product(out: ViewMut<'_>, scale: f32, a: View<'_>, b: View<'_>) {
     product(out, Store::Set, scale, a, b);
 }
 
 /// `out += scale · a b`.
-pub(crate) fn add_product(out: ViewMut<'_>, scale: f32, a: View<'_>, b: View<'_>) {
+pub fn add_product(out: ViewMut<'_>, scale: f32, a: View<'_>, b: View<'_>) {
     product(out, Store::Add, scale, a, b);
 }
 

@@ -19,7 +19,7 @@ impl Default for Threads {
 
 impl Threads {
     /// Does `work` on every task. Idle threads take the next one in order.
-    pub(crate) fn share<T: Send>(self, tasks: Vec<T>, work: impl Fn(T) + Sync) {
+    pub fn share<T: Send>(self, tasks: Vec<T>, work: impl Fn(T) + Sync) {
         let n = self.0.get().min(tasks.len());
         if n <= 1 {
             tasks.into_iter().for_each(work);
