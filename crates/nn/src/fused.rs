@@ -18,6 +18,7 @@ pub(crate) mod parameters;
 mod trunk;
 
 use burn_tensor::{Device as BurnDevice, Gradients as Collected, Tensor, TensorData};
+pub use trimtab_kernel::Threads;
 use trimtab_kernel::pointwise;
 
 use self::head::{Foretold, Input, KeepSoftmax, Slopes, Table};

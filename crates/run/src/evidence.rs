@@ -1,10 +1,8 @@
 //! The evidence game on MNIST, from images to finished games: judges trained once, then image after image.
 //!
 //! ```text
-//! manifest.json         what was asked, and the data's hash
 //! judge-K.json          how good the judge of K pixels is, without any debate
 //! pixels-K.jsonl        what was measured of each test image, one a line
-//! lock                  held by the process that writes
 //! ```
 //!
 //! An image counts once its line is on disk; a process that is killed loses the images it was at. Every image's luck comes from its
@@ -21,7 +19,6 @@ use std::time::Instant;
 
 use cpu_time::ThreadTime;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use trimtab_core::Seed;
 use trimtab_data::mnist::{LabelledImages, Mnist, MnistError};
 use trimtab_evidence::judge::{Lessons, TrainingError, WeightsError};
@@ -31,12 +28,11 @@ use trimtab_evidence::{
 };
 
 use crate::event::{Event, is_milestone};
-use crate::folder::{FolderError, hex, lock, write_whole};
-use crate::row_folder::RowFolder;
+use crate::folder::{FolderError, write_whole};
+use crate::reproduction::{ReproductionFolder, hash};
 
 /// Digits.
 const N_LABELS: usize = 10;
-const MANIFEST: &str = "manifest.json";
 
 /// What is asked of every image, and of the judges.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,18 +69,6 @@ pub struct Reproduction {
     pub threads: usize,
 }
 
-/// What a folder holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct EvidenceManifest {
-    /// The version of Trimtab that began it.
-    pub version: String,
-    /// What was asked.
-    pub config: EvidenceConfig,
-    /// The hash of the data.
-    pub data_sha256: String,
-}
-
 /// How good a judge is on its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -114,11 +98,7 @@ pub struct TrialRow {
 }
 
 /// A folder of results.
-#[derive(Debug, Clone)]
-pub struct EvidenceFolder {
-    rows: RowFolder,
-    manifest: EvidenceManifest,
-}
+pub type EvidenceFolder = ReproductionFolder<EvidenceConfig>;
 
 /// Why evidence games cannot be played.
 #[derive(Debug, thiserror::Error)]
@@ -151,14 +131,6 @@ pub enum EvidenceError {
         /// Labels it chooses from.
         labels: usize,
     },
-    /// The folder holds something else.
-    #[error("{} holds another reproduction: {difference}", path.display())]
-    Other {
-        /// The folder.
-        path: PathBuf,
-        /// Where the two differ.
-        difference: String,
-    },
     /// More pixels are asked for than a game may reveal.
     #[error("{pixels} pixels a game: from 1 to {most} can be revealed")]
     Pixels {
@@ -188,49 +160,20 @@ impl EvidenceError {
             Self::Training(error) => error.hint().into(),
             Self::Weights { source, .. } => source.hint().into(),
             Self::OtherJudge { .. } => "delete the file, and the judge is trained again".into(),
-            Self::Other { .. } => "name another folder: `--out DIR`".into(),
             Self::Pixels { .. } => "the paper has 6 and 4".into(),
             Self::Row { .. } => "delete the file, and its images are played again".into(),
         })
     }
 }
 
-impl EvidenceFolder {
-    /// Opens a folder to read it.
-    ///
-    /// # Errors
-    ///
-    /// [`EvidenceError`] when there are no results of evidence games in it.
-    pub fn open(path: &Path) -> Result<Self, EvidenceError> {
-        let rows = RowFolder::new(path.to_owned());
-        let manifest = rows
-            .document(MANIFEST)?
-            .ok_or_else(|| FolderError::NotARun(path.to_owned()))?;
-        Ok(Self { rows, manifest })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.rows.path()
-    }
-
-    /// What was asked.
-    pub fn manifest(&self) -> &EvidenceManifest {
-        &self.manifest
-    }
-
-    /// A hash of what was asked, and of the data.
-    pub fn id(&self) -> String {
-        hash(&(&self.manifest.config, &self.manifest.data_sha256))
-    }
-
+impl ReproductionFolder<EvidenceConfig> {
     /// How good the judge of so many pixels is; none before it was asked.
     ///
     /// # Errors
     ///
     /// [`EvidenceError::Folder`] when its file cannot be read.
     pub fn judge(&self, pixels: usize) -> Result<Option<JudgeRecord>, EvidenceError> {
-        Ok(self.rows.document(&format!("judge-{pixels}.json"))?)
+        Ok(self.rows().document(&format!("judge-{pixels}.json"))?)
     }
 
     /// The images that are finished, by number; a last line that a killed process left unfinished is none.
@@ -240,15 +183,6 @@ impl EvidenceFolder {
     /// [`EvidenceError`] when the file cannot be read.
     pub fn trials(&self, pixels: usize) -> Result<BTreeMap<usize, TrialRow>, EvidenceError> {
         Ok(read_trials(&trials_file(self.path(), pixels))?.0)
-    }
-
-    /// Writes a file, whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// [`EvidenceError::Folder`] when it cannot be written.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EvidenceError> {
-        Ok(write_whole(self.path(), name, |out| out.write_all(bytes))?)
     }
 }
 
@@ -290,12 +224,6 @@ fn read_trials(path: &Path) -> Result<(BTreeMap<usize, TrialRow>, u64), Evidence
     Ok((rows, whole as u64))
 }
 
-/// The start of a hash of something.
-fn hash(of: &impl Serialize) -> String {
-    let json = serde_json::to_vec(of).unwrap_or_else(|error| unreachable!("plain data: {error}"));
-    hex(&Sha256::digest(json)[..8])
-}
-
 /// Plays what is not played yet.
 ///
 /// # Errors
@@ -321,26 +249,8 @@ pub fn reproduce(
         n_rows: mnist.train.len() + mnist.test.len(),
         cached: false,
     });
-    let manifest = EvidenceManifest {
-        version: env!("CARGO_PKG_VERSION").into(),
-        config: asked.config.clone(),
-        data_sha256: mnist.sha256.clone(),
-    };
-    fs::create_dir_all(&asked.out)
-        .map_err(|error| io_failure(&asked.out, "making a folder", error))?;
-    let _lock = lock(&asked.out)?;
-    let rows = RowFolder::new(asked.out.clone());
-    if let Some(stored) = rows.document::<EvidenceManifest>(MANIFEST)? {
-        if let Some(difference) = difference(&stored, &manifest) {
-            return Err(EvidenceError::Other {
-                path: asked.out.clone(),
-                difference,
-            });
-        }
-    } else {
-        rows.write_document(MANIFEST, &manifest)?;
-    }
-    let folder = EvidenceFolder { rows, manifest };
+    let (folder, _held) =
+        ReproductionFolder::begin(&asked.out, &asked.config, Some(&mnist.sha256))?;
     let n_images = asked.images.min(mnist.test.len());
     let mut n_finished = 0;
     for pixels in &asked.pixels {
@@ -357,7 +267,7 @@ pub fn reproduce(
         let seed = Seed(asked.config.seed).child("judge alone");
         let right =
             |images, of: &LabelledImages| count_right(&judge, images, &of.labels, pixels, seed);
-        folder.rows.write_document(
+        folder.rows().write_document(
             &format!("judge-{pixels}.json"),
             &JudgeRecord {
                 pixels,
@@ -381,21 +291,6 @@ pub fn reproduce(
         wall_secs: began.elapsed().as_secs_f64(),
     });
     Ok(folder)
-}
-
-/// Where two reproductions differ, in a few words.
-fn difference(stored: &EvidenceManifest, asked: &EvidenceManifest) -> Option<String> {
-    if stored.data_sha256 != asked.data_sha256 {
-        return Some("its images are others".into());
-    }
-    let value = |config: &EvidenceConfig| {
-        serde_json::to_value(config).unwrap_or_else(|error| unreachable!("plain data: {error}"))
-    };
-    let (was, is) = (value(&stored.config), value(&asked.config));
-    let keys = was.as_object()?.keys();
-    keys.filter(|key| was[*key] != is[*key])
-        .map(|key| format!("{key} was {} and is {}", was[key], is[key]))
-        .next()
 }
 
 /// The judge of so many pixels: the one that is kept, or one that is trained now. And the name of its file.

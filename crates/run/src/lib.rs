@@ -23,6 +23,7 @@ pub mod overoptimisation;
 pub mod people;
 #[cfg_attr(not(feature = "networks"), path = "policies_absent.rs")]
 mod policies;
+pub mod reproduction;
 pub mod rlhf;
 pub mod row_folder;
 pub mod stages;

@@ -158,7 +158,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let document = describe(&folder, &asked.pixels, asked.images).map_err(failure)?;
     folder
         .write("report.html", document.html().as_bytes())
-        .map_err(failure)?;
+        .map_err(|error| failure(error.into()))?;
     print(&rendered(&document, arguments.format, &environment))?;
     if arguments.quiet {
         return Ok(());
