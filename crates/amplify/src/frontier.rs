@@ -3,6 +3,7 @@
 //! ```text
 //! depth 0          X answers the question
 //! depth d > 0      H decomposes it; its sub-questions are answered at depth d − 1; H answers
+//! any depth        a question of fact is looked up, where the learner has facts
 //! ```
 //!
 //! Every round takes each question that waits for the expert one step further, in one call, and has the learner answer every
@@ -112,9 +113,11 @@ where
     for (tree, question) in roots.into_iter().enumerate() {
         forest.open(tree, None, Vec::new(), question, limits.depth, 0);
     }
-    let mut frontier: Vec<usize> = (0..n_roots).collect();
+    let mut frontier: Vec<usize> = (0..n_roots)
+        .filter(|&root| !forest.look_up(learner, root))
+        .collect();
     while !frontier.is_empty() {
-        let mut next = forest.ask_expert(expert, &frontier)?;
+        let mut next = forest.ask_expert(expert, learner, &frontier)?;
         next.extend(forest.ask_learner(learner, &frontier)?);
         next.sort_unstable();
         frontier = next;
@@ -157,9 +160,10 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
     }
 
     /// One step at every question of the frontier that waits for the expert; who is to act next.
-    fn ask_expert<E: Expert<Q, A> + ?Sized>(
+    fn ask_expert<E: Expert<Q, A> + ?Sized, L: Learner<Q, A> + ?Sized>(
         &mut self,
         expert: &mut E,
+        learner: &mut L,
         frontier: &[usize],
     ) -> Result<Vec<usize>, E::Error> {
         let due: Vec<usize> = (frontier.iter().copied())
@@ -200,7 +204,7 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
                 Step::Ask(_) if node.n_steps >= self.limits.steps => {
                     self.finish(i, Err(Unanswered::Steps), By::Expert, &mut next);
                 }
-                Step::Ask(questions) => self.open_children(i, questions, &mut next),
+                Step::Ask(questions) => self.open_children(learner, i, questions, &mut next),
             }
         }
         Ok(next)
@@ -254,7 +258,32 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
         self.spent[node.tree].tokens += usage.total();
     }
 
-    fn open_children(&mut self, parent: usize, questions: Vec<Q>, next: &mut Vec<usize>) {
+    /// Whether it is a question of fact, that the expert need not decompose. (The learner looks its own questions up itself.)
+    fn look_up<L: Learner<Q, A> + ?Sized>(&mut self, learner: &mut L, i: usize) -> bool {
+        let node = &self.nodes[i];
+        if node.turn != Turn::Expert {
+            return false;
+        }
+        let Some(known) = learner.look_up(&Asked {
+            tree: node.tree,
+            path: &node.path,
+            question: &node.question,
+        }) else {
+            return false;
+        };
+        self.pay(i, known.calls, known.usage);
+        let node = &mut self.nodes[i];
+        (node.answer, node.by, node.turn) = (known.answer, known.by, Turn::Done);
+        true
+    }
+
+    fn open_children<L: Learner<Q, A> + ?Sized>(
+        &mut self,
+        learner: &mut L,
+        parent: usize,
+        questions: Vec<Q>,
+        next: &mut Vec<usize>,
+    ) {
         let step = self.nodes[parent].n_steps - 1;
         let mut n_open = 0;
         for question in questions {
@@ -269,7 +298,7 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
                 self.spent[tree].questions -= 1;
                 let node = &mut self.nodes[child];
                 (node.answer, node.by, node.turn) = (answer, by, Turn::Done);
-            } else {
+            } else if !self.look_up(learner, child) {
                 n_open += 1;
                 next.push(child);
             }
@@ -326,6 +355,9 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
     /// Everything that it asked has come to something: the expert goes on.
     fn wake(&mut self, i: usize, next: &mut Vec<usize>) {
         let n_seen = self.nodes[i].exchanges.len();
+        if self.limits.repeats == Repeats::Refuse {
+            self.settle_repeats(i, n_seen);
+        }
         let fresh: Vec<Exchange<Q, A>> = (self.nodes[i].children[n_seen..].iter())
             .map(|&child| {
                 let Open {
@@ -341,6 +373,30 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
         node.exchanges.extend(fresh);
         node.turn = Turn::Expert;
         next.push(i);
+    }
+
+    /// A question that stood twice in one step had no answer yet when it was met again.
+    fn settle_repeats(&mut self, parent: usize, n_seen: usize) {
+        let children = &self.nodes[parent].children;
+        let mut settled = Vec::new();
+        for (k, &child) in children.iter().enumerate().skip(n_seen) {
+            if !matches!(self.nodes[child].answer, Err(Unanswered::Repeated)) {
+                continue;
+            }
+            let earlier = (children[..k].iter().map(|&i| &self.nodes[i]))
+                .find(|earlier| earlier.question == self.nodes[child].question);
+            if let Some(Open {
+                answer: Ok(answer),
+                by,
+                ..
+            }) = earlier
+            {
+                settled.push((child, answer.clone(), *by));
+            }
+        }
+        for (child, answer, by) in settled {
+            (self.nodes[child].answer, self.nodes[child].by) = (Ok(answer), by);
+        }
     }
 
     fn into_trees(self, n_roots: usize) -> Vec<Node<Q, A>> {

@@ -45,6 +45,12 @@ pub trait Learner<Q, A> {
     /// Why nobody can be asked any more.
     type Error;
 
+    /// What is known of the question without asking anybody ([`By::Fact`]): looked up before an expert is asked to decompose it.
+    /// `None` where it is no question of fact.
+    fn look_up(&mut self, _asked: &Asked<'_, Q>) -> Option<Learned<A>> {
+        None
+    }
+
     /// An answer to each question, in their order.
     ///
     /// # Errors

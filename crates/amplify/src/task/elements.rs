@@ -1,0 +1,30 @@
+//! Elements of an instance (vertices, variables): a run of symbols of which some are in play.
+
+use std::ops::Range;
+
+use trimtab_core::Seed;
+
+use super::question::Symbol;
+
+/// `n` symbols from `first`.
+pub(super) fn run(first: Symbol, n: usize) -> Range<Symbol> {
+    first..first + n as Symbol
+}
+
+/// How many are in play: `fewest` and one more for every step of difficulty, up to `all`.
+pub(super) fn in_play(fewest: usize, difficulty: u32, all: usize) -> usize {
+    all.min(fewest.saturating_add(difficulty as usize))
+}
+
+/// `n` of the symbols, in random order.
+pub(super) fn choose(symbols: Range<Symbol>, n: usize, seed: Seed) -> Vec<Symbol> {
+    let mut chosen: Vec<Symbol> = symbols.collect();
+    seed.stream().shuffle(&mut chosen);
+    chosen.truncate(n);
+    chosen
+}
+
+/// `e3`: the name of the fourth of `elements`.
+pub(super) fn name(letter: char, elements: &Range<Symbol>, symbol: Symbol) -> Option<String> {
+    (elements.contains(&symbol)).then(|| format!("{letter}{}", symbol - elements.start))
+}

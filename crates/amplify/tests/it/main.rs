@@ -1,0 +1,3 @@
+//! Amplification as a user of the crate sees it.
+
+mod laws;
