@@ -20,7 +20,11 @@ pub mod learners;
 mod luck;
 pub mod permutation_powering;
 pub mod question;
+pub mod sequential_assignments;
+pub mod shortest_path;
 pub mod solved;
+pub mod union_find;
+pub mod wildcard_sum;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,7 +41,11 @@ pub use instance::Instance;
 pub use learners::{ExactLearner, Facts, FactsOnly, Nothing, WithFacts};
 pub use permutation_powering::PermutationPowering;
 pub use question::{IDK, Question, Symbol};
+pub use sequential_assignments::SequentialAssignments;
+pub use shortest_path::ShortestPath;
 pub use solved::{Drawn, Solved};
+pub use union_find::UnionFind;
+pub use wildcard_sum::WildcardSum;
 
 /// A task and its sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +53,14 @@ pub use solved::{Drawn, Solved};
 pub enum Task {
     /// `σ^k(x)`.
     PermutationPowering(PermutationPowering),
+    /// The value of a variable that is assigned from others.
+    SequentialAssignments(SequentialAssignments),
+    /// The sum over all strings that fit a pattern.
+    WildcardSum(WildcardSum),
+    /// The distance, and the first step, from one vertex to another.
+    ShortestPath(ShortestPath),
+    /// The value of a variable that is equal to others, by a tree of equalities.
+    UnionFind(UnionFind),
 }
 
 /// What of a task a network is made to fit.
@@ -98,6 +114,10 @@ impl Task {
     fn rules(&self) -> &dyn Rules {
         match self {
             Self::PermutationPowering(task) => task,
+            Self::SequentialAssignments(task) => task,
+            Self::WildcardSum(task) => task,
+            Self::ShortestPath(task) => task,
+            Self::UnionFind(task) => task,
         }
     }
 
@@ -105,6 +125,10 @@ impl Task {
     pub fn name(&self) -> &'static str {
         match self {
             Self::PermutationPowering(_) => "permutation-powering",
+            Self::SequentialAssignments(_) => "sequential-assignments",
+            Self::WildcardSum(_) => "wildcard-sum",
+            Self::ShortestPath(_) => "shortest-path",
+            Self::UnionFind(_) => "union-find",
         }
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use trimtab_core::Seed;
 
-use super::question::Symbol;
+use super::question::{IDK, Question, Symbol};
 
 /// `n` symbols from `first`.
 pub(super) fn run(first: Symbol, n: usize) -> Range<Symbol> {
@@ -25,6 +25,18 @@ pub(super) fn choose(symbols: Range<Symbol>, n: usize, seed: Seed) -> Vec<Symbol
 }
 
 /// `e3`: the name of the fourth of `elements`.
-pub(super) fn name(letter: char, elements: &Range<Symbol>, symbol: Symbol) -> Option<String> {
-    (elements.contains(&symbol)).then(|| format!("{letter}{}", symbol - elements.start))
+pub(super) fn name(prefix: &str, elements: &Range<Symbol>, symbol: Symbol) -> Option<String> {
+    (elements.contains(&symbol)).then(|| format!("{prefix}{}", symbol - elements.start))
+}
+
+/// `D(v1, v7)`: a question of a kind about one or two.
+pub(super) fn call(question: &Question, words: impl Fn(Symbol) -> String) -> String {
+    let Some((&kind, about)) = question.symbols().split_first() else {
+        return String::new();
+    };
+    let about: Vec<String> = (about.iter())
+        .filter(|&&symbol| symbol != IDK)
+        .map(|&symbol| words(symbol))
+        .collect();
+    format!("{}({})", words(kind), about.join(", "))
 }

@@ -187,7 +187,7 @@ impl Rules for PermutationPowering {
         match symbol {
             ZERO => "0".into(),
             ONE => "1".into(),
-            _ => elements::name('e', &self.elements(), symbol)
+            _ => elements::name("e", &self.elements(), symbol)
                 .unwrap_or_else(|| format!("#{symbol}")),
         }
     }

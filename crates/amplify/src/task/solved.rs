@@ -33,7 +33,6 @@ pub(super) enum Draws {
     /// Every depth alike, and within it every question.
     ByDepth,
     /// Every question alike.
-    #[expect(dead_code, reason = "for tasks that come next")]
     Uniform,
 }
 

@@ -3,14 +3,28 @@
 use proptest::prelude::*;
 use trimtab_amplify::task::{
     ExactLearner, Facts, FactsOnly, Instance, Nothing, PermutationPowering, Question,
-    ScriptedExpert, Solved, Symbol, Task, WithFacts,
+    ScriptedExpert, SequentialAssignments, ShortestPath, Solved, Symbol, Task, UnionFind,
+    WildcardSum, WithFacts,
 };
 use trimtab_amplify::{By, Node, amplify};
 use trimtab_core::Seed;
 
 fn tasks() -> impl Strategy<Value = Task> {
-    (2..=64usize, 2..=6usize).prop_map(|(elements, bits)| {
-        Task::PermutationPowering(PermutationPowering { elements, bits })
+    (0..5, 4..=64usize, 2..=6usize, 2..=8usize).prop_map(|(kind, n, bits, values)| match kind {
+        0 => Task::PermutationPowering(PermutationPowering { elements: n, bits }),
+        1 => Task::SequentialAssignments(SequentialAssignments {
+            variables: n,
+            values,
+        }),
+        2 => Task::WildcardSum(WildcardSum { bits }),
+        3 => Task::ShortestPath(ShortestPath {
+            vertices: n,
+            edges_per_vertex: 1 + values % 3,
+        }),
+        _ => Task::UnionFind(UnionFind {
+            variables: n,
+            values,
+        }),
     })
 }
 
@@ -79,6 +93,9 @@ proptest! {
 
     #[test]
     fn facts_alone_are_enough_at_the_depth_of_a_question(solved in solved(), seed: u64) {
+        // Where experts search with luck, their own tests say what facts are enough for.
+        let searches = matches!(solved.task(), Task::ShortestPath(_) | Task::UnionFind(_));
+        prop_assume!(!searches);
         for drawn in some_questions(&solved, 40, seed) {
             let depth = solved.depth(&drawn).unwrap();
             let at = |depth: u32| {
