@@ -2,6 +2,7 @@
 //!
 //! - [`product`]: matrix products of views into slices;
 //! - [`pointwise`]: norms, activations, softmax, cross-entropy, AdamW, vectorised for the processor at hand;
+//! - [`sets`]: attention among the rows of many small sets;
 //! - [`choice`]: what those loops are told of a model;
 //! - [`threads`]: how one operation's tasks are shared.
 //!
@@ -10,6 +11,7 @@
 pub mod choice;
 pub mod pointwise;
 pub mod product;
+pub mod sets;
 pub mod threads;
 
 pub use choice::{Mlp, Sight};

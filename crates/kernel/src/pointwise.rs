@@ -17,8 +17,6 @@
     reason = "vector instructions are chosen where the caller is compiled, so everything below it is inlined"
 )]
 
-use pulp::{Arch, NullaryFnOnce};
-
 use crate::{Mlp, Sight};
 
 /// Defines a function whose body is compiled for every set of vector instructions.
@@ -31,7 +29,7 @@ macro_rules! kernel {
             struct Kernel<$l> {
                 $($arg: $kind),*
             }
-            impl<$l> NullaryFnOnce for Kernel<$l> {
+            impl<$l> pulp::NullaryFnOnce for Kernel<$l> {
                 type Output = $out;
 
                 #[inline(always)]
@@ -40,16 +38,17 @@ macro_rules! kernel {
                     $body
                 }
             }
-            Arch::new().dispatch(Kernel { $($arg),* })
+            pulp::Arch::new().dispatch(Kernel { $($arg),* })
         }
     };
 }
+pub(crate) use kernel;
 
 const LANES: usize = 16;
 
 /// Σ f(i) over `0..n`.
 #[inline(always)]
-fn sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
+pub(crate) fn sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
     let mut sums = [0.0_f32; LANES];
     let whole = n - n % LANES;
     let mut start = 0;

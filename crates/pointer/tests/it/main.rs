@@ -1,0 +1,4 @@
+//! Networks that learn, in seconds.
+
+mod learning;
+mod powers;
