@@ -14,15 +14,18 @@
 //! don't know"; questions have one way to be written.
 
 mod elements;
+pub mod erring;
 pub mod experts;
 pub mod instance;
 pub mod learners;
 mod luck;
+pub mod measure;
 pub mod permutation_powering;
 pub mod question;
 pub mod sequential_assignments;
 pub mod shortest_path;
 pub mod solved;
+pub mod transcript;
 pub mod union_find;
 pub mod wildcard_sum;
 
@@ -36,6 +39,7 @@ use crate::frontier::{Limits, Repeats};
 use crate::tree::{Answered, Exchange};
 use crate::unanswered::Unanswered;
 
+pub use erring::{ErringExpert, ErringLearner, Errs, Mistakes};
 pub use experts::ScriptedExpert;
 pub use instance::Instance;
 pub use learners::{ExactLearner, Facts, FactsOnly, Nothing, WithFacts};
@@ -44,6 +48,7 @@ pub use question::{IDK, Question, Symbol};
 pub use sequential_assignments::SequentialAssignments;
 pub use shortest_path::ShortestPath;
 pub use solved::{Drawn, Solved};
+pub use transcript::TranscriptShape;
 pub use union_find::UnionFind;
 pub use wildcard_sum::WildcardSum;
 

@@ -217,8 +217,7 @@ impl Rules for WildcardSum {
         if !self.is_question(question) {
             return Vec::new();
         }
-        let most = self.most().min(1 << Self::n_wild(question));
-        (self.symbol(-most)..=self.symbol(most)).collect()
+        self.numbers().collect()
     }
 
     fn symbol_in_words(&self, symbol: Symbol) -> String {
