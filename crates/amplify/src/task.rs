@@ -107,6 +107,7 @@ trait Rules {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol>;
+    fn is_question(&self, question: &Question) -> bool;
     /// What may be said to a question, right or wrong; empty where it is no question.
     fn replies(&self, question: &Question) -> Vec<Symbol>;
     fn symbol_in_words(&self, symbol: Symbol) -> String;
@@ -190,10 +191,11 @@ impl Task {
 
     /// Whether it is a question of this task.
     pub fn is_question(&self, question: &Question) -> bool {
-        !self.replies(question).is_empty()
+        self.rules().is_question(question)
     }
 
-    /// Limits under which the scripted expert is never cut short at `depth`.
+    /// Limits under which the scripted expert is never cut short at `depth`. Where it asks again what it is asked (shortest path,
+    /// union find), trees have up to five branches at every level: beyond a few levels, limit questions too.
     pub fn limits(&self, depth: usize) -> Limits {
         Limits {
             depth,

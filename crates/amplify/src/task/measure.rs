@@ -29,7 +29,7 @@ use super::learners::{ExactLearner, Facts, WithFacts};
 use super::question::{Question, Symbol};
 use super::solved::{Drawn, Solved};
 use crate::expert::Expert;
-use crate::frontier::amplify;
+use crate::frontier::{Limits, Repeats, amplify};
 use crate::learner::Learner;
 use crate::tree::{By, Node};
 
@@ -211,7 +211,11 @@ fn one_level(
         seed: seed.child("luck"),
     };
     let mut learner = WithFacts { facts, inner };
-    let limits = solved.task().limits(1);
+    // Of a question that stands twice in a step, each answer has its own errors, unless the learner's mistakes are fixed.
+    let limits = Limits {
+        repeats: Repeats::Ask,
+        ..solved.task().limits(1)
+    };
     let Ok(trees) = amplify(&mut expert, &mut learner, roots.to_vec(), limits);
     trees
 }

@@ -138,6 +138,7 @@ proptest! {
         prop_assert_eq!(solved.instance().fields(), shape.fact_fields);
         prop_assert!(below(solved.instance().symbols()));
         for drawn in solved.questions() {
+            prop_assert!(solved.task().is_question(&drawn.question));
             prop_assert_eq!(drawn.question.symbols().len(), shape.question_fields);
             prop_assert!(below(drawn.question.symbols()));
             let answer = solved.answer(&drawn.question).unwrap();
@@ -173,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_errs_always_is_never_right_and_still_ends(solved in solved(), seed: u64, errs in any_errs()) {
+    fn a_learner_that_always_errs_is_never_right_and_trees_still_end(solved in solved(), seed: u64, errs in any_errs()) {
         let roots = some_questions(&solved, 30, seed);
         let instances = vec![solved.instance(); roots.len()];
         let of_roots = vec![&solved; roots.len()];
@@ -212,7 +213,9 @@ proptest! {
         for _ in 0..10 {
             let n = stream.below(9);
             let symbols: Vec<Symbol> = (0..n).map(|_| stream.below(most) as Symbol).collect();
-            roots.push(Question::new(&symbols));
+            let question = Question::new(&symbols);
+            prop_assert_eq!(task.is_question(&question), !task.replies(&question).is_empty());
+            roots.push(question);
         }
         let instances = vec![solved.instance(); roots.len()];
         let mut learner = WithFacts {
