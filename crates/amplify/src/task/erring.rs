@@ -4,7 +4,7 @@
 //! expert    with probability p, in place of its step:
 //!             answers    another answer than the one it had
 //!             redraws    an answer or "I don't know", each alike, its own among them
-//!             steps      another answer, or another question of the same kind, where it had one of those
+//!             steps      another answer, or another question, one symbol off, where it had one of those
 //! learner   with probability ε, an answer that is wrong, each wrong one alike
 //! ```
 //!
@@ -208,5 +208,139 @@ impl Learner<Question, Symbol> for ErringLearner<'_> {
     ) -> Result<Vec<Learned<Symbol>>, Infallible> {
         let say = |asked| Learned::free(self.say(asked), By::Learner);
         Ok(asked.iter().map(say).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{PermutationPowering, ScriptedExpert, ShortestPath};
+    use crate::tree::Exchange;
+
+    const POWERS: PermutationPowering = PermutationPowering {
+        elements: 4,
+        bits: 3,
+    };
+    const TASK: Task = Task::PermutationPowering(POWERS);
+
+    /// What comes of one step at many trees: the right step is `scripted`.
+    fn steps(
+        errs: Errs,
+        rate: f64,
+        question: Question,
+        told: &[Exchange<Question, Symbol>],
+    ) -> (Vec<Step<Question, Symbol>>, u64) {
+        let mut expert = ErringExpert::new(ScriptedExpert::new(TASK), TASK, errs, rate, Seed(3));
+        let open: Vec<Working<'_, Question, Symbol>> = (0..10_000)
+            .map(|tree| Working {
+                tree,
+                path: &[1, 2],
+                question: &question,
+                exchanges: told,
+                n_steps: told.len() as u32,
+            })
+            .collect();
+        let Ok(steps) = expert.next(&open);
+        (
+            steps.into_iter().map(|stepped| stepped.step).collect(),
+            expert.n_errors(),
+        )
+    }
+
+    fn count(steps: &[Step<Question, Symbol>], step: &Step<Question, Symbol>) -> usize {
+        steps.iter().filter(|other| *other == step).count()
+    }
+
+    fn told() -> Vec<Exchange<Question, Symbol>> {
+        let exchange = |element, answer| Exchange {
+            question: POWERS.power(element, 2),
+            answer: Ok(answer),
+        };
+        vec![exchange(3, 5), exchange(5, 6)]
+    }
+
+    #[test]
+    fn answers_are_replaced_as_often_as_is_said_and_by_others() {
+        let (said, n_errors) = steps(Errs::Answers, 0.2, POWERS.power(3, 4), &told());
+        let right = count(&said, &Step::Finish(Ok(6)));
+        assert_eq!(right as u64, 10_000 - n_errors);
+        // Four standard deviations of 10 000 draws: 160; of each of three wrong answers: 100.
+        assert!(right.abs_diff(8000) < 160, "{right}");
+        for wrong in [3, 4, 5] {
+            let n = count(&said, &Step::Finish(Ok(wrong)));
+            assert!(n.abs_diff(667) < 100, "{wrong}: {n}");
+        }
+    }
+
+    #[test]
+    fn redraws_may_be_right_or_nothing() {
+        let (said, _) = steps(Errs::Redraws, 1.0, POWERS.power(3, 4), &told());
+        for answer in [Ok(3), Ok(4), Ok(5), Ok(6), Err(Unanswered::DontKnow)] {
+            let n = count(&said, &Step::Finish(answer.clone()));
+            assert!(n.abs_diff(2000) < 160, "{answer:?}: {n}");
+        }
+    }
+
+    #[test]
+    fn only_experts_that_err_at_any_step_ask_wrongly() {
+        let right = Step::Ask(vec![POWERS.power(3, 2)]);
+        for errs in [Errs::Answers, Errs::Redraws] {
+            let (asked, n_errors) = steps(errs, 1.0, POWERS.power(3, 4), &[]);
+            assert_eq!((count(&asked, &right), n_errors), (10_000, 0));
+        }
+        let (asked, n_errors) = steps(Errs::Steps, 1.0, POWERS.power(3, 4), &[]);
+        assert_eq!((count(&asked, &right), n_errors), (0, 10_000));
+        // Another element, or another bit: six questions are one symbol off.
+        let others = [
+            POWERS.power(4, 2),
+            POWERS.power(5, 2),
+            POWERS.power(6, 2),
+            POWERS.power(3, 0),
+            POWERS.power(3, 3),
+            POWERS.power(3, 6),
+        ];
+        for other in others {
+            let n = count(&asked, &Step::Ask(vec![other]));
+            assert!(n.abs_diff(1667) < 150, "{other:?}: {n}");
+        }
+    }
+
+    #[test]
+    fn a_learner_is_wrong_as_often_as_is_said_and_draws_again_only_if_it_is_to() {
+        let task = Task::ShortestPath(ShortestPath::default());
+        let solved = task.draw(0, Seed(2));
+        let question = solved.draw(1..=9, &mut Seed(1).stream()).unwrap().question;
+        let of_trees = vec![&solved; 10_000];
+        let wrong = |mistakes, path: &[u32]| -> Vec<bool> {
+            let mut learner = ErringLearner {
+                solved: &of_trees,
+                rate: 0.2,
+                mistakes,
+                seed: Seed(8),
+            };
+            let asked: Vec<Asked<'_, Question>> = (0..10_000)
+                .map(|tree| Asked {
+                    tree,
+                    path,
+                    question: &question,
+                })
+                .collect();
+            let Ok(said) = learner.answer(&asked);
+            said.iter()
+                .map(|said| !solved.is_right(&question, &said.answer))
+                .collect()
+        };
+        for mistakes in [Mistakes::Drawn, Mistakes::Fixed] {
+            let n = wrong(mistakes, &[0]).iter().filter(|wrong| **wrong).count();
+            assert!(n.abs_diff(2000) < 160, "{n}");
+        }
+        assert_eq!(
+            wrong(Mistakes::Fixed, &[0]),
+            wrong(Mistakes::Fixed, &[4, 1])
+        );
+        assert_ne!(
+            wrong(Mistakes::Drawn, &[0]),
+            wrong(Mistakes::Drawn, &[4, 1])
+        );
     }
 }
