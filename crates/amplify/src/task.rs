@@ -14,15 +14,18 @@
 //! don't know"; questions have one way to be written.
 
 mod elements;
+pub mod erring;
 pub mod experts;
 pub mod instance;
 pub mod learners;
 mod luck;
+pub mod measure;
 pub mod permutation_powering;
 pub mod question;
 pub mod sequential_assignments;
 pub mod shortest_path;
 pub mod solved;
+pub mod transcript;
 pub mod union_find;
 pub mod wildcard_sum;
 
@@ -36,6 +39,7 @@ use crate::frontier::{Limits, Repeats};
 use crate::tree::{Answered, Exchange};
 use crate::unanswered::Unanswered;
 
+pub use erring::{ErringExpert, ErringLearner, Errs, Mistakes};
 pub use experts::ScriptedExpert;
 pub use instance::Instance;
 pub use learners::{ExactLearner, Facts, FactsOnly, Nothing, WithFacts};
@@ -44,6 +48,7 @@ pub use question::{IDK, Question, Symbol};
 pub use sequential_assignments::SequentialAssignments;
 pub use shortest_path::ShortestPath;
 pub use solved::{Drawn, Solved};
+pub use transcript::TranscriptShape;
 pub use union_find::UnionFind;
 pub use wildcard_sum::WildcardSum;
 
@@ -102,6 +107,7 @@ trait Rules {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol>;
+    fn is_question(&self, question: &Question) -> bool;
     /// What may be said to a question, right or wrong; empty where it is no question.
     fn replies(&self, question: &Question) -> Vec<Symbol>;
     fn symbol_in_words(&self, symbol: Symbol) -> String;
@@ -185,10 +191,11 @@ impl Task {
 
     /// Whether it is a question of this task.
     pub fn is_question(&self, question: &Question) -> bool {
-        !self.replies(question).is_empty()
+        self.rules().is_question(question)
     }
 
-    /// Limits under which the scripted expert is never cut short at `depth`.
+    /// Limits under which the scripted expert is never cut short at `depth`. Where it asks again what it is asked (shortest path,
+    /// union find), trees have up to five branches at every level: beyond a few levels, limit questions too.
     pub fn limits(&self, depth: usize) -> Limits {
         Limits {
             depth,

@@ -17,10 +17,6 @@ pub(super) fn at(seed: Seed, tree: usize, path: &[u32]) -> Seed {
     (path.iter()).fold(tree, |seed, &child| numbered(seed, u64::from(child)))
 }
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for experts that err, which come next")
-)]
 /// The seed of a step at a question.
 pub(super) fn at_step(seed: Seed, tree: usize, path: &[u32], step: u32) -> Seed {
     numbered(at(seed.child("step"), tree, path), u64::from(step))

@@ -179,6 +179,10 @@ impl Rules for PermutationPowering {
         answer(at)
     }
 
+    fn is_question(&self, question: &Question) -> bool {
+        self.read(question).is_some()
+    }
+
     fn replies(&self, question: &Question) -> Vec<Symbol> {
         (self.read(question)).map_or(Vec::new(), |_| self.elements().collect())
     }

@@ -86,7 +86,7 @@ impl SequentialAssignments {
         Question::new(&[APPLIED, u, v])
     }
 
-    fn is_question(self, question: &Question) -> bool {
+    fn fits(self, question: &Question) -> bool {
         match *question.symbols() {
             [FIRST | SECOND | VALUE, x, IDK] => self.variables().contains(&x),
             [APPLIED, u, v] => self.values().contains(&u) && self.values().contains(&v),
@@ -209,7 +209,7 @@ impl Rules for SequentialAssignments {
         question: &Question,
         _luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return None;
         }
         let said = match *question.symbols() {
@@ -233,7 +233,7 @@ impl Rules for SequentialAssignments {
         let [VALUE, x, IDK] = *question.symbols() else {
             return dont_know();
         };
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return dont_know();
         }
         let mut told = Told::new(exchanges);
@@ -261,8 +261,12 @@ impl Rules for SequentialAssignments {
         }
     }
 
+    fn is_question(&self, question: &Question) -> bool {
+        self.fits(question)
+    }
+
     fn replies(&self, question: &Question) -> Vec<Symbol> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return Vec::new();
         }
         match question.symbols()[0] {
@@ -303,6 +307,7 @@ impl Rules for SequentialAssignments {
         match depth {
             0 => "a fact".into(),
             1 => "a given value".into(),
+            2 => "1 assignment deep".into(),
             _ => format!("{} assignments deep", depth - 1),
         }
     }

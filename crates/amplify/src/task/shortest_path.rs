@@ -120,7 +120,7 @@ impl ShortestPath {
         Question::new(&[EDGE, a, b])
     }
 
-    fn is_question(self, question: &Question) -> bool {
+    fn fits(self, question: &Question) -> bool {
         let vertex = |symbol: Symbol| self.vertices().contains(&symbol);
         match *question.symbols() {
             [DISTANCE | STEP | EDGE, a, b] => vertex(a) && vertex(b),
@@ -291,7 +291,7 @@ impl Rules for ShortestPath {
         question: &Question,
         luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return None;
         }
         match *question.symbols() {
@@ -318,7 +318,7 @@ impl Rules for ShortestPath {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return dont_know();
         }
         let told = Told::new(exchanges);
@@ -329,8 +329,12 @@ impl Rules for ShortestPath {
         }
     }
 
+    fn is_question(&self, question: &Question) -> bool {
+        self.fits(question)
+    }
+
     fn replies(&self, question: &Question) -> Vec<Symbol> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return Vec::new();
         }
         let none = std::iter::once(NONE);
@@ -402,7 +406,7 @@ impl Distances {
 
 impl Solution for Distances {
     fn answer(&self, question: &Question) -> Option<Symbol> {
-        if !self.task.is_question(question) {
+        if !self.task.fits(question) {
             return None;
         }
         let replies = self.task.replies(question);
@@ -412,7 +416,7 @@ impl Solution for Distances {
     }
 
     fn is_right(&self, question: &Question, answer: Symbol) -> bool {
-        if !self.task.is_question(question) {
+        if !self.task.fits(question) {
             return false;
         }
         let out = |a: Symbol| &self.out[usize::from(a)];
@@ -429,7 +433,7 @@ impl Solution for Distances {
     }
 
     fn depth(&self, question: &Question) -> Option<u32> {
-        if !self.task.is_question(question) {
+        if !self.task.fits(question) {
             return None;
         }
         let longest = self.task.longest();

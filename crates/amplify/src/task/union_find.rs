@@ -126,7 +126,7 @@ impl UnionFind {
         Question::new(&[EQUAL, x, y])
     }
 
-    fn is_question(self, question: &Question) -> bool {
+    fn fits(self, question: &Question) -> bool {
         let variable = |symbol: Symbol| self.variables().contains(&symbol);
         match *question.symbols() {
             [VALUE | PARENT | DEPTH | NEIGHBOUR | GIVEN, x, IDK] => variable(x),
@@ -344,7 +344,7 @@ impl Rules for UnionFind {
         question: &Question,
         luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return None;
         }
         match *question.symbols() {
@@ -367,7 +367,7 @@ impl Rules for UnionFind {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return dont_know();
         }
         let told = Told::new(exchanges);
@@ -391,8 +391,12 @@ impl Rules for UnionFind {
         }
     }
 
+    fn is_question(&self, question: &Question) -> bool {
+        self.fits(question)
+    }
+
     fn replies(&self, question: &Question) -> Vec<Symbol> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return Vec::new();
         }
         let none = std::iter::once(NONE);
@@ -441,8 +445,17 @@ impl Rules for UnionFind {
         match depth {
             0 => "a fact".into(),
             1 => "the given variable".into(),
-            _ if depth.is_multiple_of(2) => format!("the parent, {} equalities deep", depth / 2),
-            _ => format!("value or depth, {} equalities deep", depth / 2),
+            _ => {
+                let what = if depth.is_multiple_of(2) {
+                    "the parent"
+                } else {
+                    "value or depth"
+                };
+                match depth / 2 {
+                    1 => format!("{what}, 1 equality deep"),
+                    n => format!("{what}, {n} equalities deep"),
+                }
+            }
         }
     }
 }
@@ -477,7 +490,7 @@ impl Solution for Classes {
     }
 
     fn is_right(&self, question: &Question, answer: Symbol) -> bool {
-        if !self.task.is_question(question) {
+        if !self.task.fits(question) {
             return false;
         }
         match *question.symbols() {
@@ -503,7 +516,7 @@ impl Solution for Classes {
     }
 
     fn depth(&self, question: &Question) -> Option<u32> {
-        if !self.task.is_question(question) {
+        if !self.task.fits(question) {
             return None;
         }
         match *question.symbols() {

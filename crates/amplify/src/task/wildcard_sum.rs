@@ -83,7 +83,7 @@ impl WildcardSum {
             .map(|symbols| Question::new(&symbols))
     }
 
-    fn is_question(self, question: &Question) -> bool {
+    fn fits(self, question: &Question) -> bool {
         let symbols = question.symbols();
         let sign = |symbol: &Symbol| [WILD, ZERO, ONE].contains(symbol);
         symbols.len() == self.bits && symbols.iter().all(sign)
@@ -173,7 +173,7 @@ impl Rules for WildcardSum {
         question: &Question,
         _luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        if !self.is_question(question) || Self::n_wild(question) > 0 {
+        if !self.fits(question) || Self::n_wild(question) > 0 {
             return None;
         }
         let fact = (instance.facts()).find(|fact| fact[..self.bits] == *question.symbols());
@@ -185,7 +185,7 @@ impl Rules for WildcardSum {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return dont_know();
         }
         let mut told = Told::new(exchanges);
@@ -213,12 +213,15 @@ impl Rules for WildcardSum {
         answer(self.symbol(sum))
     }
 
+    fn is_question(&self, question: &Question) -> bool {
+        self.fits(question)
+    }
+
     fn replies(&self, question: &Question) -> Vec<Symbol> {
-        if !self.is_question(question) {
+        if !self.fits(question) {
             return Vec::new();
         }
-        let most = self.most().min(1 << Self::n_wild(question));
-        (self.symbol(-most)..=self.symbol(most)).collect()
+        self.numbers().collect()
     }
 
     fn symbol_in_words(&self, symbol: Symbol) -> String {
@@ -267,7 +270,7 @@ struct Sums {
 
 impl Solution for Sums {
     fn answer(&self, question: &Question) -> Option<Symbol> {
-        if !self.task.is_question(question) {
+        if !self.task.fits(question) {
             return None;
         }
         let sum = (self.instance.facts())
@@ -278,7 +281,7 @@ impl Solution for Sums {
     }
 
     fn depth(&self, question: &Question) -> Option<u32> {
-        (self.task.is_question(question)).then(|| WildcardSum::n_wild(question) as u32)
+        (self.task.fits(question)).then(|| WildcardSum::n_wild(question) as u32)
     }
 }
 

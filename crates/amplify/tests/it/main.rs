@@ -1,3 +1,4 @@
 //! Amplification as a user of the crate sees it.
 
 mod laws;
+mod pictures;
