@@ -11,7 +11,7 @@
 //! step of [`Training`]. Who makes the targets is the [`Arm`]: the paper's procedure, the same with the real expert in step 3, and
 //! the two that it is compared with.
 //!
-//! - [`arm`]: what is compared; [`settings`]: every size and rate;
+//! - [`arm`]: what is compared; [`settings`]: every size and rate, [`scale`]: those that go together;
 //! - [`training`]: one step of everything, told from top to bottom;
 //! - [`curriculum`], [`label_rate`], [`replay`]: how large instances are, how often the expert is asked, what it did;
 //! - [`teacher`], [`predictor`]: X̄ and H′ as a learner and an expert;
@@ -25,6 +25,7 @@ mod expert;
 pub mod label_rate;
 mod predictor;
 pub mod replay;
+pub mod scale;
 pub mod settings;
 pub mod snapshot;
 mod teacher;
@@ -32,6 +33,7 @@ pub mod training;
 
 pub use arm::Arm;
 pub use evaluation::{Counted, Evaluation};
+pub use scale::{Scale, TaskKind};
 pub use settings::{NetworkConfig, TrainingConfig};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use training::{Part, Stepped, Training};

@@ -18,7 +18,7 @@ pub mod erring;
 pub mod experts;
 pub mod instance;
 pub mod learners;
-mod luck;
+pub(crate) mod luck;
 pub mod measure;
 pub mod permutation_powering;
 pub mod question;

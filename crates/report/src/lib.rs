@@ -3,6 +3,7 @@
 pub mod constitutional_ai;
 pub mod csv;
 pub mod debate;
+pub mod distillation;
 pub mod document;
 pub mod evidence;
 pub mod glossary;

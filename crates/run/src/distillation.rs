@@ -20,7 +20,7 @@ use std::time::Instant;
 use cpu_time::ThreadTime;
 use serde::{Deserialize, Serialize};
 use trimtab_amplify::iterate::{
-    Arm, Evaluation, Part, Snapshot, SnapshotError, Training, TrainingConfig,
+    Arm, Evaluation, Part, Scale, Snapshot, SnapshotError, Training, TrainingConfig,
 };
 use trimtab_core::Seed;
 use trimtab_core::setting::ConfigError;
@@ -70,22 +70,20 @@ pub struct MeasuredRow {
 }
 
 /// A folder of trainings: each under its name.
-pub type DistillationFolder = ReproductionFolder<Scale>;
+pub type DistillationFolder = ReproductionFolder<DistillationConfig>;
 
 /// What all trainings of a folder have in common: a folder holds one scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Scale {
-    /// Its name.
-    pub scale: String,
-    /// The first seed.
-    pub seed: u64,
+pub struct DistillationConfig {
+    /// How large everything is.
+    pub scale: Scale,
 }
 
 /// Trainings to be run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distillation {
-    /// Their scale.
+    /// How large everything is.
     pub scale: Scale,
     /// The trainings, the most important first.
     pub trainings: Vec<TrainingRun>,
@@ -180,7 +178,7 @@ impl TrainingRecord {
     }
 }
 
-impl ReproductionFolder<Scale> {
+impl ReproductionFolder<DistillationConfig> {
     /// Every training that was begun, in the order of their names.
     ///
     /// # Errors
@@ -191,7 +189,10 @@ impl ReproductionFolder<Scale> {
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
             .map_err(|error| io_failure(self.path(), "listing", error))?;
         let mut paths: Vec<PathBuf> = listed.into_iter().map(|entry| entry.path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+        paths.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "jsonl")
+        });
         paths.sort();
         let mut records = Vec::new();
         for path in paths {
@@ -265,7 +266,8 @@ pub fn distil(
             source,
         })?;
     }
-    let (folder, _held) = ReproductionFolder::begin(&asked.out, &asked.scale, None)?;
+    let (folder, _held) =
+        ReproductionFolder::begin(&asked.out, &DistillationConfig { scale: asked.scale }, None)?;
     let mut open: Vec<&TrainingRun> = Vec::new();
     for training in &asked.trainings {
         let path = rows_file(&asked.out, training);
@@ -445,9 +447,9 @@ fn begin(
     let seed = Seed(asked.seed);
     let found = read(path)?;
     let snapshot = match fs::read(state) {
-        Ok(bytes) if found.is_some() => Some(
-            Snapshot::from_bytes(&bytes).map_err(|source| snapshot_failure(state, source))?,
-        ),
+        Ok(bytes) if found.is_some() => {
+            Some(Snapshot::from_bytes(&bytes).map_err(|source| snapshot_failure(state, source))?)
+        }
         Ok(_) => None,
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(io_failure(state, "reading", error)),
@@ -460,7 +462,8 @@ fn begin(
             .count();
         let file = File::options().write(true).open(path).map_err(failed)?;
         file.set_len(ends[n_rows]).map_err(failed)?;
-        let spent = (record.rows[..n_rows].last()).map_or_else(BTreeMap::new, |row| row.cpu_secs.clone());
+        let spent =
+            (record.rows[..n_rows].last()).map_or_else(BTreeMap::new, |row| row.cpu_secs.clone());
         return Ok((training, spent));
     }
     let training = Training::new(asked.arm, asked.config.clone(), seed).map_err(|source| {

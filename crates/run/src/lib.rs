@@ -9,6 +9,7 @@ mod checkpoints;
 pub mod constitutional_ai;
 pub mod curves;
 pub mod debates;
+pub mod distillation;
 pub mod event;
 pub mod evidence;
 pub mod execute;

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who makes the targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arm {
     /// The solver: right answers to every question. The ceiling; where it can be had, nobody needs amplification.
@@ -19,7 +21,12 @@ pub enum Arm {
 
 impl Arm {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Supervised, Self::AmplifiedExpert, Self::AmplifiedPredictor, Self::Unamplified];
+    pub const ALL: [Self; 4] = [
+        Self::Supervised,
+        Self::AmplifiedExpert,
+        Self::AmplifiedPredictor,
+        Self::Unamplified,
+    ];
 
     /// Its name in files and on the command line.
     pub fn name(self) -> &'static str {

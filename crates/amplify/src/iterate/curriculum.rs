@@ -25,7 +25,11 @@ pub struct CurriculumConfig {
 
 impl Default for CurriculumConfig {
     fn default() -> Self {
-        Self { threshold: 0.85, window: 100, least: 50 }
+        Self {
+            threshold: 0.85,
+            window: 100,
+            least: 50,
+        }
     }
 }
 
@@ -44,7 +48,12 @@ impl Curriculum {
     /// At the start, or at the end where there is nothing to wait for.
     pub fn new(config: &CurriculumConfig, hardest: u32) -> Self {
         let difficulty = if config.threshold <= 0.0 { hardest } else { 0 };
-        Self { difficulty, sum: 0.0, weight: 0.0, n: 0 }
+        Self {
+            difficulty,
+            sum: 0.0,
+            weight: 0.0,
+            n: 0,
+        }
     }
 
     /// Takes in one step's agreement; none where there was nothing to agree with.
@@ -54,8 +63,16 @@ impl Curriculum {
         self.sum = held * self.sum + (1.0 - held) * agreement;
         self.weight = held * self.weight + (1.0 - held);
         self.n += 1;
-        if self.difficulty < hardest && self.n > config.least && self.sum / self.weight > config.threshold {
-            *self = Self { difficulty: self.difficulty + 1, sum: 0.0, weight: 0.0, n: 0 };
+        if self.difficulty < hardest
+            && self.n > config.least
+            && self.sum / self.weight > config.threshold
+        {
+            *self = Self {
+                difficulty: self.difficulty + 1,
+                sum: 0.0,
+                weight: 0.0,
+                n: 0,
+            };
         }
     }
 }
@@ -65,7 +82,11 @@ mod tests {
     use super::*;
 
     fn after(agreements: &[f64]) -> Curriculum {
-        let config = CurriculumConfig { threshold: 0.85, window: 10, least: 5 };
+        let config = CurriculumConfig {
+            threshold: 0.85,
+            window: 10,
+            least: 5,
+        };
         let mut curriculum = Curriculum::new(&config, 3);
         for &agreement in agreements {
             curriculum.observe(Some(agreement), &config, 3);
@@ -75,7 +96,11 @@ mod tests {
 
     #[test]
     fn it_grows_after_enough_good_steps_and_no_further_than_the_hardest() {
-        assert_eq!(after(&[1.0; 5]).difficulty, 0, "five are not more than five");
+        assert_eq!(
+            after(&[1.0; 5]).difficulty,
+            0,
+            "five are not more than five"
+        );
         assert_eq!(after(&[1.0; 6]).difficulty, 1);
         assert_eq!(after(&[1.0; 12]).difficulty, 2);
         assert_eq!(after(&[1.0; 100]).difficulty, 3);
@@ -93,7 +118,10 @@ mod tests {
 
     #[test]
     fn without_a_threshold_it_begins_with_the_largest_and_silence_is_no_agreement() {
-        let config = CurriculumConfig { threshold: 0.0, ..CurriculumConfig::default() };
+        let config = CurriculumConfig {
+            threshold: 0.0,
+            ..CurriculumConfig::default()
+        };
         assert_eq!(Curriculum::new(&config, 7).difficulty, 7);
         let config = CurriculumConfig::default();
         let mut curriculum = Curriculum::new(&config, 7);

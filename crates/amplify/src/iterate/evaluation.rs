@@ -64,7 +64,10 @@ impl Training {
         // What is asked here is not part of the training's bill.
         let bought = self.bought;
         let seed = Seed(self.seed.0).child("held out");
-        let sizes = [self.config.held_out_contexts, self.config.held_out_questions];
+        let sizes = [
+            self.config.held_out_contexts,
+            self.config.held_out_questions,
+        ];
         let task = self.config.task;
         let lesson = Lesson::draw(task, task.hardest(), None, sizes, seed);
         let (roots, instances) = (lesson.roots(), lesson.instances());

@@ -22,7 +22,10 @@ pub struct LabelRateConfig {
 
 impl Default for LabelRateConfig {
     fn default() -> Self {
-        Self { first: 500, rate: 1.0 }
+        Self {
+            first: 500,
+            rate: 1.0,
+        }
     }
 }
 
@@ -65,10 +68,18 @@ mod tests {
 
     #[test]
     fn the_better_the_predictor_the_less_the_expert_is_asked() {
-        let config = LabelRateConfig { first: 500, rate: 1.0 };
+        let config = LabelRateConfig {
+            first: 500,
+            rate: 1.0,
+        };
         let mut rate = LabelRate::default();
         assert_eq!(rate.due(None, &config), 500);
-        assert_eq!((0..100).map(|_| rate.due(Some(0.5), &config)).sum::<usize>(), 100);
+        assert_eq!(
+            (0..100)
+                .map(|_| rate.due(Some(0.5), &config))
+                .sum::<usize>(),
+            100
+        );
         let tenth: usize = (0..1000).map(|_| rate.due(Some(0.05), &config)).sum();
         assert!((99..=101).contains(&tenth), "{tenth}");
         let hundredth: usize = (0..10_000).map(|_| rate.due(Some(0.001), &config)).sum();

@@ -14,7 +14,7 @@ use super::replay::TakenStep;
 use super::settings::NetworkConfig;
 use super::training::Part;
 use crate::expert::{Expert, Stepped, Working};
-use crate::task::{Question, Symbol, Task, steps};
+use crate::task::{Question, Symbol, Task};
 use crate::tree::Exchange;
 
 /// A network that is trained to take an expert's steps.
@@ -33,8 +33,8 @@ pub(crate) struct Predictor {
 
 impl Predictor {
     pub(crate) fn shape(task: Task, config: &NetworkConfig) -> Shape {
-        let shape = steps::shape(task);
-        let fields = [shape.exchange_fields, shape.question_fields, shape.step_symbols];
+        let shape = task.transcript_shape();
+        let fields = [shape.fact_fields, shape.question_fields, shape.step_fields];
         config.shape(shape.n_symbols, fields)
     }
 
@@ -45,13 +45,13 @@ impl Predictor {
     }
 
     pub(crate) fn with(task: Task, network: Network, trainer: Trainer, loss: Option<f64>) -> Self {
-        let shape = steps::shape(task);
+        let shape = task.transcript_shape();
         Self {
             task,
             network,
             trainer,
             loss,
-            exchanges: Rows::new(shape.exchange_fields),
+            exchanges: Rows::new(shape.fact_fields),
             questions: Rows::new(shape.question_fields),
             targets: Vec::new(),
             weights: Vec::new(),
@@ -64,8 +64,16 @@ impl Predictor {
         self.questions.clear();
         self.targets.clear();
         for step in taken {
-            put(self.task, &step.question, &step.exchanges, &mut self.exchanges, &mut self.questions);
-            self.targets.extend(steps::symbols(self.task, &step.step()));
+            put(
+                self.task,
+                &step.question,
+                &step.exchanges,
+                &mut self.exchanges,
+                &mut self.questions,
+            );
+            let symbols = self.task.step_to_symbols(&step.step());
+            self.targets
+                .extend(symbols.unwrap_or_else(|| unreachable!("one question a step")));
         }
         self.weights.clear();
         self.weights.resize(self.targets.len(), 1.0);
@@ -91,9 +99,10 @@ fn put(
     exchanges: &mut Rows,
     questions: &mut Rows,
 ) {
+    let (transcript, question) = task.transcript(question, known);
     exchanges.open();
-    for row in steps::exchanges(task, known) {
-        exchanges.push(&row);
+    for row in transcript.facts() {
+        exchanges.push(row);
     }
     questions.open();
     questions.push(question.symbols());
@@ -110,9 +119,9 @@ pub(crate) struct Predicting {
 
 impl Predicting {
     pub(crate) fn of(task: Task) -> Self {
-        let shape = steps::shape(task);
+        let shape = task.transcript_shape();
         Self {
-            exchanges: Rows::new(shape.exchange_fields),
+            exchanges: Rows::new(shape.fact_fields),
             questions: Rows::new(shape.question_fields),
             encoded: Encoded::default(),
             answers: Answers::default(),
@@ -120,8 +129,16 @@ impl Predicting {
     }
 
     /// The predictor in the expert's place.
-    pub(crate) fn expert<'a>(&'a mut self, predictor: &'a Predictor, watch: &'a dyn Fn(Part)) -> PredictedExpert<'a> {
-        PredictedExpert { predictor, memory: self, watch }
+    pub(crate) fn expert<'a>(
+        &'a mut self,
+        predictor: &'a Predictor,
+        watch: &'a dyn Fn(Part),
+    ) -> PredictedExpert<'a> {
+        PredictedExpert {
+            predictor,
+            memory: self,
+            watch,
+        }
     }
 }
 
@@ -135,13 +152,27 @@ pub(crate) struct PredictedExpert<'a> {
 impl Expert<Question, Symbol> for PredictedExpert<'_> {
     type Error = Infallible;
 
-    fn next(&mut self, open: &[Working<'_, Question, Symbol>]) -> Result<Vec<Stepped<Question, Symbol>>, Infallible> {
+    fn next(
+        &mut self,
+        open: &[Working<'_, Question, Symbol>],
+    ) -> Result<Vec<Stepped<Question, Symbol>>, Infallible> {
         let Predictor { task, network, .. } = self.predictor;
-        let Predicting { exchanges, questions, encoded, answers } = &mut *self.memory;
+        let Predicting {
+            exchanges,
+            questions,
+            encoded,
+            answers,
+        } = &mut *self.memory;
         exchanges.clear();
         questions.clear();
         for working in open {
-            put(*task, working.question, working.exchanges, exchanges, questions);
+            put(
+                *task,
+                working.question,
+                working.exchanges,
+                exchanges,
+                questions,
+            );
         }
         (self.watch)(Part::Predicting);
         (network.encode(exchanges, encoded))
@@ -151,8 +182,10 @@ impl Expert<Question, Symbol> for PredictedExpert<'_> {
         let n_outputs = network.shape().outputs;
         Ok((0..open.len())
             .map(|row| {
-                let symbols: Vec<Symbol> = (0..n_outputs).map(|output| answers.best(row, output)).collect();
-                Stepped::free(steps::step(*task, &symbols))
+                let symbols: Vec<Symbol> = (0..n_outputs)
+                    .map(|output| answers.best(row, output))
+                    .collect();
+                Stepped::free(task.step_from_symbols(&symbols))
             })
             .collect())
     }

@@ -35,10 +35,12 @@ impl TakenStep {
 /// Every step that the expert took at the root of `tree`; its sub-questions, which others answered, have none.
 pub fn steps_at(tree: &Node<Question, Symbol>) -> Vec<TakenStep> {
     let exchanges: Vec<Exchange<Question, Symbol>> = (tree.exchanges())
-        .map(|(question, answer): (&Question, &Answered<Symbol>)| Exchange {
-            question: *question,
-            answer: answer.clone(),
-        })
+        .map(
+            |(question, answer): (&Question, &Answered<Symbol>)| Exchange {
+                question: *question,
+                answer: answer.clone(),
+            },
+        )
         .collect();
     let step = |n: usize, asked, answer| TakenStep {
         question: tree.question,
@@ -51,7 +53,11 @@ pub fn steps_at(tree: &Node<Question, Symbol>) -> Vec<TakenStep> {
         .map(|(n, exchange)| step(n, Some(exchange.question), None))
         .collect();
     if tree.by == crate::By::Expert {
-        steps.push(step(exchanges.len(), None, tree.answer.as_ref().ok().copied()));
+        steps.push(step(
+            exchanges.len(),
+            None,
+            tree.answer.as_ref().ok().copied(),
+        ));
     }
     steps
 }
@@ -83,7 +89,9 @@ impl Replay {
         if self.steps.is_empty() {
             return Vec::new();
         }
-        (0..n).map(|_| &self.steps[stream.below(self.steps.len())]).collect()
+        (0..n)
+            .map(|_| &self.steps[stream.below(self.steps.len())])
+            .collect()
     }
 
     /// Steps that were ever kept: what the expert did.

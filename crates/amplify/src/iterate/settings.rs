@@ -7,7 +7,7 @@ use trimtab_pointer::{AdamConfig, Pointers, Shape};
 
 use super::curriculum::CurriculumConfig;
 use super::label_rate::LabelRateConfig;
-use crate::task::Task;
+use crate::task::{Errs, Task};
 
 /// How a learner is trained on a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,8 +38,10 @@ pub struct TrainingConfig {
     pub labels: LabelRateConfig,
     /// The latest steps of the expert that its predictor learns from.
     pub replay: usize,
-    /// How often the expert's step is a wrong one, from 0 to 1.
+    /// How often the expert errs, from 0 to 1.
     pub expert_error: f64,
+    /// What it does then.
+    pub expert_errs: Errs,
     /// Steps between evaluations.
     pub evaluate_every: u64,
     /// Instances that nobody is trained on.
@@ -84,7 +86,11 @@ impl Default for NetworkConfig {
 
 impl NetworkConfig {
     /// The sizes of the network, for rows of such numbers of symbols.
-    pub(crate) fn shape(&self, symbols: usize, [fact_fields, question_fields, outputs]: [usize; 3]) -> Shape {
+    pub(crate) fn shape(
+        &self,
+        symbols: usize,
+        [fact_fields, question_fields, outputs]: [usize; 3],
+    ) -> Shape {
         Shape {
             symbols,
             fact_fields,
@@ -110,16 +116,23 @@ impl TrainingConfig {
             questions: 16,
             deepest: None,
             learner: NetworkConfig::default(),
-            predictor: NetworkConfig { width: 48, mlp_width: 96, encoder_layers: 1, answer_layers: 2, ..NetworkConfig::default() },
+            predictor: NetworkConfig {
+                width: 48,
+                mlp_width: 96,
+                encoder_layers: 1,
+                answer_layers: 2,
+                ..NetworkConfig::default()
+            },
             predictor_batch: 64,
             teacher_horizon: 200.0,
             curriculum: CurriculumConfig::default(),
             labels: LabelRateConfig::default(),
             replay: 10_000,
             expert_error: 0.0,
+            expert_errs: Errs::Redraws,
             evaluate_every: 500,
-            held_out_contexts: 100,
-            held_out_questions: 20,
+            held_out_contexts: 1000,
+            held_out_questions: 1,
         }
     }
 
@@ -141,17 +154,44 @@ impl TrainingConfig {
             require(key, n, n > 0, "at least 1")?;
         }
         require("steps", self.steps, self.steps > 0, "at least 1")?;
-        require("evaluate-every", self.evaluate_every, self.evaluate_every > 0, "at least 1")?;
+        require(
+            "evaluate-every",
+            self.evaluate_every,
+            self.evaluate_every > 0,
+            "at least 1",
+        )?;
         let horizon = self.teacher_horizon;
-        require("teacher-horizon", horizon, horizon >= 1.0 && horizon.is_finite(), "1 or more")?;
+        require(
+            "teacher-horizon",
+            horizon,
+            horizon >= 1.0 && horizon.is_finite(),
+            "1 or more",
+        )?;
         let p = self.expert_error;
         require("expert-error", p, (0.0..=1.0).contains(&p), "from 0 to 1")?;
-        let CurriculumConfig { threshold, window, .. } = self.curriculum;
-        require("curriculum.threshold", threshold, (0.0..1.0).contains(&threshold), "from 0 to below 1")?;
+        let CurriculumConfig {
+            threshold, window, ..
+        } = self.curriculum;
+        require(
+            "curriculum.threshold",
+            threshold,
+            (0.0..1.0).contains(&threshold),
+            "from 0 to below 1",
+        )?;
         require("curriculum.window", window, window > 0, "at least 1")?;
         let rate = self.labels.rate;
-        require("labels.rate", rate, rate >= 0.0 && rate.is_finite(), "0 or more")?;
-        require("labels.first", self.labels.first, self.labels.first > 0, "at least 1")?;
+        require(
+            "labels.rate",
+            rate,
+            rate >= 0.0 && rate.is_finite(),
+            "0 or more",
+        )?;
+        require(
+            "labels.first",
+            self.labels.first,
+            self.labels.first > 0,
+            "at least 1",
+        )?;
         for (key, network) in [("learner", &self.learner), ("predictor", &self.predictor)] {
             (network.shape(2, [1; 3]).check()).map_err(|error| error.within(key))?;
             (network.adam.check()).map_err(|error| error.within("adam").within(key))?;

@@ -68,15 +68,19 @@ impl SnapshotError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Missing { .. } | Self::NotOne { .. } | Self::Parameters(_) => "delete the file, and the training begins again",
+            Self::Missing { .. } | Self::NotOne { .. } | Self::Parameters(_) => {
+                "delete the file, and the training begins again"
+            }
             Self::Config(_) => "mend the setting",
         }
     }
 }
 
 impl SnapshotError {
-    fn not_one(reason: impl ToString) -> Self {
-        Self::NotOne { reason: reason.to_string() }
+    fn not_one(reason: impl std::fmt::Display) -> Self {
+        Self::NotOne {
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -117,10 +121,16 @@ impl Snapshot {
         let mut numbers = BTreeMap::new();
         for (name, tensor) in file.tensors() {
             if tensor.dtype() != Dtype::F32 {
-                return Err(SnapshotError::not_one(format!("{name} is {:?}", tensor.dtype())));
+                return Err(SnapshotError::not_one(format!(
+                    "{name} is {:?}",
+                    tensor.dtype()
+                )));
             }
             let values = tensor.data().as_chunks::<4>().0.iter();
-            numbers.insert(name, values.map(|bytes| f32::from_le_bytes(*bytes)).collect());
+            numbers.insert(
+                name,
+                values.map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            );
         }
         Ok(Self { numbers, rest })
     }
@@ -163,27 +173,51 @@ impl Training {
     /// # Errors
     ///
     /// [`SnapshotError`] when it is one of something else.
-    pub fn resume(arm: Arm, config: TrainingConfig, seed: Seed, snapshot: Snapshot) -> Result<Self, SnapshotError> {
+    pub fn resume(
+        arm: Arm,
+        config: TrainingConfig,
+        seed: Seed,
+        snapshot: Snapshot,
+    ) -> Result<Self, SnapshotError> {
         let mut training = Self::new(arm, config, seed)?;
         let Snapshot { mut numbers, rest } = snapshot;
         let mut take = |name: String| numbers.remove(&name).ok_or(SnapshotError::Missing { name });
-        let mut restore = |name: &str, shape: Shape, config: &NetworkConfig, steps: u64| -> Result<_, SnapshotError> {
+        let mut restore = |name: &str,
+                           shape: Shape,
+                           config: &NetworkConfig,
+                           steps: u64|
+         -> Result<_, SnapshotError> {
             let network = Network::with_parameters(shape, take(name.to_owned())?)?;
-            let moments = [take(format!("{name}.first"))?, take(format!("{name}.second"))?];
+            let moments = [
+                take(format!("{name}.first"))?,
+                take(format!("{name}.second"))?,
+            ];
             let adam = Adam::with_moments(config.adam.clone(), steps, moments)?;
             Ok((network, Trainer::with_adam(adam)))
         };
         let config = training.config.clone();
         let shape = Self::learner_shape(&config);
-        (training.learner, training.trainer) = restore("learner", shape.clone(), &config.learner, rest.learner_steps)?;
+        (training.learner, training.trainer) = restore(
+            "learner",
+            shape.clone(),
+            &config.learner,
+            rest.learner_steps,
+        )?;
         if training.predictor.is_some() {
             let shape = Predictor::shape(config.task, &config.predictor);
-            let (network, trainer) = restore("predictor", shape, &config.predictor, rest.predictor_steps)?;
-            training.predictor = Some(Predictor::with(config.task, network, trainer, rest.predictor_loss));
+            let (network, trainer) =
+                restore("predictor", shape, &config.predictor, rest.predictor_steps)?;
+            training.predictor = Some(Predictor::with(
+                config.task,
+                network,
+                trainer,
+                rest.predictor_loss,
+            ));
         }
         training.teacher = Network::with_parameters(shape, take("teacher".into())?)?;
         (training.step, training.replay, training.labels) = (rest.step, rest.replay, rest.labels);
-        (training.curriculum, training.bought, training.last) = (rest.curriculum, rest.bought, rest.last);
+        (training.curriculum, training.bought, training.last) =
+            (rest.curriculum, rest.bought, rest.last);
         Ok(training)
     }
 }

@@ -63,14 +63,23 @@ impl Asking {
     ) -> Amplified {
         let task = config.task;
         self.encode(network, instances, watch);
-        let of_trees: Vec<&Instance> = (0..roots.len()).map(|tree| instances[tree / questions]).collect();
+        let of_trees: Vec<&Instance> = (0..roots.len())
+            .map(|tree| instances[tree / questions])
+            .collect();
         let limits = task.limits(1);
         let mut learner = WithFacts {
-            facts: Facts { task, instances: &of_trees, seed: seed.child("facts") },
+            facts: Facts {
+                task,
+                instances: &of_trees,
+                seed: seed.child("facts"),
+            },
             inner: self.teacher(network, questions, taking(task), seed, watch),
         };
         let Ok(trees) = amplify(expert, &mut learner, roots, limits);
-        Amplified { trees, n_asked: learner.inner.n_asked }
+        Amplified {
+            trees,
+            n_asked: learner.inner.n_asked,
+        }
     }
 
     /// The network's own answers to every root.
@@ -83,7 +92,11 @@ impl Asking {
     ) -> Vec<Answered<Symbol>> {
         self.encode(network, instances, watch);
         let asked: Vec<Asked<'_, Question>> = (roots.iter().enumerate())
-            .map(|(tree, question)| Asked { tree, path: &[], question })
+            .map(|(tree, question)| Asked {
+                tree,
+                path: &[],
+                question,
+            })
             .collect();
         let mut teacher = self.teacher(network, questions, Taking::Best, Seed(0), watch);
         let Ok(learned) = teacher.answer(&asked);
@@ -109,6 +122,7 @@ impl Asking {
         Teacher {
             network,
             encoded: &self.encoded,
+            n_contexts: self.facts.n_contexts(),
             questions,
             taking,
             seed,
@@ -134,6 +148,8 @@ struct Teacher<'a> {
     network: &'a Network,
     /// The instances, as it sees them.
     encoded: &'a Encoded,
+    /// How many of them.
+    n_contexts: usize,
     /// Questions about each of them, one after the other: tree `t` is about instance `t / questions`.
     questions: usize,
     /// How an answer is taken from probabilities.
@@ -153,12 +169,15 @@ struct Teacher<'a> {
 impl Learner<Question, Symbol> for Teacher<'_> {
     type Error = Infallible;
 
-    fn answer(&mut self, asked: &[Asked<'_, Question>]) -> Result<Vec<Learned<Symbol>>, Infallible> {
+    fn answer(
+        &mut self,
+        asked: &[Asked<'_, Question>],
+    ) -> Result<Vec<Learned<Symbol>>, Infallible> {
         let mut order: Vec<usize> = (0..asked.len()).collect();
         order.sort_by_key(|&i| asked[i].tree);
         self.rows.clear();
         let mut open = order.iter().peekable();
-        for context in 0..self.encoded.n_contexts() {
+        for context in 0..self.n_contexts {
             self.rows.open();
             while let Some(&i) = open.next_if(|&&i| asked[i].tree / self.questions == context) {
                 self.rows.push(asked[i].question.symbols());
@@ -178,7 +197,11 @@ impl Learner<Question, Symbol> for Teacher<'_> {
                     self.answers.draw(row, 0, &mut stream)
                 }
             };
-            let answer = if symbol == IDK { Err(Unanswered::DontKnow) } else { Ok(symbol) };
+            let answer = if symbol == IDK {
+                Err(Unanswered::DontKnow)
+            } else {
+                Ok(symbol)
+            };
             learned[i] = Some(Learned::free(answer, By::Learner));
         }
         Ok(learned.into_iter().flatten().collect())

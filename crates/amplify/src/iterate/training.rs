@@ -6,14 +6,15 @@
 //! All luck comes from the seed and the step's number, so that a training which goes on from a [`Snapshot`](super::Snapshot) ends
 //! in the same bits.
 
+use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 use trimtab_core::setting::ConfigError;
 use trimtab_pointer::{Batch, Network, Rows, Shape, Trainer};
 
 use super::arm::Arm;
 use super::curriculum::Curriculum;
-use super::label_rate::LabelRate;
 use super::expert::RealExpert;
+use super::label_rate::LabelRate;
 use super::predictor::{Predicting, Predictor};
 use super::replay::{Replay, steps_at};
 use super::settings::TrainingConfig;
@@ -51,7 +52,8 @@ impl Part {
 }
 
 /// What came of a step.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Stepped {
     /// Steps taken, this one too.
     pub step: u64,
@@ -84,7 +86,7 @@ pub struct Training {
 }
 
 /// What was asked of whom, all in all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bought {
     /// Questions that the real expert took to an answer.
@@ -183,7 +185,11 @@ impl Training {
         let learner = Network::new(Self::learner_shape(&config), seed.child("learner"))?;
         let trainer = Trainer::new(&learner, config.learner.adam.clone())?;
         let predictor = match arm {
-            Arm::AmplifiedPredictor => Some(Predictor::new(config.task, &config.predictor, seed.child("predictor"))?),
+            Arm::AmplifiedPredictor => Some(Predictor::new(
+                config.task,
+                &config.predictor,
+                seed.child("predictor"),
+            )?),
             Arm::Supervised | Arm::AmplifiedExpert | Arm::Unamplified => None,
         };
         Ok(Self {
@@ -230,9 +236,16 @@ impl Training {
     /// One step of everything; `watch` is told what it is busy with.
     pub fn step(&mut self, watch: &dyn Fn(Part)) -> Stepped {
         watch(Part::Drawing);
-        let seed = Seed(self.seed.child("step").0 ^ self.step.wrapping_mul(0x9e37_79b9_7f4a_7c15)).child("draw");
+        let seed = Seed(self.seed.child("step").0 ^ self.step.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            .child("draw");
         let sizes = [self.config.contexts, self.config.questions];
-        let lesson = Lesson::draw(self.config.task, self.curriculum.difficulty, self.config.deepest, sizes, seed);
+        let lesson = Lesson::draw(
+            self.config.task,
+            self.curriculum.difficulty,
+            self.config.deepest,
+            sizes,
+            seed,
+        );
         if self.predictor.is_some() {
             self.ask_the_expert(&lesson, seed, watch);
             self.train_the_predictor(seed, watch);
@@ -242,9 +255,18 @@ impl Training {
         let (loss, agreement) = self.teach(&lesson);
         let decay = self.decay();
         self.teacher.average(&self.learner, decay);
-        self.curriculum.observe(agreement, &self.config.curriculum, self.config.task.hardest());
+        self.curriculum.observe(
+            agreement,
+            &self.config.curriculum,
+            self.config.task.hardest(),
+        );
         self.step += 1;
-        let n_targets = self.taught.weights.iter().filter(|weight| **weight > 0.0).count();
+        let n_targets = self
+            .taught
+            .weights
+            .iter()
+            .filter(|weight| **weight > 0.0)
+            .count();
         let stepped = Stepped {
             step: self.step,
             loss,
@@ -268,7 +290,13 @@ impl Training {
                 lesson
             } else {
                 let sizes = [self.config.contexts, self.config.questions];
-                others = Lesson::draw(self.config.task, self.curriculum.difficulty, self.config.deepest, sizes, seed);
+                others = Lesson::draw(
+                    self.config.task,
+                    self.curriculum.difficulty,
+                    self.config.deepest,
+                    sizes,
+                    seed,
+                );
                 &others
             };
             round += 1;
@@ -281,10 +309,21 @@ impl Training {
                 continue;
             }
             due -= asked.len();
-            let roots = asked.iter().map(|&i| lesson.questions[i].question).collect();
-            let instances: Vec<&Instance> = asked.iter().map(|&i| lesson.about(i).instance()).collect();
+            let roots = asked
+                .iter()
+                .map(|&i| lesson.questions[i].question)
+                .collect();
+            let instances: Vec<&Instance> =
+                asked.iter().map(|&i| lesson.about(i).instance()).collect();
             let mut expert = RealExpert::of(&self.config, seed);
-            let amplified = self.asking.amplified(&mut expert, (&self.config, &self.teacher), roots, (&instances, 1), seed, watch);
+            let amplified = self.asking.amplified(
+                &mut expert,
+                (&self.config, &self.teacher),
+                roots,
+                (&instances, 1),
+                seed,
+                watch,
+            );
             self.bought.expert_questions += amplified.trees.len() as u64;
             self.bought.expert_steps += expert.n_steps();
             self.bought.teacher_answers += amplified.n_asked;
@@ -326,7 +365,8 @@ impl Training {
             Arm::AmplifiedExpert => {
                 let mut expert = RealExpert::of(&self.config, seed);
                 let trees = self.amplified(&mut expert, lesson, seed, watch);
-                self.bought.expert_questions += trees.iter().filter(|tree| tree.by == By::Expert).count() as u64;
+                self.bought.expert_questions +=
+                    trees.iter().filter(|tree| tree.by == By::Expert).count() as u64;
                 self.bought.expert_steps += expert.n_steps();
                 trees.into_iter().map(|tree| tree.answer.ok()).collect()
             }
@@ -335,16 +375,27 @@ impl Training {
                 trees.into_iter().map(|tree| tree.answer.ok()).collect()
             }
         };
-        let Taught { targets, weights, .. } = &mut self.taught;
+        let Taught {
+            targets, weights, ..
+        } = &mut self.taught;
         targets.clear();
         targets.extend(answers.iter().map(|answer| answer.unwrap_or_default()));
         weights.clear();
-        weights.extend(answers.iter().map(|answer| f32::from(u8::from(answer.is_some()))));
+        weights.extend(
+            answers
+                .iter()
+                .map(|answer| f32::from(u8::from(answer.is_some()))),
+        );
     }
 
     /// Process 4: the learner learns the targets.
     fn teach(&mut self, lesson: &Lesson) -> (Option<f64>, Option<f64>) {
-        let Taught { facts, questions, targets, weights } = &mut self.taught;
+        let Taught {
+            facts,
+            questions,
+            targets,
+            weights,
+        } = &mut self.taught;
         if weights.iter().all(|weight| *weight == 0.0) {
             return (None, None);
         }
@@ -356,10 +407,19 @@ impl Training {
                 questions.push(drawn.question.symbols());
             }
         }
-        let batch = Batch { facts, questions, targets, weights };
-        let report = (self.trainer.step(&mut self.learner, batch))
-            .unwrap_or_else(|error| unreachable!("facts and questions of the learner's task: {error}"));
-        (Some(report.loss), Some(report.n_right as f64 / report.n_targets as f64))
+        let batch = Batch {
+            facts,
+            questions,
+            targets,
+            weights,
+        };
+        let report = (self.trainer.step(&mut self.learner, batch)).unwrap_or_else(|error| {
+            unreachable!("facts and questions of the learner's task: {error}")
+        });
+        (
+            Some(report.loss),
+            Some(report.n_right as f64 / report.n_targets as f64),
+        )
     }
 
     /// How much of itself the teacher keeps: a mean over the horizon, or over all steps while there are fewer.
@@ -369,13 +429,22 @@ impl Training {
     }
 
     /// `Amplify^H′(X̄)`: the predictor in the expert's place.
-    pub(super) fn predicted(&mut self, lesson: &Lesson, seed: Seed, watch: &dyn Fn(Part)) -> Vec<Node<Question, Symbol>> {
-        let Some(predictor) = &self.predictor else { return Vec::new() };
+    pub(super) fn predicted(
+        &mut self,
+        lesson: &Lesson,
+        seed: Seed,
+        watch: &dyn Fn(Part),
+    ) -> Vec<Node<Question, Symbol>> {
+        let Some(predictor) = &self.predictor else {
+            return Vec::new();
+        };
         let mut expert = self.predicting.expert(predictor, watch);
         let (roots, instances) = (lesson.roots(), lesson.instances());
         let teacher = (&self.config, &self.teacher);
         let about = (&instances[..], lesson.per_instance);
-        let amplified = self.asking.amplified(&mut expert, teacher, roots, about, seed, watch);
+        let amplified = self
+            .asking
+            .amplified(&mut expert, teacher, roots, about, seed, watch);
         self.bought.teacher_answers += amplified.n_asked;
         amplified.trees
     }
@@ -391,7 +460,9 @@ impl Training {
         let (roots, instances) = (lesson.roots(), lesson.instances());
         let teacher = (&self.config, &self.teacher);
         let about = (&instances[..], lesson.per_instance);
-        let amplified = self.asking.amplified(expert, teacher, roots, about, seed, watch);
+        let amplified = self
+            .asking
+            .amplified(expert, teacher, roots, about, seed, watch);
         self.bought.teacher_answers += amplified.n_asked;
         amplified.trees
     }

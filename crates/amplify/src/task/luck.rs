@@ -12,7 +12,7 @@ fn numbered(seed: Seed, number: u64) -> Seed {
 }
 
 /// The seed of a question in a tree.
-pub(super) fn at(seed: Seed, tree: usize, path: &[u32]) -> Seed {
+pub(crate) fn at(seed: Seed, tree: usize, path: &[u32]) -> Seed {
     let tree = numbered(seed, tree as u64);
     (path.iter()).fold(tree, |seed, &child| numbered(seed, u64::from(child)))
 }
