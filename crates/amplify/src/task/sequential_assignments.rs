@@ -8,8 +8,8 @@
 //! depth      1 for a given value, else one more than the deeper of y and z
 //! ```
 //!
-//! Symbols: `?`, A, B, V, f, values, variables. The paper has 64 variables and 8 values; so have we that the first `⌊√n⌋` of n
-//! variables in play are given. Facts stand in random order, and what pairs are missing to one for every assignment is padding.
+//! Symbols: `?`, A, B, V, f, values, variables. The paper has 64 variables and 8 values. As in its code, the first
+//! `⌊√n⌋` of n variables in play are given. Facts stand in random order, and what pairs are missing to one for every assignment is padding.
 //! Differs from the paper: an expert that is told no value or variable stops there; the paper's asks on and then does not know.
 //!
 //! Variables are assigned in an order, so nothing is assigned in a circle. In an instance that was made by hand, a variable in a

@@ -14,7 +14,7 @@
 //! A path has one edge at least, so that the distance from a vertex to itself is that of the shortest circle. Without a path, or
 //! with one longer than `2 ⌈log₂ n⌉` (the paper's longest distance), the distance is "none"; without a path of one more, so is the
 //! first step. The expert finds no candidate then, at any depth, and says "none" where it finds none for want of luck, too: it
-//! underrates what it does not know, and never says a distance that is shorter than the true one while its learner does not.
+//! underrates what it does not know, and says no distance shorter than the true one while its learner says nothing wrong.
 //!
 //! S(a, b) is asked again within S(a, b): a learner that draws its answers may draw better ones, and the expert keeps the best.
 //! So questions are repeated on purpose ([`Repeats::Ask`]); depth bounds that. Which vertex N(a) is, is luck of the look-up and

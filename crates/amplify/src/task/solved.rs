@@ -122,19 +122,24 @@ impl Solved {
     /// A question of such a depth, as the paper draws them: of powers and sums every depth alike, of the others every question
     /// alike. `None` where there is no such question.
     pub fn draw(&self, depths: RangeInclusive<u32>, stream: &mut SplitMix64) -> Option<Drawn> {
-        let within = |drawn: &Drawn| depths.contains(&drawn.depth);
-        let start = self.questions.iter().position(within)?;
-        let n = (self.questions[start..].iter())
-            .take_while(|drawn| within(drawn))
-            .count();
-        let all = &self.questions[start..start + n];
+        let all = self.of_depths(*depths.start(), *depths.end());
+        let (first, last) = (all.first()?.depth, all.last()?.depth);
         let some = match self.task.rules().draws() {
             Draws::Uniform => all,
             Draws::ByDepth => {
-                let groups: Vec<&[Drawn]> = all.chunk_by(|a, b| a.depth == b.depth).collect();
+                let groups: Vec<&[Drawn]> = (first..=last)
+                    .map(|depth| self.of_depths(depth, depth))
+                    .filter(|group| !group.is_empty())
+                    .collect();
                 groups[stream.below(groups.len())]
             }
         };
         Some(some[stream.below(some.len())])
+    }
+
+    fn of_depths(&self, from: u32, to: u32) -> &[Drawn] {
+        let start = self.questions.partition_point(|drawn| drawn.depth < from);
+        let end = self.questions.partition_point(|drawn| drawn.depth <= to);
+        &self.questions[start..end.max(start)]
     }
 }
