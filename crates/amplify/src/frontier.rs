@@ -200,7 +200,9 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
                 Step::Ask(_) if node.n_steps >= self.limits.steps => {
                     self.finish(i, Err(Unanswered::Steps), By::Expert, &mut next);
                 }
-                Step::Ask(questions) => self.open_children(i, questions, &mut next),
+                Step::Ask(questions) => {
+                    self.open_children(i, questions, expert.most_questions(), &mut next);
+                }
             }
         }
         Ok(next)
@@ -254,11 +256,21 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
         self.spent[node.tree].tokens += usage.total();
     }
 
-    fn open_children(&mut self, parent: usize, questions: Vec<Q>, next: &mut Vec<usize>) {
+    fn open_children(
+        &mut self,
+        parent: usize,
+        questions: Vec<Q>,
+        most: usize,
+        next: &mut Vec<usize>,
+    ) {
         let step = self.nodes[parent].n_steps - 1;
         let mut n_open = 0;
         for question in questions {
-            let known = self.known(parent, &question);
+            let known = if n_open < most {
+                self.known(parent, &question)
+            } else {
+                Some((Err(Unanswered::Questions), By::Nobody))
+            };
             let Open { tree, depth, .. } = self.nodes[parent];
             let mut path = self.nodes[parent].path.clone();
             path.push(self.nodes[parent].children.len() as u32);

@@ -8,10 +8,12 @@
 //!
 //! - [`expert`], [`learner`]: H and X, each a trait, asked many at once;
 //! - [`frontier`]: `Amplify(H, X)` to any depth, all trees in step, so that a round is one call;
-//! - [`tree`]: what was asked and answered, node by node, and what it cost; [`unanswered`]: why a question has no answer.
+//! - [`tree`]: what was asked and answered, node by node, and what it cost; [`unanswered`]: why a question has no answer;
+//! - [`language`]: the same with language models.
 
 pub mod expert;
 pub mod frontier;
+pub mod language;
 pub mod learner;
 pub mod tree;
 pub mod unanswered;
