@@ -21,18 +21,19 @@ use super::reply::Reply;
 use super::text::Text;
 use crate::tree::{Answered, Exchange};
 
-/// The names of the tags that quote something.
-const TAGS: [&str; 9] = [
+/// The names of the tags that quote questions and answers.
+const TAGS: [&str; 7] = [
     "question",
     "asked",
     "came_to",
     "answer",
-    "text",
-    "prompt",
     "system",
     "user",
     "assistant",
 ];
+
+/// The names of the tags inside a question that is made of a text and its labels, or a prompt and its replies.
+const INNER_TAGS: [&str; 2] = ["text", "prompt"];
 
 macro_rules! prompts {
     ($($(#[$doc:meta])* $field:ident = $file:literal;)*) => {
@@ -90,6 +91,15 @@ pub(crate) fn rendered(prompt: &Prompt, values: &[(&str, &str)]) -> String {
 /// `text` of the data or of a model, where it stands between tags.
 pub(crate) fn quoted(text: &str) -> String {
     fenced(text, &TAGS).into_owned()
+}
+
+/// The same inside a question.
+pub(crate) fn quoted_inside(text: &str) -> String {
+    let replies =
+        super::supervisor::LETTERS.map(|letter| format!("reply_{}", letter.to_lowercase()));
+    let mut tags: Vec<&str> = replies.iter().map(String::as_str).collect();
+    tags.extend(INNER_TAGS);
+    fenced(text, &tags).into_owned()
 }
 
 fn user(text: String) -> Vec<Message> {
