@@ -17,7 +17,8 @@ pub struct Problem {
     pub id: SampleId,
     /// What is asked.
     pub text: Box<str>,
-    /// How hard it is where that is known, in steps one inside another: for tables, never for who answers.
+    /// How hard it is, where that is known (operations one inside another, steps of a written solution): for tables, never for who
+    /// answers.
     pub level: Option<u32>,
 }
 
