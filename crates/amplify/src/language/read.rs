@@ -35,10 +35,10 @@ pub(crate) fn decomposition(said: &Said) -> Move {
     let parts = parts(text, said.is_cut());
     let mut questions: Vec<Text> = (parts.tagged.iter())
         .filter(|part| part.tag == Tag::Question)
-        .map(|part| Text::new(part.text))
+        .map(|part| Text::cut(part.text))
         .collect();
     if parts.tagged.is_empty() {
-        questions = parts.listed.iter().map(|text| Text::new(text)).collect();
+        questions = parts.listed.iter().map(|text| Text::cut(text)).collect();
     }
     questions.truncate(MOST_QUESTIONS);
     if questions.is_empty() {
@@ -54,7 +54,7 @@ pub(crate) fn next(said: &Said) -> Move {
     };
     let parts = parts(text, said.is_cut());
     match parts.tagged.first() {
-        Some(part) if part.tag == Tag::Question => Move::Ask(vec![Text::new(part.text)]),
+        Some(part) if part.tag == Tag::Question => Move::Ask(vec![Text::cut(part.text)]),
         _ => Move::Answer(answered(text, parts.answer())),
     }
 }

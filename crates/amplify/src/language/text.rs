@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest question that is kept, in bytes: more is cut.
+/// The longest sub-question that is kept, in bytes: more is cut. What people ask is never cut.
 pub const MOST_BYTES: usize = 8000;
 
 /// A question in words.
@@ -13,8 +13,13 @@ pub const MOST_BYTES: usize = 8000;
 pub struct Text(String);
 
 impl Text {
-    /// A question; without blanks at its ends, and cut where it is longer than [`MOST_BYTES`].
+    /// A question, without blanks at its ends.
     pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+
+    /// A question of a model's: cut where it is longer than [`MOST_BYTES`].
+    pub fn cut(text: &str) -> Self {
         Self(bounded(text.trim(), MOST_BYTES))
     }
 
@@ -97,7 +102,9 @@ mod tests {
 
     #[test]
     fn long_questions_are_cut_where_a_letter_begins() {
-        let text = Text::new(&"é".repeat(MOST_BYTES));
+        let long = "é".repeat(MOST_BYTES);
+        assert_eq!(Text::new(&long).as_str(), long);
+        let text = Text::cut(&long);
         assert_eq!(
             text.as_str().chars().filter(|c| *c == 'é').count(),
             MOST_BYTES / 2

@@ -74,6 +74,11 @@ proptest! {
                 prop_assert_eq!(ids.len(), distilled.rows.len());
                 for row in &distilled.rows {
                     prop_assert!(row.completion.lines().last().unwrap().starts_with("Answer: "));
+                    if let Some(tree) = trees.iter().find(|tree| tree.id.as_str() == row.id) {
+                        let answer = &tree.tree.answer.as_ref().unwrap().answer;
+                        let ends = format!("Answer: {answer}");
+                        prop_assert!(row.completion.ends_with(&ends));
+                    }
                 }
             }
         }

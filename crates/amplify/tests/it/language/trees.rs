@@ -112,6 +112,48 @@ fn too_many_questions_are_not_asked_and_the_answer_comes_all_the_same() {
 }
 
 #[test]
+fn when_its_tokens_are_spent_a_tree_asks_nothing_more_and_says_what_it_has() {
+    let mut config = config(3, Decomposition::AtOnce);
+    let script = AmplifyScript::with_errors(0.0);
+    let mut tree = |most: u64| {
+        config.tree.most_tokens = Some(most);
+        let trees = scripted(&config, script, &[problem("e", EXPRESSION)]);
+        trees[0].tree.clone()
+    };
+    // The first step takes 150 tokens: nothing is left for what it asks.
+    let spent = tree(100);
+    assert_eq!(spent.children.len(), 2);
+    for child in &spent.children {
+        assert_eq!((&child.answer, child.calls), (&Err(Unanswered::Tokens), 0));
+    }
+    assert_eq!(
+        (&spent.answer, spent.calls),
+        (&Err(Unanswered::DontKnow), 2)
+    );
+    // Two more steps in one round: both are finished, and nothing is left for what they ask.
+    let spent = tree(200);
+    assert_eq!(spent.n_questions(), 5);
+    for child in &spent.children {
+        assert_eq!((child.calls, child.children.len()), (2, 1));
+        assert_eq!(child.children[0].answer, Err(Unanswered::Tokens));
+    }
+    // As many as the whole tree takes, and it is whole.
+    let (_, usage) = tree(u64::MAX).cost();
+    assert_eq!(tree(usage.total()).answer.unwrap().answer, "-11");
+}
+
+#[test]
+fn word_problems_are_worked_at_by_guessing() {
+    let text = "Ann has 3 apples. She buys 4 more, and eats 2. How many has she?";
+    for decomposition in [Decomposition::AtOnce, Decomposition::InTurn] {
+        let script = AmplifyScript::with_errors(0.0);
+        let trees = scripted(&config(1, decomposition), script, &[problem("w", text)]);
+        assert_eq!(trees[0].tree.children.len(), 2);
+        assert_eq!(trees[0].tree.answer.as_ref().unwrap().answer, "5");
+    }
+}
+
+#[test]
 fn without_errors_every_tree_is_right_and_deep_trees_mend_an_assistant_that_errs() {
     let problems = problems(80, Seed(1));
     let key = key(&problems);
