@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! accuracy        right / all                       what has no answer counts as asked, never as right
-//! of decomposed questions that can be evaluated, with all of their sub-questions:
+//! of decomposed questions whose sub-questions were all asked, and can be evaluated:
 //! p               not right / composed from right sub-answers alone
 //! ε               sub-answers that are not right / sub-questions
 //! m               sub-questions / decomposed questions
@@ -110,7 +110,10 @@ pub struct DecompositionCounts {
     pub from_wrong: Outcomes,
     /// What came of the sub-questions of both.
     pub sub_answers: Outcomes,
-    /// Decomposed questions that are in neither, for somebody asks what nobody can evaluate.
+    /// Decomposed questions with a sub-question that nobody was asked, for it would have gone round in a loop or beyond a budget,
+    /// and what came of them.
+    pub from_some: Outcomes,
+    /// Decomposed questions that are in none of these, for somebody asks what nobody can evaluate.
     pub not_evaluated: u64,
     /// Trees whose every sub-answer is right, at any depth, and what came of their roots.
     pub trees_from_right: Outcomes,
@@ -123,7 +126,7 @@ impl DecompositionCounts {
         self.from_right.n() + self.from_wrong.n()
     }
 
-    /// How often a composed answer is not right.
+    /// How often an answer is not right that is composed of what was all asked.
     pub fn composed_error(&self) -> Option<f64> {
         share(
             self.n() - self.from_right.right - self.from_wrong.right,
@@ -164,8 +167,10 @@ pub struct Measured {
     pub by_level: BTreeMap<u32, Outcomes>,
     /// Why questions have no answer, by kind (see [`crate::unanswered::KINDS`]).
     pub unanswered: BTreeMap<String, UnansweredCounts>,
-    /// Questions below roots, whether they were asked or not.
+    /// Questions below roots that somebody was asked.
     pub sub_questions: u64,
+    /// Those that nobody was asked.
+    pub not_asked: u64,
     /// Calls of all trees.
     pub calls: u64,
     /// Their tokens.
@@ -176,7 +181,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Sub-questions of a tree.
+    /// Sub-questions of a tree that were asked.
     pub fn sub_questions_a_tree(&self) -> Option<f64> {
         share(self.sub_questions, self.outcomes.n())
     }
@@ -221,7 +226,13 @@ pub fn measure(
         if let Some(level) = levels.get(id).copied().flatten() {
             measured.by_level.entry(level).or_default().add(outcome);
         }
-        measured.sub_questions += tree.n_questions() as u64 - 1;
+        tree.walk(&mut |node, depth| {
+            let counted = match node.by {
+                By::Nobody => &mut measured.not_asked,
+                By::Expert | By::Learner | By::Fact => &mut measured.sub_questions,
+            };
+            *counted += u64::from(depth > 0);
+        });
         let (calls, usage) = tree.cost();
         measured.calls += calls;
         measured.usage += usage;
@@ -342,6 +353,10 @@ fn count_decomposition(
             counts.not_evaluated += 1;
             return;
         };
+        if node.children.iter().any(|child| child.by == By::Nobody) {
+            counts.from_some.add(own);
+            return;
+        }
         let from = if sub.iter().all(|sub| *sub == Outcome::Right) {
             &mut counts.from_right
         } else {

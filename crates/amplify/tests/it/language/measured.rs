@@ -1,5 +1,7 @@
 //! What is measured of trees.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use trimtab_amplify::language::measure::{Outcomes, Paired, measure, outcomes, paired};
 use trimtab_amplify::language::{Decomposition, Text};
@@ -36,7 +38,7 @@ fn accuracy_is_told_by_height_and_level() {
     assert_eq!(counts.from_wrong.n(), 20);
     assert_eq!(counts.trees_from_right, counts.from_right);
     assert_eq!(counts.sub_answers, counts.assistant);
-    assert_eq!(counts.not_evaluated, 0);
+    assert_eq!((counts.from_some.n(), counts.not_evaluated), (0, 0));
 }
 
 #[test]
@@ -102,6 +104,30 @@ fn what_has_no_answer_is_counted_by_kind() {
 }
 
 #[test]
+fn what_was_not_asked_is_no_error_of_who_answers() {
+    let problems = problems(40, Seed(1));
+    let key = key(&problems);
+    let script = AmplifyScript {
+        too_many: 1.0,
+        ..AmplifyScript::with_errors(0.0)
+    };
+    let trees = scripted(&config(1, Decomposition::AtOnce), script, &problems);
+    let measured = measure(&trees, &problems, &key, Some(&evaluate)).unwrap();
+    let counts = measured.decomposition.unwrap();
+    // All but the flat ones are decomposed, and the answer comes all the same.
+    assert_eq!((counts.from_some.right, counts.from_some.n()), (30, 30));
+    assert_eq!((counts.from_right.n(), counts.sub_answers.n()), (0, 0));
+    assert_eq!(
+        counts.assistant,
+        Outcomes {
+            right: 120,
+            wrong: 0,
+            unanswered: 0
+        }
+    );
+}
+
+#[test]
 fn questions_that_nobody_evaluates_are_not_judged() {
     let problems = problems(40, Seed(1));
     let key = key(&problems);
@@ -118,6 +144,54 @@ fn questions_that_nobody_evaluates_are_not_judged() {
     assert_eq!(counts.not_evaluated, 30);
     assert_eq!((counts.from_right.n(), counts.sub_answers.n()), (0, 0));
     assert_eq!((counts.expert_error(), counts.bound()), (None, None));
+}
+
+/// The same assistant alone and amplified: what people read.
+#[test]
+fn a_table_of_depths() {
+    let problems = problems(400, Seed(1));
+    let key = key(&problems);
+    let script = AmplifyScript::with_everything();
+    let alone = alone(script, &problems);
+    let percent =
+        |share: Option<f64>| share.map_or("–".into(), |share| format!("{:.1}", 100.0 * share));
+    let mut table = String::new();
+    for depth in 0..4 {
+        let trees = scripted(&config(depth, Decomposition::AtOnce), script, &problems);
+        let measured = measure(&trees, &problems, &key, Some(&evaluate)).unwrap();
+        let counts = measured.decomposition.unwrap();
+        let beside = paired(&alone, &trees, &key).unwrap();
+        let levels: Vec<String> = measured
+            .by_level
+            .values()
+            .map(|outcomes| percent(outcomes.accuracy()))
+            .collect();
+        let kinds: Vec<String> = (measured.unanswered.iter())
+            .map(|(kind, counts)| format!("{kind} {} ({} roots)", counts.questions, counts.roots))
+            .collect();
+        writeln!(
+            table,
+            "depth {depth}: right {} % (by level {}), {:.1} sub-questions, {:.1} calls, {:.0} tokens a tree\n\
+             \x20 alone right and amplified not: {} of {}\n\
+             \x20 composed wrongly {} %, m ε + p = {} % (m {:.2}, ε {} %, p {} %)\n\
+             \x20 no answer: {}",
+            percent(measured.outcomes.accuracy()),
+            levels.join(" / "),
+            measured.sub_questions_a_tree().unwrap(),
+            measured.calls_a_tree().unwrap(),
+            measured.tokens_a_tree().unwrap(),
+            beside.only_alone,
+            beside.both + beside.only_alone,
+            percent(counts.composed_error()),
+            percent(counts.bound()),
+            counts.sub_questions_each().unwrap_or_default(),
+            percent(counts.sub_answer_error()),
+            percent(counts.expert_error()),
+            kinds.join(", "),
+        )
+        .unwrap();
+    }
+    insta::assert_snapshot!(table);
 }
 
 proptest! {
@@ -150,5 +224,7 @@ proptest! {
         prop_assert_eq!(outcomes(&trees, &key).unwrap().len(), 24);
         let calls: u64 = trees.iter().map(|tree| tree.tree.cost().0).sum();
         prop_assert_eq!(measured.calls, calls);
+        let n: usize = trees.iter().map(|tree| tree.tree.n_questions()).sum();
+        prop_assert_eq!(measured.sub_questions + measured.not_asked + 24, n as u64);
     }
 }
