@@ -5,9 +5,9 @@
     make_builtin.py SHARED --check        recomputes everything and compares it with what is there
     make_builtin.py --check               compares the check sums only (needs no SHARED)
 
-SHARED holds `data/` (`pang_lee_sentiment`, `chess_puzzles`, `hh_rlhf_harmless`, `llmbar`, `pandalm_human`) and
+SHARED holds `data/` (`pang_lee_sentiment`, `chess_puzzles`, `hh_rlhf_harmless`, `llmbar`, `pandalm_human`, `gsm8k`) and
 `models/all-MiniLM-L6-v2/`. Python 3.11 with numpy, tokenizers and safetensors; some five minutes on two
-cores. Chess puzzles and pairs of replies need none of the three: `--only NAME` makes or checks one set.
+cores. Chess puzzles, pairs of replies and word problems need none of the three: `--only NAME` makes or checks one set.
 
 Which rows, which split, which order: all of it follows from the SHA-256 of "trimtab:" + id, so it needs
 no random generator and no library version. Rows are ranked by that hash; what repeats an earlier row is
@@ -19,7 +19,8 @@ it has the same words. A puzzle repeats another if its pieces stand alike. A pai
 another if its prompt has the same words, so no prompt is in two splits; pairs with more than one turn,
 an empty reply or two equal ones are left out. LLMBar and PandaLM ask several things of one prompt, so there
 prompts are ranked and split, and the pairs of one stay together, ranked within it. For pairs the share of test pairs whose shorter reply (in
-words) was preferred is computed, ties counting half; SOURCE.md must say it.
+words) was preferred is computed, ties counting half; SOURCE.md must say it. Word problems have no split: the first n are
+kept, each with the number after "####" as its answer and the calculations marked in its solution as its level.
 
 The features of chess moves are computed by the program itself, from the file that this script writes:
 
@@ -56,6 +57,7 @@ SENTENCE_SETS = [
 ]
 N_PUZZLES = 2990
 N_PAIRS = 9000
+N_PROBLEMS = 300
 # In the order of SHA256SUMS: every set and its files.
 FILES = {
     "rotten-tomatoes": ["rotten-tomatoes.jsonl.gz", f"{ENCODER}.f16"],
@@ -67,6 +69,7 @@ FILES = {
     # These two are made by make_nyu_debates.py.
     "nyu-debates": ["nyu-debates.jsonl.gz"],
     "reading": ["reading.jsonl.gz"],
+    "gsm8k": ["gsm8k.jsonl.gz"],
 }
 
 
@@ -181,6 +184,24 @@ def choose_pandalm(source: Path) -> list[dict]:
         pair = {"id": f"pandalm-{row['idx']:03}", "text": text, "chosen": chosen, "rejected": rejected}
         pairs.append(pair | {"annotators": votes.count(label)})
     return split_by_prompt(pairs)
+
+
+def choose_gsm8k(source: Path) -> list[dict]:
+    """Ranks, drops problems that stand twice, and keeps of each solution its number and how many calculations it has."""
+    chosen = []
+    seen = set()
+    for row in sorted(read(source), key=lambda row: rank(row["id"])):
+        words = words_of(row["question"])
+        solution, answer = row["answer"].split("\n#### ")
+        answer = answer.strip().replace(",", "")
+        if not answer.removeprefix("-").isdigit():
+            sys.exit(f"{row['id']}: {answer!r} is no whole number")
+        if words not in seen and len(chosen) < N_PROBLEMS:
+            seen.add(words)
+            problem = {"id": row["id"], "question": row["question"].strip(), "answer": answer}
+            n_marked = solution.count("<<")
+            chosen.append(problem | ({"level": n_marked} if n_marked else {}))
+    return chosen
 
 
 def shorter_is_chosen(pairs: list[dict]) -> float:
@@ -316,7 +337,7 @@ def put_rows(name: str, rows: list[dict], licence: Path, args):
         folder.mkdir(parents=True, exist_ok=True)
         file.write_bytes(jsonl_gz(rows))
         (folder / "LICENSE").write_bytes((licence / "LICENSE").read_bytes())
-    print(f"{name}: {len(rows)} rows, {sum(row['split'] == 'test' for row in rows)} of them test")
+    print(f"{name}: {len(rows)} rows, {sum(row.get('split') == 'test' for row in rows)} of them test")
 
 
 def put_baseline(name: str, pairs: list[dict], args):
@@ -374,6 +395,9 @@ def main():
         pairs = choose_pandalm(data / "pandalm_human" / "testset-v1.jsonl.gz")
         put_rows("pandalm", pairs, data / "pandalm_human", args)
         put_baseline("pandalm", pairs, args)
+    if "gsm8k" in wanted:
+        problems = choose_gsm8k(data / "gsm8k" / "test.jsonl.gz")
+        put_rows("gsm8k", problems, data / "gsm8k", args)
     sentences = [row for row in SENTENCE_SETS if row[0] in wanted]
     if sentences:
         global np

@@ -61,4 +61,10 @@ pub trait Expert<Q, A> {
     ///
     /// When nothing more can be asked. A question that cannot be taken further is [`Step::Finish`] with the reason.
     fn next(&mut self, open: &[Working<'_, Q, A>]) -> Result<Vec<Stepped<Q, A>>, Self::Error>;
+
+    /// How many questions of one step are asked. Those beyond stand in the tree as
+    /// [`Unanswered::Questions`](crate::Unanswered::Questions).
+    fn most_questions(&self) -> usize {
+        usize::MAX
+    }
 }

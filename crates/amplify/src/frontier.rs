@@ -204,7 +204,10 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
                 Step::Ask(_) if node.n_steps >= self.limits.steps => {
                     self.finish(i, Err(Unanswered::Steps), By::Expert, &mut next);
                 }
-                Step::Ask(questions) => self.open_children(learner, i, questions, &mut next),
+                Step::Ask(questions) => {
+                    let most = expert.most_questions();
+                    self.open_children(learner, i, questions, most, &mut next);
+                }
             }
         }
         Ok(next)
@@ -282,12 +285,17 @@ impl<Q: Clone + PartialEq, A: Clone> Forest<Q, A> {
         learner: &mut L,
         parent: usize,
         questions: Vec<Q>,
+        most: usize,
         next: &mut Vec<usize>,
     ) {
         let step = self.nodes[parent].n_steps - 1;
         let mut n_open = 0;
         for question in questions {
-            let known = self.known(parent, &question);
+            let known = if n_open < most {
+                self.known(parent, &question)
+            } else {
+                Some((Err(Unanswered::Questions), By::Nobody))
+            };
             let Open { tree, depth, .. } = self.nodes[parent];
             let mut path = self.nodes[parent].path.clone();
             path.push(self.nodes[parent].children.len() as u32);

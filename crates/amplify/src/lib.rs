@@ -8,13 +8,15 @@
 //!
 //! - [`expert`], [`learner`]: H and X, each a trait, asked many at once;
 //! - [`frontier`]: `Amplify(H, X)` to any depth, all trees in step, so that a round is one call;
-//! - [`iterate`]: the experiment of the paper, step by step;
+//! - [`tree`]: what was asked and answered, node by node, and what it cost; [`unanswered`]: why a question has no answer;
 //! - [`task`]: five algorithmic tasks with exact solutions, and the experts who decompose them;
-//! - [`tree`]: what was asked and answered, node by node, and what it cost; [`unanswered`]: why a question has no answer.
+//! - [`iterate`]: the experiment of the paper, step by step;
+//! - [`language`]: the same with language models.
 
 pub mod expert;
 pub mod frontier;
 pub mod iterate;
+pub mod language;
 pub mod learner;
 pub mod task;
 pub mod tree;

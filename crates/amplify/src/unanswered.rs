@@ -12,7 +12,7 @@ pub enum Unanswered {
     Loop,
     /// It was asked before, by the same node, and has no answer there either.
     Repeated,
-    /// The tree has as many questions as it may.
+    /// The tree, or the step that asked it, has as many questions as it may.
     Questions,
     /// The tree has spent as many tokens as it may.
     Tokens,

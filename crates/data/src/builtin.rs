@@ -176,6 +176,10 @@ mod tests {
                     crate::two_answers::READING_ROWS,
                     "reading/reading.jsonl.gz".to_owned(),
                 ),
+                (
+                    crate::problems::GSM8K_ROWS,
+                    "gsm8k/gsm8k.jsonl.gz".to_owned(),
+                ),
             ])
             .map(|(bytes, name)| format!("{}  {name}\n", hex(&Sha256::digest(bytes))))
             .collect();

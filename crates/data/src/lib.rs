@@ -21,6 +21,7 @@
 //!   ([`fingerprint`]).
 //! - [`load_prompts`] reads conversations that wait for a reply.
 //! - [`load_two_answers`] reads questions that can be debated, and the passages that they are about.
+//! - [`load_problems`] reads open questions and, apart from them, their answers; [`expressions`] draws some.
 //! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
 //!   scripts draw.
@@ -36,6 +37,7 @@ mod config;
 mod csv_file;
 mod dataset;
 mod error;
+pub mod expressions;
 mod hub;
 mod hub_model;
 pub mod idx;
@@ -46,6 +48,7 @@ mod numpy_rng;
 pub mod nyu_debates;
 mod parquet_file;
 pub mod preferences;
+mod problems;
 mod prompts;
 mod python_rng;
 mod rows;
@@ -62,6 +65,7 @@ pub use error::{DataError, Place};
 pub use hub::{HubConfig, Network};
 pub use hub_model::model_folder;
 pub use numpy_rng::NumpyRng;
+pub use problems::{EXPRESSIONS, GSM8K, ProblemSet, load_problems};
 pub use prompts::{PromptSet, load_prompts};
 pub use python_rng::PythonRng;
 pub use rows::Part;

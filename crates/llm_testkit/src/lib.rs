@@ -4,8 +4,10 @@
 //! - [`server`]: the same behind HTTP, as OpenAI or Anthropic would answer;
 //! - [`script`]: what it answers; [`request_view`]: what it is asked; [`shape`]: how that looks on the wire;
 //! - [`fault`]: what goes wrong, drawn by seed, request and attempt;
-//! - [`call_log`]: what was asked, and what was answered in full.
+//! - [`call_log`]: what was asked, and what was answered in full;
+//! - [`debate`], [`amplify`]: what debaters and judges say, and experts and assistants.
 
+pub mod amplify;
 pub mod call_log;
 pub mod debate;
 pub mod fault;
@@ -15,6 +17,7 @@ pub mod scripted_model;
 pub mod server;
 pub mod shape;
 
+pub use amplify::AmplifyScript;
 pub use call_log::CallLog;
 pub use fault::{Fault, Faults, HintForm};
 pub use request_view::RequestView;

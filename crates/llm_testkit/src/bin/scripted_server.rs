@@ -1,12 +1,12 @@
 //! A scripted server as a process, for tests and benches: it prints its address and answers until it is killed.
 //!
-//!     scripted_server [--port N] [--latency-ms N] [--fault-share X] [--seed N] [--script echo|judge|debate]
+//!     scripted_server [--port N] [--latency-ms N] [--fault-share X] [--seed N] [--script echo|judge|debate|amplify]
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use trimtab_core::Seed;
-use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer, debate, server};
+use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer, amplify, debate, server};
 
 fn main() -> ExitCode {
     match start() {
@@ -42,7 +42,8 @@ fn start() -> Result<ScriptedServer, String> {
                     "echo" => server::echo,
                     "judge" => server::judge,
                     "debate" => debate::debate,
-                    _ => return Err(bad(&"echo, judge or debate")),
+                    "amplify" => amplify::amplify,
+                    _ => return Err(bad(&"echo, judge, debate or amplify")),
                 };
             }
             _ => return Err(format!("unknown flag {flag}")),

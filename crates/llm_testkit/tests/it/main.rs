@@ -6,8 +6,11 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
+use trimtab_core::Seed;
+use trimtab_core::chat::{Answer, Ask, ChatModel, Finish, Generation, Message, Request, Role};
+use trimtab_llm_testkit::amplify::amplify;
 use trimtab_llm_testkit::server::echo;
-use trimtab_llm_testkit::{Fault, Faults, HintForm, ScriptedServer};
+use trimtab_llm_testkit::{AmplifyScript, Fault, Faults, HintForm, ScriptedServer};
 
 /// Sends one chat completion and reads until the other side closes, or half a second passes.
 fn post(url: &str, text: &str) -> std::io::Result<String> {
@@ -43,6 +46,50 @@ fn split(answer: &str) -> (usize, &str) {
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "));
     (length.unwrap().parse().unwrap(), body)
+}
+
+#[test]
+fn an_expert_and_an_assistant_answer_by_what_they_are_asked() {
+    let server = ScriptedServer::builder(amplify).start().unwrap();
+    let said = |text: &str| {
+        let answer = post(&server.url(), text).unwrap();
+        let (_, body) = split(&answer);
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let choice = &body["choices"][0];
+        let finish = choice["finish_reason"].as_str().unwrap().to_owned();
+        (
+            choice["message"]["content"].as_str().unwrap().to_owned(),
+            finish,
+        )
+    };
+    let question = |text: &str| format!("<question>\n{text}\n</question>\n");
+    let (text, _) = said(&question("What is 3 × 4?"));
+    assert_eq!(text, "Answer: 12");
+    let split = question("What is (3 × 4) − 5?") + "Now split it into smaller questions";
+    assert_eq!(
+        said(&split),
+        ("Question: What is 3 × 4?".into(), "stop".into())
+    );
+    let choose = question("What is 3 × 4?")
+        + "Which of these is the answer to the question?\n\nA. 7\nB. 12\n\nAnswer with the letter alone.";
+    assert_eq!(said(&choose).0, "B");
+    // One question in fifty is declined, here as in this process.
+    let model = AmplifyScript::with_everything().model("m");
+    let asked = (0..).map(|i| question(&format!("What is 1 + {i}?")));
+    let is_refused = |text: &String| {
+        let request = Request {
+            messages: vec![Message::new(Role::User, text.as_str())],
+            ask: Ask::Reply(Generation::default()),
+            sample_idx: 0,
+            seed: Seed(0),
+        };
+        let model: &dyn ChatModel = &model;
+        let answers = model.ask_all(vec![request]).unwrap();
+        matches!(&answers[0], Ok(Answer::Reply(reply)) if reply.finish == Finish::Refused)
+    };
+    let refused: Vec<String> = asked.take(500).filter(is_refused).collect();
+    assert!((2..=25).contains(&refused.len()), "{}", refused.len());
+    assert_eq!(said(&refused[0]).1, "content_filter");
 }
 
 #[test]
@@ -109,6 +156,6 @@ fn the_process_says_where_it_listens_and_answers() {
     let message = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(
         message,
-        "scripted_server: --script sing: echo, judge or debate\n"
+        "scripted_server: --script sing: echo, judge, debate or amplify\n"
     );
 }

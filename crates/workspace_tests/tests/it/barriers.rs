@@ -29,6 +29,7 @@ fn numbers_and_vocabulary_do_no_input_or_output() {
         "async ",
     ];
     let pure = [
+        "amplify",
         "core",
         "stats",
         "probe",
@@ -77,4 +78,12 @@ fn only_a_method_handles_the_answer_key_above_a_student() {
         "solvers, losses and students never see an answer key",
         &found,
     );
+}
+
+#[test]
+fn nobody_who_amplifies_holds_the_key_of_problems() {
+    let found: Vec<String> = (uses("amplify", &["ProblemKey"]).into_iter())
+        .filter(|place| !place.starts_with("crates/amplify/src/language/measure.rs"))
+        .collect();
+    no_faults("experts and assistants never see a key", &found);
 }

@@ -1,0 +1,8 @@
+//! Amplification with language models that are scripts.
+
+mod distilled;
+mod measured;
+mod prompts;
+mod supervised;
+mod trees;
+mod world;
