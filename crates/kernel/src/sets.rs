@@ -5,14 +5,14 @@
 //! dv = Pᵀ do,  dP = do vᵀ,  dS = P ⊙ (dP − Σ P dP),  dq = dS k / √width,  dk = dSᵀ q / √width
 //! ```
 //!
-//! Sets are small, of some ten rows: a product of matrices would spend its time on getting ready, so these are plain loops. A row's
+//! Sets are small, of some ten rows: a product of matrices would spend its time on getting ready, so these are loops. A row's
 //! numbers are the same whatever else is in the batch, for nothing here depends on it.
 #![expect(
     clippy::inline_always,
     reason = "vector instructions are chosen where the caller is compiled, so everything below it is inlined"
 )]
 
-use crate::pointwise::{exp, kernel, largest, sum};
+use crate::pointwise::{exp, kernel, sum};
 
 /// A set: which rows ask, and which are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,44 +106,239 @@ fn add_scaled(to: &mut [f32], by: f32, x: &[f32]) {
     }
 }
 
-/// Numbers that [`attend`] keeps: the shares of every pair, by set and head.
+/// Numbers that go through the same instruction.
+const LANES: usize = 16;
+
+/// Numbers that [`attend`] keeps: the shares of every pair, by set and head; a row is whole [`LANES`].
 pub fn n_shares(heads: Heads, spans: &[Span]) -> usize {
-    spans.iter().map(|span| span.n_pairs() * heads.n).sum()
+    let n = |span: &Span| span.n_queries() * span.n_keys().next_multiple_of(LANES);
+    spans.iter().map(|span| n(span) * heads.n).sum()
+}
+
+/// `to[c]` is column `c` of the rows: `[width, rows]`, zeros up to whole lanes.
+#[inline(always)]
+fn transpose<'a>(width: usize, n: usize, row: impl Fn(usize) -> &'a [f32], to: &mut Vec<f32>) {
+    let step = n.next_multiple_of(LANES);
+    to.clear();
+    to.resize(width * step, 0.0);
+    for j in 0..n {
+        let row = &row(j)[..width];
+        for c in 0..width {
+            to[c * step + j] = row[c];
+        }
+    }
+}
+
+/// `out = scale · x columns`, with columns from [`transpose`].
+#[inline(always)]
+fn products(width: usize, scale: f32, x: &[f32], columns: &[f32], out: &mut [f32]) {
+    let (step, x) = (out.len(), &x[..width]);
+    for (block, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let mut sums = [0.0_f32; LANES];
+        for c in 0..width {
+            let column = &columns[c * step + block * LANES..][..LANES];
+            for lane in 0..LANES {
+                sums[lane] += x[c] * column[lane];
+            }
+        }
+        for lane in 0..LANES {
+            out[lane] = scale * sums[lane];
+        }
+    }
+}
+
+/// `out = Σ share · row`.
+#[inline(always)]
+fn mix<'a>(width: usize, shares: &[f32], row: impl Fn(usize) -> &'a [f32], out: &mut [f32]) {
+    let mut at = 0;
+    while at < width {
+        let n = LANES.min(width - at);
+        let mut sums = [0.0_f32; LANES];
+        for (j, &share) in shares.iter().enumerate() {
+            let row = &row(j)[at..at + n];
+            for lane in 0..n {
+                sums[lane] += share * row[lane];
+            }
+        }
+        out[at..at + n].copy_from_slice(&sums[..n]);
+        at += n;
+    }
+}
+
+/// Softmax of the first `n` of a row of whole lanes; zeros after them.
+#[inline(always)]
+fn softmax(row: &mut [f32], n: usize) {
+    row[n..].fill(f32::NEG_INFINITY);
+    let (blocks, _) = row.as_chunks_mut::<LANES>();
+    let mut tops = [f32::NEG_INFINITY; LANES];
+    for block in blocks.iter() {
+        for lane in 0..LANES {
+            tops[lane] = if block[lane] > tops[lane] {
+                block[lane]
+            } else {
+                tops[lane]
+            };
+        }
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            let other = tops[lane + half];
+            tops[lane] = if other > tops[lane] {
+                other
+            } else {
+                tops[lane]
+            };
+        }
+        half /= 2;
+    }
+    let top = tops[0];
+    for block in blocks.iter_mut() {
+        for x in block {
+            *x = exp(*x - top);
+        }
+    }
+    // Zeros, not numbers next to zero: those cost a hundred times as much.
+    row[n..].fill(0.0);
+    let part = 1.0 / sum(row.len(), |j| row[j]);
+    for x in row {
+        *x *= part;
+    }
+}
+
+#[inline(always)]
+fn attend_in(
+    heads: Heads,
+    spans: &[Span],
+    queries: &[f32],
+    pairs: Pairs<'_>,
+    shares: &mut [f32],
+    mixed: &mut [f32],
+    scratch: &mut Vec<f32>,
+) {
+    let Heads { n, width } = heads;
+    let (row, scale) = (n * width, 1.0 / (width as f32).sqrt());
+    let mut rest = shares;
+    for span in spans {
+        let n_keys = span.n_keys();
+        let step = n_keys.next_multiple_of(LANES);
+        for head in 0..n {
+            let place = |j: usize| (span.keys[0] + j) * pairs.step + pairs.at + head * width;
+            let key = |j: usize| &pairs.data[place(j)..][..width];
+            let value = |j: usize| &pairs.data[place(j) + row..][..width];
+            transpose(width, n_keys, key, scratch);
+            let (here, after) = rest.split_at_mut(span.n_queries() * step);
+            rest = after;
+            // Step by step over all rows: the processor works at many of them at once.
+            let at = |i: usize| (span.queries[0] + i) * row + head * width;
+            for (i, shares) in here.chunks_exact_mut(step).enumerate() {
+                products(width, scale, &queries[at(i)..][..width], scratch, shares);
+            }
+            for shares in here.chunks_exact_mut(step) {
+                softmax(shares, n_keys);
+            }
+            for (i, shares) in here.chunks_exact(step).enumerate() {
+                mix(
+                    width,
+                    &shares[..n_keys],
+                    value,
+                    &mut mixed[at(i)..][..width],
+                );
+            }
+        }
+    }
 }
 
 kernel! {
-    /// Every query row mixes the values of its set. `shares` gets P, set by set, within it head by head, `[queries, keys]` each;
-    /// `mixed` has rows of all heads.
+    /// Every query row mixes the values of its set, which has a key or more. `shares` gets P, set by set, within it head by head,
+    /// a row of whole lanes a query; `mixed` has rows of all heads.
     fn attend<'a>(
         heads: Heads, spans: &'a [Span], queries: &'a [f32], pairs: Pairs<'a>, shares: &'a mut [f32], mixed: &'a mut [f32],
+        scratch: &'a mut Vec<f32>,
     ) -> () {
-        let Heads { n, width } = heads;
-        let (row, scale) = (n * width, 1.0 / (width as f32).sqrt());
-        let mut rest = shares;
-        for span in spans {
-            let n_keys = span.n_keys();
-            for head in 0..n {
-                let (here, after) = rest.split_at_mut(span.n_pairs());
-                rest = after;
-                for (i, shares) in (span.queries[0]..).zip(here.chunks_exact_mut(n_keys)) {
-                    let at = i * row + head * width;
-                    let query = &queries[at..at + width];
-                    for (j, share) in (span.keys[0]..).zip(shares.iter_mut()) {
-                        let key = j * pairs.step + pairs.at + head * width;
-                        *share = scale * dot(query, &pairs.data[key..key + width]);
-                    }
-                    let top = largest(shares);
-                    for share in shares.iter_mut() {
-                        *share = exp(*share - top);
-                    }
-                    let part = 1.0 / sum(n_keys, |j| shares[j]);
-                    let out = &mut mixed[at..at + width];
-                    out.fill(0.0);
-                    for (j, share) in (span.keys[0]..).zip(shares.iter_mut()) {
-                        *share *= part;
-                        let value = j * pairs.step + pairs.at + row + head * width;
-                        add_scaled(out, *share, &pairs.data[value..value + width]);
-                    }
+        // The usual widths are compiled for themselves.
+        let of = |width: usize| Heads { width, ..heads };
+        match heads.width {
+            8 => attend_in(of(8), spans, queries, pairs, shares, mixed, scratch),
+            16 => attend_in(of(16), spans, queries, pairs, shares, mixed, scratch),
+            32 => attend_in(of(32), spans, queries, pairs, shares, mixed, scratch),
+            _ => attend_in(heads, spans, queries, pairs, shares, mixed, scratch),
+        }
+    }
+}
+
+/// What [`attend`] was given, and what it made.
+#[derive(Debug, Clone, Copy)]
+pub struct Attended<'a> {
+    /// The queries.
+    pub queries: &'a [f32],
+    /// Keys and values.
+    pub pairs: Pairs<'a>,
+    /// Shares of every pair.
+    pub shares: &'a [f32],
+    /// What came of it.
+    pub mixed: &'a [f32],
+}
+
+#[inline(always)]
+fn attend_backward_in(
+    heads: Heads,
+    spans: &[Span],
+    there: Attended<'_>,
+    d_mixed: &[f32],
+    d_queries: &mut [f32],
+    d_pairs: PairsMut<'_>,
+    scratch: &mut Vec<f32>,
+) {
+    let Heads { n, width } = heads;
+    let (row, scale) = (n * width, 1.0 / (width as f32).sqrt());
+    let PairsMut {
+        data: to,
+        step: to_step,
+        at: to_at,
+    } = d_pairs;
+    let pairs = there.pairs;
+    let mut rest = there.shares;
+    for span in spans {
+        let n_keys = span.n_keys();
+        let step = n_keys.next_multiple_of(LANES);
+        for head in 0..n {
+            let place = |j: usize| (span.keys[0] + j) * pairs.step + pairs.at + head * width;
+            let key = |j: usize| &pairs.data[place(j)..][..width];
+            let value = |j: usize| &pairs.data[place(j) + row..][..width];
+            transpose(width, n_keys, value, scratch);
+            scratch.resize((width + span.n_queries()) * step, 0.0);
+            let (values, slopes) = scratch.split_at_mut(width * step);
+            let (here, after) = rest.split_at(span.n_queries() * step);
+            rest = after;
+            let at = |i: usize| (span.queries[0] + i) * row + head * width;
+            for (i, slopes) in slopes.chunks_exact_mut(step).enumerate() {
+                products(width, 1.0, &d_mixed[at(i)..][..width], values, slopes);
+            }
+            let rows = slopes.chunks_exact_mut(step).zip(here.chunks_exact(step));
+            for (i, (slopes, shares)) in rows.enumerate() {
+                // Σ P dP = o · do.
+                let mean = dot(&d_mixed[at(i)..][..width], &there.mixed[at(i)..][..width]);
+                for j in 0..step {
+                    slopes[j] = scale * shares[j] * (slopes[j] - mean);
+                }
+            }
+            for (i, slopes) in slopes.chunks_exact(step).enumerate() {
+                mix(
+                    width,
+                    &slopes[..n_keys],
+                    key,
+                    &mut d_queries[at(i)..][..width],
+                );
+            }
+            for (i, (slopes, shares)) in
+                (slopes.chunks_exact(step).zip(here.chunks_exact(step))).enumerate()
+            {
+                let (query, d_out) = (&there.queries[at(i)..][..width], &d_mixed[at(i)..][..width]);
+                for (j, (&slope, &share)) in slopes[..n_keys].iter().zip(shares).enumerate() {
+                    let key = (span.keys[0] + j) * to_step + to_at + head * width;
+                    add_scaled(&mut to[key..][..width], slope, query);
+                    add_scaled(&mut to[key + row..][..width], share, d_out);
                 }
             }
         }
@@ -153,37 +348,15 @@ kernel! {
 kernel! {
     /// The way back through [`attend`]: from what `mixed` gets, what queries get (set) and what keys and values get (added to).
     fn attend_backward<'a>(
-        heads: Heads, spans: &'a [Span], queries: &'a [f32], pairs: Pairs<'a>, shares: &'a [f32],
-        mixed: &'a [f32], d_mixed: &'a [f32], d_queries: &'a mut [f32], d_pairs: PairsMut<'a>,
+        heads: Heads, spans: &'a [Span], there: Attended<'a>, d_mixed: &'a [f32], d_queries: &'a mut [f32],
+        d_pairs: PairsMut<'a>, scratch: &'a mut Vec<f32>,
     ) -> () {
-        let Heads { n, width } = heads;
-        let (row, scale) = (n * width, 1.0 / (width as f32).sqrt());
-        let to = d_pairs.data;
-        let mut rest = shares;
-        for span in spans {
-            let n_keys = span.n_keys();
-            for head in 0..n {
-                let (here, after) = rest.split_at(span.n_pairs());
-                rest = after;
-                for (i, shares) in (span.queries[0]..).zip(here.chunks_exact(n_keys)) {
-                    let at = i * row + head * width;
-                    let (query, d_out) = (&queries[at..at + width], &d_mixed[at..at + width]);
-                    // Σ P dP = o · do.
-                    let mean = dot(d_out, &mixed[at..at + width]);
-                    let d_query = &mut d_queries[at..at + width];
-                    d_query.fill(0.0);
-                    for (j, &share) in (span.keys[0]..).zip(shares) {
-                        let key = j * pairs.step + pairs.at + head * width;
-                        let value = key + row;
-                        let d_share = dot(d_out, &pairs.data[value..value + width]);
-                        let slope = scale * share * (d_share - mean);
-                        add_scaled(d_query, slope, &pairs.data[key..key + width]);
-                        let key = j * d_pairs.step + d_pairs.at + head * width;
-                        add_scaled(&mut to[key..key + width], slope, query);
-                        add_scaled(&mut to[key + row..key + row + width], share, d_out);
-                    }
-                }
-            }
+        let of = |width: usize| Heads { width, ..heads };
+        match heads.width {
+            8 => attend_backward_in(of(8), spans, there, d_mixed, d_queries, d_pairs, scratch),
+            16 => attend_backward_in(of(16), spans, there, d_mixed, d_queries, d_pairs, scratch),
+            32 => attend_backward_in(of(32), spans, there, d_mixed, d_queries, d_pairs, scratch),
+            _ => attend_backward_in(heads, spans, there, d_mixed, d_queries, d_pairs, scratch),
         }
     }
 }
@@ -254,9 +427,6 @@ mod tests {
     use proptest::prelude::*;
     use trimtab_core::Seed;
 
-    const HEADS: Heads = Heads { n: 2, width: 5 };
-    const ROW: usize = 10;
-
     /// Sets of the given sizes, one after the other.
     fn spans(sizes: &[(usize, usize)]) -> Vec<Span> {
         let (mut q, mut k) = (0, 0);
@@ -273,25 +443,25 @@ mod tests {
     }
 
     /// Σ mixed · along, in doubles and in the plainest way.
-    fn plain(spans: &[Span], queries: &[f64], pairs: &[f64], along: &[f64]) -> f64 {
-        let mut total = 0.0;
+    fn plain(heads: Heads, spans: &[Span], queries: &[f64], pairs: &[f64], along: &[f64]) -> f64 {
+        let (mut total, row) = (0.0, heads.n * heads.width);
         for span in spans {
-            for head in 0..HEADS.n {
+            for head in 0..heads.n {
                 for i in span.queries[0]..span.queries[1] {
-                    let at = |x: &[f64], i: usize, c: usize| x[i + head * HEADS.width + c];
+                    let at = |x: &[f64], i: usize, c: usize| x[i + head * heads.width + c];
                     let weights: Vec<f64> = (span.keys[0]..span.keys[1])
                         .map(|j| {
-                            let product: f64 = (0..HEADS.width)
-                                .map(|c| at(queries, i * ROW, c) * at(pairs, j * 2 * ROW, c))
+                            let product: f64 = (0..heads.width)
+                                .map(|c| at(queries, i * row, c) * at(pairs, j * 2 * row, c))
                                 .sum();
-                            (product / (HEADS.width as f64).sqrt()).exp()
+                            (product / (heads.width as f64).sqrt()).exp()
                         })
                         .collect();
                     let sum: f64 = weights.iter().sum();
                     for (j, weight) in (span.keys[0]..).zip(&weights) {
-                        for c in 0..HEADS.width {
-                            let value = at(pairs, j * 2 * ROW + ROW, c);
-                            total += weight / sum * value * at(along, i * ROW, c);
+                        for c in 0..heads.width {
+                            let value = at(pairs, j * 2 * row + row, c);
+                            total += weight / sum * value * at(along, i * row, c);
                         }
                     }
                 }
@@ -305,34 +475,38 @@ mod tests {
 
         #[test]
         fn attention_and_its_way_back_are_those_of_the_plain_loops(
-            sizes in prop::collection::vec((1..4usize, 1..5usize), 1..4), seed: u64,
+            sizes in prop::collection::vec((0..4usize, 1..5usize), 1..4), width in prop::sample::select(vec![3, 8, 16, 21]), seed: u64,
         ) {
+            let heads = Heads { n: 2, width };
+            let row = 2 * width;
             let spans = spans(&sizes);
             let (n, m) = (spans[spans.len() - 1].queries[1], spans[spans.len() - 1].keys[1]);
             let mut stream = Seed(seed).stream();
             let mut numbers = |n: usize| -> Vec<f32> { (0..n).map(|_| stream.next_normal() as f32).collect() };
-            let (queries, pairs, along) = (numbers(n * ROW), numbers(m * 2 * ROW), numbers(n * ROW));
+            let (queries, pairs, along) = (numbers(n * row), numbers(m * 2 * row), numbers(n * row));
             let wide = |x: &[f32]| -> Vec<f64> { x.iter().map(|&x| f64::from(x)).collect() };
             let (wide_queries, wide_pairs, wide_along) = (wide(&queries), wide(&pairs), wide(&along));
-            let mut shares = vec![0.0; n_shares(HEADS, &spans)];
-            let mut mixed = vec![0.0; n * ROW];
-            let view = Pairs { data: &pairs, step: 2 * ROW, at: 0 };
-            attend(HEADS, &spans, &queries, view, &mut shares, &mut mixed);
+            let mut shares = vec![0.0; n_shares(heads, &spans)];
+            let mut mixed = vec![0.0; n * row];
+            let view = Pairs { data: &pairs, step: 2 * row, at: 0 };
+            let mut scratch = Vec::new();
+            attend(heads, &spans, &queries, view, &mut shares, &mut mixed, &mut scratch);
             let got: f64 = mixed.iter().zip(&wide_along).map(|(&x, y)| f64::from(x) * y).sum();
-            let want = plain(&spans, &wide_queries, &wide_pairs, &wide_along);
+            let want = plain(heads, &spans, &wide_queries, &wide_pairs, &wide_along);
             prop_assert!((got - want).abs() < 1e-4, "{got} {want}");
 
-            let (mut d_queries, mut d_pairs) = (vec![0.0; n * ROW], vec![0.0; m * 2 * ROW]);
-            let to = PairsMut { data: &mut d_pairs, step: 2 * ROW, at: 0 };
-            attend_backward(HEADS, &spans, &queries, view, &shares, &mixed, &along, &mut d_queries, to);
+            let (mut d_queries, mut d_pairs) = (vec![0.0; n * row], vec![0.0; m * 2 * row]);
+            let to = PairsMut { data: &mut d_pairs, step: 2 * row, at: 0 };
+            let there = Attended { queries: &queries, pairs: view, shares: &shares, mixed: &mixed };
+            attend_backward(heads, &spans, there, &along, &mut d_queries, to, &mut scratch);
             let h = 1e-5;
             for (i, &got) in d_queries.iter().enumerate() {
-                let at = |h: f64| { let mut x = wide_queries.clone(); x[i] += h; plain(&spans, &x, &wide_pairs, &wide_along) };
+                let at = |h: f64| { let mut x = wide_queries.clone(); x[i] += h; plain(heads, &spans, &x, &wide_pairs, &wide_along) };
                 let want = (at(h) - at(-h)) / (2.0 * h);
                 prop_assert!((f64::from(got) - want).abs() < 1e-4, "query {i}: {got} {want}");
             }
             for (i, &got) in d_pairs.iter().enumerate() {
-                let at = |h: f64| { let mut x = wide_pairs.clone(); x[i] += h; plain(&spans, &wide_queries, &x, &wide_along) };
+                let at = |h: f64| { let mut x = wide_pairs.clone(); x[i] += h; plain(heads, &spans, &wide_queries, &x, &wide_along) };
                 let want = (at(h) - at(-h)) / (2.0 * h);
                 prop_assert!((f64::from(got) - want).abs() < 1e-4, "pair {i}: {got} {want}");
             }

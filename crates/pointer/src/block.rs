@@ -11,7 +11,7 @@
 use trimtab_kernel::Mlp;
 use trimtab_kernel::pointwise::{self as kernel, NormGradients, NormWeights};
 use trimtab_kernel::product::{View, ViewMut, add_product, set_product};
-use trimtab_kernel::sets::{self, Heads, Pairs, PairsMut, Span};
+use trimtab_kernel::sets::{self, Attended, Heads, Pairs, PairsMut, Span};
 
 use crate::layout::{Block, Linear, Norm, Source};
 
@@ -150,6 +150,7 @@ pub(crate) struct Kept {
     renormed: Vec<f32>,
     up: Vec<f32>,
     inner: Vec<f32>,
+    scratch: Vec<f32>,
 }
 
 /// Gradients by what a block kept.
@@ -160,6 +161,7 @@ pub(crate) struct Back {
     mixed: Vec<f32>,
     queries: Vec<f32>,
     pairs: Vec<f32>,
+    scratch: Vec<f32>,
     /// Of all answer layers and the head; added to.
     pub(crate) memory: Vec<f32>,
 }
@@ -219,6 +221,7 @@ impl Block {
             pairs,
             &mut kept.shares,
             &mut kept.mixed,
+            &mut kept.scratch,
         );
         kernel::add_bias_in_place(x, self.mix.outputs, self.mix.bias(p));
         self.mix.add_to(p, &kept.mixed, x);
@@ -280,13 +283,16 @@ impl Block {
         sets::attend_backward(
             sight.heads,
             sight.spans,
-            &kept.queries,
-            pairs,
-            &kept.shares,
-            &kept.mixed,
+            Attended {
+                queries: &kept.queries,
+                pairs,
+                shares: &kept.shares,
+                mixed: &kept.mixed,
+            },
             &back.mixed,
             &mut back.queries,
             d_pairs,
+            &mut back.scratch,
         );
         self.query.learn(gradient, &kept.normed, &back.queries);
         self.query.backward(p, &back.queries, &mut back.normed);

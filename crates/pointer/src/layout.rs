@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use trimtab_core::Seed;
 
-use crate::shape::{Pointers, Shape};
+use crate::shape::{Layers, Pointers, Shape};
 
 /// A map `y = x W + b`, `W: [inputs, outputs]`, with `b` after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +149,10 @@ impl Layout {
             scales: Vec::new(),
         };
         let width = shape.width;
+        let own = |layers: usize| match shape.layers {
+            Layers::Own => layers,
+            Layers::Shared => layers.min(1),
+        };
         // Rows begin with a variance of 1, however many fields they have.
         let mut tables = |name: &str, fields: usize| {
             let scale = Scale::Normal(1.0 / (fields as f64).sqrt());
@@ -157,11 +161,11 @@ impl Layout {
         let fact_tables = tables("facts", shape.fact_fields);
         let question_tables = tables("questions", shape.question_fields);
         let extra = b.take("extra".into(), width, Scale::Normal(1.0));
-        let encoder = (0..shape.encoder_layers)
+        let mut encoder: Vec<Block> = (0..own(shape.encoder_layers))
             .map(|i| b.block(&format!("encoder.{i}"), shape, None))
             .collect();
         let encoder_norm = b.norm("encoder.norm", width);
-        let found = shape.answer_layers * 2 * width;
+        let found = own(shape.answer_layers) * 2 * width;
         let (n_found, n_named) = match shape.pointers {
             Pointers::None => (0, shape.symbols),
             Pointers::Fields => (
@@ -170,9 +174,15 @@ impl Layout {
             ),
         };
         let memory = b.linear("memory", width, found + n_found);
-        let answer = (0..shape.answer_layers)
+        let mut answer: Vec<Block> = (0..own(shape.answer_layers))
             .map(|i| b.block(&format!("answer.{i}"), shape, Some(i * 2 * width)))
             .collect();
+        if let Some(&block) = encoder.first() {
+            encoder.resize(shape.encoder_layers, block);
+        }
+        if let Some(&block) = answer.first() {
+            answer.resize(shape.answer_layers, block);
+        }
         let answer_norm = b.norm("answer.norm", width);
         let name = b.linear("name", width, shape.outputs * n_named);
         let seek = match shape.pointers {

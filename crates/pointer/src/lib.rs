@@ -24,5 +24,5 @@ pub mod trainer;
 pub use adam::{Adam, AdamConfig};
 pub use network::{Answers, Encoded, Network, ParametersError};
 pub use rows::{Rows, RowsError};
-pub use shape::{Pointers, Shape};
+pub use shape::{Layers, Pointers, Shape};
 pub use trainer::{Batch, StepReport, Trainer};

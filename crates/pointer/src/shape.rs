@@ -26,8 +26,20 @@ pub struct Shape {
     pub encoder_layers: usize,
     /// Blocks in which a question attends to the facts of its context.
     pub answer_layers: usize,
+    /// Whether layers share their parameters.
+    pub layers: Layers,
     /// Whether an answer may point.
     pub pointers: Pointers,
+}
+
+/// Whether layers share their parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layers {
+    /// Each has its own.
+    Own,
+    /// The encoder has one block, taken as often as it has layers, and so have the answer layers.
+    Shared,
 }
 
 /// Whether an answer may point.
@@ -81,6 +93,7 @@ pub(crate) mod tests {
             mlp_width: 7,
             encoder_layers: 2,
             answer_layers: 2,
+            layers: Layers::Own,
             pointers: Pointers::Fields,
         }
     }

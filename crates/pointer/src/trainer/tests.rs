@@ -1,8 +1,8 @@
 //! The network against its slow twin: every output and every slope in doubles, written down in the plainest way.
 
 use super::*;
-use crate::shape::Pointers;
 use crate::shape::tests::tiny;
+use crate::shape::{Layers, Pointers};
 use proptest::prelude::*;
 use trimtab_core::Seed;
 
@@ -27,6 +27,14 @@ impl<'a> Twin<'a> {
             .find(|(other, _)| other == name)
             .unwrap();
         &self.p[range.clone()]
+    }
+
+    /// Whose parameters a layer has.
+    fn own(&self, layer: usize) -> usize {
+        match self.network.shape.layers {
+            Layers::Own => layer,
+            Layers::Shared => 0,
+        }
     }
 
     fn linear(&self, name: &str, x: &[f64]) -> Vec<f64> {
@@ -121,7 +129,7 @@ impl<'a> Twin<'a> {
                 .map(|row| self.embed("facts", facts.row(row))),
         );
         for layer in 0..shape.encoder_layers {
-            let name = format!("encoder.{layer}");
+            let name = format!("encoder.{}", self.own(layer));
             let normed: Matrix = x
                 .iter()
                 .map(|x| self.norm(&format!("{name}.norm1"), x))
@@ -153,6 +161,7 @@ impl<'a> Twin<'a> {
         for row in questions.context(i) {
             let mut h = self.embed("questions", questions.row(row));
             for layer in 0..shape.answer_layers {
+                let layer = self.own(layer);
                 let name = format!("answer.{layer}");
                 let (keys, values) = (columns(2 * layer * width), columns((2 * layer + 1) * width));
                 let query = self.linear(
@@ -195,7 +204,7 @@ impl<'a> Twin<'a> {
             let sought = &self.linear("seek", h)[output * shape.width..][..shape.width];
             for (row, memory) in facts.context(i).zip(&memory[1..]) {
                 for (field, &symbol) in facts.row(row).iter().enumerate() {
-                    let at = (2 * shape.answer_layers + field) * shape.width;
+                    let at = (2 * (self.own(shape.answer_layers - 1) + 1) + field) * shape.width;
                     let product: f64 = (0..shape.width).map(|c| sought[c] * memory[at + c]).sum();
                     slots.push((usize::from(symbol), product / (shape.width as f64).sqrt()));
                 }
@@ -296,11 +305,19 @@ fn without_pointers() -> Shape {
     }
 }
 
+fn with_shared_layers() -> Shape {
+    Shape {
+        layers: Layers::Shared,
+        ..tiny()
+    }
+}
+
 #[test]
 fn slopes_of_every_parameter_are_the_twins_differences() {
     for (shape, sizes) in [
         (tiny(), &[(3, 2), (0, 1), (4, 3), (2, 0)][..]),
         (without_pointers(), &[(2, 2), (0, 2)]),
+        (with_shared_layers(), &[(3, 2), (1, 1)]),
     ] {
         let network = shaken(shape, 1);
         let made = Made::new(&network.shape, sizes, 5);
@@ -345,7 +362,7 @@ proptest! {
 
     #[test]
     fn answers_are_the_twins(sizes in prop::collection::vec((0..6usize, 0..5usize), 1..4), seed: u64) {
-        for shape in [tiny(), without_pointers()] {
+        for shape in [tiny(), without_pointers(), with_shared_layers()] {
             let network = shaken(shape, seed);
             let Made { facts, questions, .. } = Made::new(&network.shape, &sizes, seed);
             let answers = answers(&network, &facts, &questions);

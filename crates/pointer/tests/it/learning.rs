@@ -1,7 +1,9 @@
 //! A network learns to look up facts, and to look up twice.
 
 use trimtab_core::Seed;
-use trimtab_pointer::{AdamConfig, Answers, Batch, Encoded, Network, Pointers, Shape, Trainer};
+use trimtab_pointer::{
+    AdamConfig, Answers, Batch, Encoded, Layers, Network, Pointers, Shape, Trainer,
+};
 
 use crate::powers::{Powers, powers};
 
@@ -17,6 +19,7 @@ fn learn(pointers: Pointers, steps: usize) -> Result<[f64; 2], Box<dyn std::erro
         mlp_width: 64,
         encoder_layers: 1,
         answer_layers: 2,
+        layers: Layers::Own,
         pointers,
     };
     let mut network = Network::new(shape, Seed(0))?;
