@@ -27,7 +27,7 @@ pub mod supervisor;
 pub mod text;
 pub mod trees;
 
-pub use config::{AmplificationConfig, Decomposition, SampledConfig, TreeConfig};
+pub use config::{Amplification, Decomposition, MOST_DEPTH, SampledConfig, TreeConfig};
 pub use distil::{Completion, Distilled, LeftOut, Taught, sft_rows};
 pub use expert::LanguageExpert;
 pub use learner::LanguageLearner;

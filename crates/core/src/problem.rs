@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{KeyError, SampleId};
 
 /// An open question. The right answer is not in it: see [`ProblemKey`].
@@ -11,7 +13,8 @@ use crate::{KeyError, SampleId};
 ///     let _ = &problem.answer; // there is no such field
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Problem {
     /// Which sample this is.
     pub id: SampleId,
@@ -19,6 +22,7 @@ pub struct Problem {
     pub text: Box<str>,
     /// How hard it is, where that is known (operations one inside another, steps of a written solution): for tables, never for who
     /// answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u32>,
 }
 

@@ -21,10 +21,12 @@ use crate::policies::LearnError;
 use crate::store::StoreError;
 use crate::tuning::TuneError;
 
+mod amplification;
 mod comparison;
 mod constitutional_ai;
 mod debated;
 mod debates;
+mod foretold_expert;
 mod overoptimisation;
 mod place;
 mod prompts;
@@ -73,6 +75,12 @@ pub enum RunError {
     /// A question cannot be debated.
     #[error(transparent)]
     NotTwoAnswers(#[from] trimtab_debate::NotTwoAnswers),
+    /// Only problems can be amplified.
+    #[error("iterated amplification needs questions with an open answer, and {set} has none")]
+    NoProblems {
+        /// The data.
+        set: String,
+    },
     /// A supervisor needs a model that is talked to.
     #[error("role `{role}` is bound to nothing that can be talked to")]
     NoTalker {
@@ -198,6 +206,10 @@ impl RunError {
             Self::Checkpoint(error) => Some(error.hint()),
             Self::Chat(error) => error.hint(),
             Self::NotTwoAnswers(error) => Some(error.hint().into()),
+            Self::NoProblems { .. } => Some(
+                "set data.set = \"builtin:expressions\", \"builtin:gsm8k\", or a file of `question` and `answer`"
+                    .into(),
+            ),
             Self::NoTalker { .. } => Some(
                 "bind it to a server (openai:NAME@URL, anthropic:NAME) or a checkpoint that chats"
                     .into(),
@@ -316,6 +328,9 @@ pub fn execute(
         }
         Family::Reward => rlhf::run(&mut folder, &locations, options, observe)?,
         Family::Debate => debates::run(&mut folder, &locations, options, observe)?,
+        Family::Amplification => {
+            amplification::run(&mut folder, &locations, options, observe)?;
+        }
     }
     Ok(folder)
 }

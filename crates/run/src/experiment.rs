@@ -11,6 +11,7 @@ use trimtab_weak_to_strong::ModelConfig;
 use trimtab_weak_to_strong::SupervisorName;
 pub use trimtab_weak_to_strong::WeakToStrongConfig;
 
+use crate::amplification::IteratedAmplificationConfig;
 use crate::chat_models::CallsConfig;
 use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
@@ -35,7 +36,7 @@ pub struct Experiment {
     /// Models, by role. In weak-to-strong methods `weak` supervises unless a method says otherwise, and is the
     /// floor; `strong` is student and ceiling. In constitutional AI `assistant` replies and revises, and `judge`
     /// compares (by default, the assistant does). In RLHF `policy` learns, and `judge` compares. In debates `debater` argues,
-    /// and `judge` judges.
+    /// and `judge` judges. In iterated amplification `expert` decomposes, and `assistant` answers and learns.
     pub roles: BTreeMap<String, Role>,
     /// Supervisors that are made of others, by name: methods name them as they name roles.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -76,6 +77,8 @@ pub enum MethodConfig {
     Overoptimisation(Box<OveroptimisationMethodConfig>),
     /// Questions with two answers are argued about, or not, and judged.
     Debate(Box<DebateConfig>),
+    /// An expert decomposes questions, an assistant answers what it asks, and learns from what the two find.
+    IteratedAmplification(Box<IteratedAmplificationConfig>),
 }
 
 /// Methods that are run and reported together.
@@ -89,6 +92,8 @@ pub enum Family {
     Reward,
     /// Debate, consultancy and their controls.
     Debate,
+    /// Decomposition and distillation.
+    Amplification,
 }
 
 /// How results are measured.
@@ -285,6 +290,12 @@ impl Experiment {
                         self.check_role(role, &format!("method `{}`", method.name()))?;
                     }
                 }
+                MethodConfig::IteratedAmplification(config) => {
+                    config.check().map_err(|error| setting(i, error))?;
+                    for role in config.roles() {
+                        self.check_role(role, &format!("method `{}`", method.name()))?;
+                    }
+                }
                 MethodConfig::Rlhf(config) => {
                     self.check_role(Self::POLICY, &format!("method `{}`", method.name()))?;
                     config.check().map_err(|error| setting(i, error))?;
@@ -369,7 +380,8 @@ impl Experiment {
             MethodConfig::ConstitutionalAi(_)
             | MethodConfig::Rlhf(_)
             | MethodConfig::Overoptimisation(_)
-            | MethodConfig::Debate(_) => None,
+            | MethodConfig::Debate(_)
+            | MethodConfig::IteratedAmplification(_) => None,
         })
     }
 
@@ -391,6 +403,7 @@ impl MethodConfig {
             Self::Rlhf(config) => config.name(),
             Self::Overoptimisation(config) => config.name(),
             Self::Debate(config) => config.name(),
+            Self::IteratedAmplification(config) => config.name(),
         }
     }
 
@@ -401,6 +414,7 @@ impl MethodConfig {
             Self::ConstitutionalAi(_) => Family::ConstitutionalAi,
             Self::Rlhf(_) | Self::Overoptimisation(_) => Family::Reward,
             Self::Debate(_) => Family::Debate,
+            Self::IteratedAmplification(_) => Family::Amplification,
         }
     }
 }

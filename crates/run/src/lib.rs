@@ -3,6 +3,7 @@
 //! [`experiment_file`] reads TOML into [`Experiment`]s; [`execute()`] runs them into a [`RunFolder`];
 //! [`store`] is what a report reads. Nothing here prints or reads the environment.
 
+pub mod amplification;
 pub mod chat_models;
 #[cfg_attr(not(feature = "networks"), path = "checkpoints_absent.rs")]
 mod checkpoints;

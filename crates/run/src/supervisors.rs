@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trimtab_amplify::language::{AmplifiedSupervisor, AmplifiedSupervisorConfig};
 use trimtab_constitution::{Constitution, ConstitutionalJudge, JudgeConfig};
 use trimtab_core::chat::ChatModel;
 use trimtab_core::setting::ConfigError;
@@ -32,6 +33,8 @@ pub enum SupervisorConfig {
     Debate(Box<DebateConfig>),
     /// A model judges pairs of replies under a constitution.
     Constitution(Box<ConstitutionSupervisorConfig>),
+    /// A model judges after questions were decomposed, and parts of them answered, with another's help.
+    Amplified(Box<AmplifiedSupervisorConfig>),
 }
 
 /// A model that judges pairs of replies under a constitution.
@@ -64,6 +67,7 @@ impl SupervisorConfig {
             Self::TextEvidence(_) => Vec::new(),
             Self::Debate(config) => config.roles(),
             Self::Constitution(config) => vec![&config.judge],
+            Self::Amplified(config) => config.roles(),
         }
     }
 
@@ -76,6 +80,7 @@ impl SupervisorConfig {
             Self::Constitution(config) => {
                 (config.judging.check()).map_err(|error| error.within("judging"))
             }
+            Self::Amplified(config) => config.check(),
         }
     }
 }
@@ -138,6 +143,21 @@ pub(crate) fn students(
                             Arc::clone(&judge),
                             seed,
                         ))
+                    }),
+                })
+            }
+            SupervisorConfig::Amplified(config) => {
+                let [expert, assistant] = [model(config.expert())?, model(&config.of)?];
+                let config = (**config).clone();
+                Box::new(Untaught {
+                    name: name.clone(),
+                    make: Box::new(move |seed| {
+                        Box::new(AmplifiedSupervisor {
+                            config: config.clone(),
+                            expert: Arc::clone(&expert),
+                            assistant: Arc::clone(&assistant),
+                            seed,
+                        })
                     }),
                 })
             }

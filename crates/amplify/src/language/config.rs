@@ -135,82 +135,24 @@ impl TreeConfig {
     }
 }
 
-/// Questions are amplified: an expert decomposes them, an assistant answers what it asks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AmplificationConfig {
-    /// What it is called in tables. Default: how it decomposes, and how deep.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The role that decomposes questions and answers from what sub-questions came to.
-    pub expert: String,
-    /// The role that answers what is asked at the bottom, each question by itself; and the one that learns.
-    pub assistant: String,
+/// How deep trees are, and how they are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Amplification {
     /// Levels at which the expert decomposes; below them the assistant answers. 0 is the assistant alone.
     pub depth: u32,
-    /// How often trees are made: after each time but the last the assistant learns from them.
-    pub iterations: u32,
     /// How a question becomes a tree, and what that may cost.
     pub tree: TreeConfig,
 }
 
-impl Default for AmplificationConfig {
-    fn default() -> Self {
-        Self {
-            name: None,
-            expert: "expert".into(),
-            assistant: "assistant".into(),
-            depth: 1,
-            iterations: 1,
-            tree: TreeConfig::default(),
-        }
-    }
-}
-
 /// The deepest trees. Breadth is bounded by `most-questions` in any case.
-pub(crate) const MOST_DEPTH: u32 = 16;
-
-impl AmplificationConfig {
-    /// What it is called in tables.
-    pub fn name(&self) -> String {
-        (self.name.clone()).unwrap_or_else(|| match (self.depth, self.tree.decomposition) {
-            (0, _) => "alone".into(),
-            (depth, Decomposition::AtOnce) => format!("amplified at once, depth {depth}"),
-            (depth, Decomposition::InTurn) => format!("amplified in turn, depth {depth}"),
-        })
-    }
-
-    /// The roles that somebody has to be bound to.
-    pub fn roles(&self) -> Vec<&str> {
-        let mut roles = vec![&*self.assistant];
-        if self.depth > 0 && self.expert != self.assistant {
-            roles.push(&self.expert);
-        }
-        roles.sort_unstable();
-        roles
-    }
-
-    /// Checks what types cannot.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] names the key.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let depth = self.depth;
-        require("depth", depth, depth <= MOST_DEPTH, "0 to 16")?;
-        let n = self.iterations;
-        require("iterations", n, (1..=100).contains(&n), "1 to 100")?;
-        self.tree.check().map_err(|error| error.within("tree"))
-    }
-}
+pub const MOST_DEPTH: u32 = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Result<AmplificationConfig, String> {
-        let config: AmplificationConfig =
-            toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    fn parsed(text: &str) -> Result<TreeConfig, String> {
+        let config: TreeConfig = toml::from_str(text).map_err(|e| e.message().to_owned())?;
         config.check().map_err(|error| error.to_string())?;
         Ok(config)
     }
@@ -218,38 +160,31 @@ mod tests {
     #[test]
     fn settings_are_read_from_their_keys() {
         let config = parsed(
-            "depth = 2\n[tree]\ndecomposition = \"in-turn\"\nmost-sub-questions = 3\ndecompose = { temperature = 0.7 }\n",
+            "decomposition = \"in-turn\"\nmost-sub-questions = 3\ndecompose = { temperature = 0.7 }\n",
         )
         .unwrap();
-        assert_eq!(config.name(), "amplified in turn, depth 2");
-        assert_eq!(config.roles(), ["assistant", "expert"]);
-        assert_eq!(config.tree.limits(config.depth).steps, 4);
-        assert_eq!(config.tree.decompose.max_tokens, 512);
-        assert_eq!(parsed("").unwrap(), AmplificationConfig::default());
+        assert_eq!(config.limits(2).steps, 4);
+        assert_eq!(config.decompose.max_tokens, 512);
+        assert_eq!(parsed("").unwrap(), TreeConfig::default());
     }
 
     #[test]
     fn wrong_settings_are_named() {
         for (text, wanted) in [
-            ("deep = 2", "unknown field `deep`"),
-            ("depth = 17", "depth is 17: 0 to 16"),
-            ("iterations = 0", "iterations is 0: 1 to 100"),
+            ("most-question = 2", "unknown field `most-question`"),
+            ("most-questions = 0", "most-questions is 0: 1 to 10000"),
             (
-                "tree.most-questions = 0",
-                "tree.most-questions is 0: 1 to 10000",
+                "most-sub-questions = 65",
+                "most-sub-questions is 65: 1 to 64",
+            ),
+            ("most-tokens = 0", "most-tokens is 0: at least 1"),
+            (
+                "answer.temperature = 3",
+                "answer.temperature is 3: from 0 to 2",
             ),
             (
-                "tree.most-sub-questions = 65",
-                "tree.most-sub-questions is 65: 1 to 64",
-            ),
-            ("tree.most-tokens = 0", "tree.most-tokens is 0: at least 1"),
-            (
-                "tree.answer.temperature = 3",
-                "tree.answer.temperature is 3: from 0 to 2",
-            ),
-            (
-                "tree.compose.max-tokens = 0",
-                "tree.compose.max-tokens is 0: at least 1",
+                "compose.max-tokens = 0",
+                "compose.max-tokens is 0: at least 1",
             ),
         ] {
             let got = parsed(text).unwrap_err();

@@ -133,8 +133,13 @@ fn nodes(tree: &Node<Text, Reply>, taught: Taught) -> Vec<(Vec<u32>, &Node<Text,
     found
 }
 
+/// An answer, as the assistant is taught to give it.
+pub fn answer_line(answer: &str) -> String {
+    format!("Answer: {}", on_one_line(answer))
+}
+
 fn completed(node: &Node<Text, Reply>, reply: &Reply, completion: Completion) -> String {
-    let answer = format!("Answer: {}", on_one_line(&reply.answer));
+    let answer = answer_line(&reply.answer);
     let worked: Vec<String> = match completion {
         Completion::Answer => Vec::new(),
         Completion::Worked => (node.exchanges())

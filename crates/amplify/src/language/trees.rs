@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{ChatModel, ModelError, OnProgress};
 use trimtab_core::{Problem, SampleId, Seed};
 
-use super::config::{AmplificationConfig, TreeConfig};
+use super::config::{Amplification, TreeConfig};
 use super::expert::LanguageExpert;
 use super::learner::LanguageLearner;
 use super::reply::Reply;
@@ -48,7 +48,7 @@ pub struct ProblemTree {
 ///
 /// [`ModelError`] when nothing more can be asked; answers that are stored are found again.
 pub fn amplify_all(
-    config: &AmplificationConfig,
+    config: &Amplification,
     participants: Participants<'_>,
     problems: &[Problem],
     seed: Seed,
@@ -70,7 +70,7 @@ pub fn amplify_all(
 ///
 /// [`ModelError`] when nothing more can be asked.
 pub fn answer_alone(
-    config: &AmplificationConfig,
+    config: &TreeConfig,
     assistant: &dyn ChatModel,
     problems: &[Problem],
     seed: Seed,
@@ -80,7 +80,7 @@ pub fn answer_alone(
         expert: assistant,
         assistant,
     };
-    trees(&config.tree, 0, participants, problems, seed, on_progress)
+    trees(config, 0, participants, problems, seed, on_progress)
 }
 
 pub(crate) fn trees(

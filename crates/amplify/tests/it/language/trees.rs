@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use trimtab_amplify::language::{
-    AmplificationConfig, Decomposition, ProblemTree, TreeConfig, amplify_all,
+    Amplification, Decomposition, ProblemTree, TreeConfig, amplify_all,
 };
 use trimtab_amplify::language::{Participants, Reply, Text};
 use trimtab_amplify::{By, Node, Unanswered};
@@ -19,7 +19,7 @@ use super::world::{SEED, alone, amplified, config, key, problem, problems, scrip
 
 const EXPRESSION: &str = "What is ((3 + 4) × 2) − (5 × (6 − 1))?";
 
-fn one(config: &AmplificationConfig, script: AmplifyScript) -> String {
+fn one(config: &Amplification, script: AmplifyScript) -> String {
     let trees = scripted(config, script, &[problem("e", EXPRESSION)]);
     shown(&trees[0].tree)
 }
@@ -304,7 +304,7 @@ fn trees_go_to_files_and_back() {
 }
 
 /// What holds of every tree, whatever its settings.
-fn keeps_its_budget(config: &AmplificationConfig, tree: &Node<Text, Reply>) {
+fn keeps_its_budget(config: &Amplification, tree: &Node<Text, Reply>) {
     let TreeConfig {
         most_sub_questions,
         most_questions,
@@ -357,7 +357,7 @@ proptest! {
         config.tree.most_sub_questions = most_sub_questions;
         config.tree.most_questions = most_questions;
         config.tree.most_tokens = most_tokens;
-        prop_assert!(config.check().is_ok());
+        prop_assert!(config.tree.check().is_ok());
         let script = AmplifyScript {
             seed: Seed(seed),
             too_many: much,

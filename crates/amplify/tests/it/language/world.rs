@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use trimtab_amplify::language::{
-    AmplificationConfig, Decomposition, Participants, ProblemTree, Reply, Text, TreeConfig,
-    amplify_all, answer_alone,
+    Amplification, Decomposition, Participants, ProblemTree, Reply, Text, TreeConfig, amplify_all,
+    answer_alone,
 };
 use trimtab_amplify::{By, Node};
 use trimtab_core::chat::ChatModel;
@@ -14,14 +14,13 @@ use trimtab_llm_testkit::{AmplifyScript, amplify::value_of};
 pub(crate) const SEED: Seed = Seed(7);
 
 /// Depth and way of decomposition, and everything else as it is.
-pub(crate) fn config(depth: u32, decomposition: Decomposition) -> AmplificationConfig {
-    AmplificationConfig {
+pub(crate) fn config(depth: u32, decomposition: Decomposition) -> Amplification {
+    Amplification {
         depth,
         tree: TreeConfig {
             decomposition,
             ..TreeConfig::default()
         },
-        ..AmplificationConfig::default()
     }
 }
 
@@ -82,7 +81,7 @@ pub(crate) fn evaluate(question: &Text) -> Option<String> {
 }
 
 pub(crate) fn amplified(
-    config: &AmplificationConfig,
+    config: &Amplification,
     model: &dyn ChatModel,
     problems: &[Problem],
 ) -> Vec<ProblemTree> {
@@ -94,7 +93,7 @@ pub(crate) fn amplified(
 }
 
 pub(crate) fn scripted(
-    config: &AmplificationConfig,
+    config: &Amplification,
     script: AmplifyScript,
     problems: &[Problem],
 ) -> Vec<ProblemTree> {
@@ -102,7 +101,7 @@ pub(crate) fn scripted(
 }
 
 pub(crate) fn alone(script: AmplifyScript, problems: &[Problem]) -> Vec<ProblemTree> {
-    let config = AmplificationConfig::default();
+    let config = TreeConfig::default();
     let model = script.model("scripted");
     answer_alone(&config, &model, problems, SEED, &mut |_| {}).unwrap()
 }

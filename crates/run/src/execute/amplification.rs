@@ -1,0 +1,376 @@
+//! Iterated amplification with language models, from problems to trees, under every seed of every variant.
+//!
+//! For each seed the problems are divided into those that trees are made of and those that are held out. Then, as often as asked:
+//! the assistant answers the held-out problems alone; the expert answers them with its help; the expert answers the others with its
+//! help; and the assistant learns from those. The expert alone is the floor, and an assistant that learns right answers the ceiling.
+//!
+//! Every call is in the store before it counts, so that a process that is killed loses no call that was answered: the next one takes
+//! the same path over stored answers. A method whose files are whole is not computed again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use trimtab_amplify::language::distil::answer_line;
+use trimtab_amplify::language::prompts::answer_messages;
+use trimtab_amplify::language::{
+    LeftOut, Participants, ProblemTree, Prompts, Text, amplify_all, answer_alone, sft_rows,
+};
+use trimtab_constitution::StageError;
+use trimtab_core::chat::ChatModel;
+use trimtab_core::{Folders, Problem, ProblemKey, Seed, SftRow};
+use trimtab_data::preferences::export_demonstrations;
+use trimtab_data::{DataConfig, Locations, load_problems};
+use trimtab_weak_to_strong::ModelConfig;
+
+use super::foretold_expert::ForetoldExpert;
+use super::place::{Place, Tell, told};
+use super::{RunError, RunOptions};
+use crate::amplification::{
+    self, AmplificationDone, AmplificationFolder, Ceiling, IteratedAmplificationConfig, Trees,
+};
+use crate::chat_models::{Calling, ChatModels, Means};
+use crate::event::Event;
+use crate::experiment::{Experiment, MethodConfig};
+use crate::folder::{DataManifest, FolderError, RunFolder};
+
+/// Does what is not done yet of every method, seed and variant.
+pub(super) fn run(
+    folder: &mut RunFolder,
+    locations: &Locations,
+    options: &RunOptions<'_>,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<(), RunError> {
+    told(folder, observe, |folder, experiments, tell| {
+        for (variant, experiment) in experiments.iter().enumerate() {
+            let data = &experiment.data;
+            let set = load_problems(data, locations)?.ok_or_else(|| RunError::NoProblems {
+                set: data.set.clone(),
+            })?;
+            tell(&Event::Loaded {
+                set: data.set.clone(),
+                n_rows: set.problems.len(),
+                cached: false,
+            })?;
+            folder.record_data(variant, manifest(&set.sha256, set.problems.len()))?;
+            if options.calling != Calling::Forecast {
+                let mut key = BTreeMap::new();
+                for Problem { id, .. } in &set.problems {
+                    key.insert(id.clone(), set.key.answer(id)?.to_owned());
+                }
+                amplification::write_key(folder.path(), variant, &key)?;
+            }
+            let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
+            for seed in experiment.seeds() {
+                for method in &experiment.method {
+                    let MethodConfig::IteratedAmplification(config) = method else {
+                        continue;
+                    };
+                    let cell = Cell {
+                        folder: AmplificationFolder::new(
+                            folder.path(),
+                            variant,
+                            seed,
+                            &config.name(),
+                        ),
+                        run: folder.path().to_owned(),
+                        run_id: &folder.manifest().run_id,
+                        place: Place { variant, seed },
+                        experiment,
+                        config,
+                        problems: &set.problems,
+                        key: &set.key,
+                        sha256: &set.sha256,
+                        calling: options.calling,
+                        n_threads: options.n_threads,
+                    };
+                    cell.compute(&mut models, tell)?;
+                }
+            }
+            if options.calling == Calling::Forecast {
+                let table = models.forecast();
+                tell(&Event::Forecast { table })?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn manifest(sha256: &str, n_rows: usize) -> DataManifest {
+    DataManifest {
+        fingerprint: sha256.to_owned(),
+        sha256: sha256.to_owned(),
+        n_rows,
+        answers: Vec::new(),
+        features: None,
+        checkpoints: BTreeMap::new(),
+    }
+}
+
+/// Problems that trees are made of, and those that are held out; there is always one to work on. Who is where depends on the seed
+/// alone, so that methods are measured on the same problems.
+fn split(problems: &[Problem], config: &DataConfig, seed: Seed) -> (Vec<Problem>, Vec<Problem>) {
+    let mut problems = problems.to_vec();
+    seed.child("split").stream().shuffle(&mut problems);
+    let test = config.test.unwrap_or_default();
+    let n_held_out = test
+        .of(problems.len())
+        .min(problems.len().saturating_sub(1));
+    let worked_on = problems.split_off(n_held_out);
+    (worked_on, problems)
+}
+
+/// One method under one seed of one variant.
+struct Cell<'a> {
+    folder: AmplificationFolder,
+    run: PathBuf,
+    run_id: &'a str,
+    place: Place,
+    experiment: &'a Experiment,
+    config: &'a IteratedAmplificationConfig,
+    problems: &'a [Problem],
+    key: &'a ProblemKey,
+    sha256: &'a str,
+    calling: Calling,
+    n_threads: usize,
+}
+
+impl Cell<'_> {
+    fn compute(&self, models: &mut ChatModels<'_>, tell: &mut Tell<'_>) -> Result<(), RunError> {
+        let began = Instant::now();
+        if self.is_done()? {
+            return self.finished(0.0, tell);
+        }
+        let config = self.config;
+        let [expert_config, assistant_config] =
+            [&config.expert, &config.assistant].map(|role| &self.experiment.roles[role].model);
+        let expert = models.open(expert_config)?;
+        let mut assistant = models.open(assistant_config)?;
+        let mut names = BTreeMap::from([
+            (config.expert.clone(), expert.name()),
+            (config.assistant.clone(), assistant.name()),
+        ]);
+        // Methods share what is drawn for a problem: they differ in what they do with it.
+        let seed = Seed(self.place.seed);
+        let (worked_on, held_out) = split(self.problems, &self.experiment.data, seed);
+        self.write("held-out.jsonl", &held_out)?;
+
+        let floor = self.alone(&*expert, &held_out, seed.child("expert alone"), tell)?;
+        self.write(&Trees::Expert.file(), &floor)?;
+        let mut left_out = Vec::new();
+        for k in 0..config.iterations {
+            let seed = seed.child(&format!("iteration {k}"));
+            self.measure(&*assistant, k, &held_out, seed, tell)?;
+            let trees = self.amplify(
+                [&*expert, &*assistant],
+                &held_out,
+                seed.child("held out"),
+                tell,
+            )?;
+            self.write(&Trees::Amplified(k).file(), &trees)?;
+
+            let is_last = k + 1 == config.iterations;
+            if is_last && config.export.is_empty() {
+                break;
+            }
+            let trees = self.amplify(
+                [&*expert, &*assistant],
+                &worked_on,
+                seed.child("training"),
+                tell,
+            )?;
+            self.write(&Trees::Training(k).file(), &trees)?;
+            left_out.push(self.distil(k, &trees)?);
+            if !is_last && self.calling != Calling::Forecast {
+                let rows: Vec<SftRow> = sft_rows(&trees, config.taught, config.completion).rows;
+                let what = format!("distilled-{}", k + 1);
+                let folder = self.tune(models, assistant_config, &what, &rows, seed, tell)?;
+                assistant = models.open_tuned(assistant_config, &folder)?;
+                names.insert(what, assistant.name());
+            }
+        }
+        if config.ceiling == Ceiling::Supervised && self.calling != Calling::Forecast {
+            let rows = self.right_answers(&worked_on)?;
+            let folder = self.tune(models, assistant_config, "supervised", &rows, seed, tell)?;
+            let taught = models.open_tuned(assistant_config, &folder)?;
+            names.insert("supervised".into(), taught.name());
+            let trees = self.alone(&*taught, &held_out, seed.child("supervised alone"), tell)?;
+            self.write(&Trees::Supervised.file(), &trees)?;
+        }
+        if self.calling == Calling::Forecast {
+            return Ok(());
+        }
+        models.flush()?;
+        let wall_secs = began.elapsed().as_secs_f64();
+        self.folder.set_done(&AmplificationDone {
+            left_out,
+            wall_secs,
+            models: names,
+            ..self.done_as_asked()
+        })?;
+        self.finished(wall_secs, tell)
+    }
+
+    /// The assistant after `k` distillations, alone.
+    fn measure(
+        &self,
+        assistant: &dyn ChatModel,
+        k: u32,
+        held_out: &[Problem],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), RunError> {
+        let trees = self.alone(assistant, held_out, seed.child("alone"), tell)?;
+        self.write(&Trees::Alone(k).file(), &trees)
+    }
+
+    fn alone(
+        &self,
+        model: &dyn ChatModel,
+        problems: &[Problem],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<ProblemTree>, RunError> {
+        self.place.heard(tell, |on_progress| {
+            answer_alone(&self.config.tree, model, problems, seed, on_progress)
+                .map_err(StageError::from)
+        })
+    }
+
+    fn amplify(
+        &self,
+        [expert, assistant]: [&dyn ChatModel; 2],
+        problems: &[Problem],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<ProblemTree>, RunError> {
+        let foretold = ForetoldExpert {
+            counted: expert,
+            most_sub_questions: self.config.tree.most_sub_questions,
+            n_asked: AtomicU64::new(0),
+        };
+        let participants = Participants {
+            expert: match self.calling {
+                Calling::Make | Calling::Replay => expert,
+                Calling::Forecast => &foretold,
+            },
+            assistant,
+        };
+        let how = self.config.amplification();
+        self.place.heard(tell, |on_progress| {
+            amplify_all(&how, participants, problems, seed, on_progress).map_err(StageError::from)
+        })
+    }
+
+    /// What is learnt of `trees`, in files; and what is not.
+    fn distil(&self, k: u32, trees: &[ProblemTree]) -> Result<LeftOut, RunError> {
+        let distilled = sft_rows(trees, self.config.taught, self.config.completion);
+        self.write(&format!("rows-{k}.jsonl"), &distilled.rows)?;
+        if self.calling != Calling::Forecast {
+            let cell = self.folder.name();
+            let folder = self.run.join("exports").join(cell);
+            for export in &self.config.export {
+                std::fs::create_dir_all(&folder).map_err(|source| FolderError::Io {
+                    path: folder.clone(),
+                    action: "making the folder of exports",
+                    source,
+                })?;
+                let path = folder.join(export.file_name(&format!("distilled-{k}")));
+                export_demonstrations(&distilled.rows, &path, export)?;
+            }
+        }
+        Ok(distilled.left_out)
+    }
+
+    /// Right answers, as the assistant would be taught an expert's.
+    fn right_answers(&self, problems: &[Problem]) -> Result<Vec<SftRow>, RunError> {
+        (problems.iter())
+            .map(|problem| {
+                let answer = self.key.answer(&problem.id)?;
+                Ok(SftRow {
+                    id: problem.id.to_string(),
+                    prompt: answer_messages(&Text::new(&problem.text)),
+                    completion: answer_line(answer),
+                })
+            })
+            .collect()
+    }
+
+    /// Tunes the role's own checkpoint on `rows`; the folder of what it becomes.
+    fn tune(
+        &self,
+        models: &ChatModels<'_>,
+        assistant: &ModelConfig,
+        what: &str,
+        rows: &[SftRow],
+        seed: Seed,
+        tell: &mut Tell<'_>,
+    ) -> Result<PathBuf, RunError> {
+        let folder = models.folder_of(assistant)?;
+        let cell = self.folder.name();
+        let out = self.run.join("models").join(&cell).join(what);
+        let folders = Folders {
+            state: self.run.join("trainings").join(&cell).join(what),
+            models: self.run.join("models").join(&cell),
+        };
+        let seed = seed.child("tune");
+        let trained = (self.place).train(folders.clone(), what, tell, |workplace| {
+            let config = &self.config.tune;
+            crate::tuning::tune_assistant(
+                config,
+                &folder,
+                rows,
+                seed,
+                self.n_threads,
+                &out,
+                workplace,
+            )
+        })?;
+        trained?;
+        // What is left of the training is of no use any more.
+        drop(std::fs::remove_dir_all(&folders.state));
+        Ok(out)
+    }
+
+    /// A file of rows; none in a dry run.
+    fn write<T: serde::Serialize>(&self, name: &str, rows: &[T]) -> Result<(), RunError> {
+        if self.calling != Calling::Forecast {
+            self.folder.files().write_rows(name, rows)?;
+        }
+        Ok(())
+    }
+
+    /// What a finished folder says, as far as it follows from what was asked.
+    fn done_as_asked(&self) -> AmplificationDone {
+        AmplificationDone {
+            run_id: self.run_id.to_owned(),
+            data_sha256: self.sha256.to_owned(),
+            prompt_files: (Prompts::embedded().all().into_iter())
+                .map(|prompt| (prompt.name().to_owned(), prompt.sha256().to_owned()))
+                .collect(),
+            left_out: Vec::new(),
+            wall_secs: 0.0,
+            models: BTreeMap::new(),
+        }
+    }
+
+    fn is_done(&self) -> Result<bool, RunError> {
+        let asked = self.done_as_asked();
+        Ok(self.folder.done()?.is_some_and(|done| {
+            done.run_id == asked.run_id
+                && done.data_sha256 == asked.data_sha256
+                && done.prompt_files == asked.prompt_files
+        }))
+    }
+
+    fn finished(&self, wall_secs: f64, tell: &mut Tell<'_>) -> Result<(), RunError> {
+        let Place { variant, seed } = self.place;
+        tell(&Event::method_finished(
+            variant,
+            seed,
+            self.config.name(),
+            wall_secs,
+        ))
+    }
+}
