@@ -10,6 +10,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trimtab_pointer::AdamConfig;
 
 use super::settings::{NetworkConfig, TrainingConfig};
 use crate::task::{
@@ -94,18 +95,26 @@ impl Scale {
             answer_layers,
             ..NetworkConfig::default()
         };
+        let quick = |network: NetworkConfig| NetworkConfig {
+            adam: AdamConfig {
+                learning_rate: 3e-3,
+                warm_up: 50,
+                ..AdamConfig::default()
+            },
+            ..network
+        };
         match self {
             Self::Tiny => TrainingConfig {
-                steps: 300,
+                steps: 400,
                 contexts: 16,
                 questions: 8,
-                learner: learner(32, 1, 2),
-                predictor: NetworkConfig {
+                learner: quick(learner(32, 1, 2)),
+                predictor: quick(NetworkConfig {
                     width: 16,
                     heads: 2,
                     mlp_width: 32,
                     ..full.predictor.clone()
-                },
+                }),
                 evaluate_every: 100,
                 held_out_contexts: 300,
                 ..full
