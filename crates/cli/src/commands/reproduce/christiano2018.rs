@@ -191,7 +191,7 @@ fn trainings(arguments: &Arguments) -> Vec<TrainingRun> {
                     }
                     StudyName::Extrapolation => {
                         let shallow = TrainingConfig {
-                            deepest: Some(deepest.saturating_sub(1)),
+                            deepest: Some(deepest.saturating_sub(1).max(1)),
                             ..config.clone()
                         };
                         for arm in [Arm::Supervised, Arm::AmplifiedPredictor] {
