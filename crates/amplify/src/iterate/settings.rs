@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::setting::{ConfigError, require};
-use trimtab_pointer::{AdamConfig, Pointers, Shape};
+use trimtab_pointer::{AdamConfig, Layers, Pointers, Shape};
 
 use super::curriculum::CurriculumConfig;
 use super::label_rate::LabelRateConfig;
@@ -64,6 +64,8 @@ pub struct NetworkConfig {
     pub encoder_layers: usize,
     /// Blocks in which a question attends to facts.
     pub answer_layers: usize,
+    /// Whether blocks share their parameters.
+    pub layers: Layers,
     /// Whether an answer may point.
     pub pointers: Pointers,
     /// The optimiser.
@@ -78,6 +80,7 @@ impl Default for NetworkConfig {
             mlp_width: 128,
             encoder_layers: 2,
             answer_layers: 2,
+            layers: Layers::Own,
             pointers: Pointers::Fields,
             adam: AdamConfig::default(),
         }
@@ -101,6 +104,7 @@ impl NetworkConfig {
             mlp_width: self.mlp_width,
             encoder_layers: self.encoder_layers,
             answer_layers: self.answer_layers,
+            layers: self.layers,
             pointers: self.pointers,
         }
     }
