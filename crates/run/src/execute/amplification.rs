@@ -29,6 +29,7 @@ use super::place::{Place, Tell, told};
 use super::{RunError, RunOptions};
 use crate::amplification::{
     self, AmplificationDone, AmplificationFolder, Ceiling, IteratedAmplificationConfig, Trees,
+    rows_file,
 };
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::event::Event;
@@ -43,6 +44,12 @@ pub(super) fn run(
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(), RunError> {
     told(folder, observe, |folder, experiments, tell| {
+        for experiment in experiments {
+            check_tunable(
+                experiment,
+                Means::of(experiment, folder, locations, options),
+            )?;
+        }
         for (variant, experiment) in experiments.iter().enumerate() {
             let data = &experiment.data;
             let set = load_problems(data, locations)?.ok_or_else(|| RunError::NoProblems {
@@ -95,6 +102,26 @@ pub(super) fn run(
         }
         Ok(())
     })
+}
+
+/// Says that an assistant cannot be tuned before any call is paid for.
+fn check_tunable(experiment: &Experiment, means: Means<'_>) -> Result<(), RunError> {
+    let mut assistants = Vec::new();
+    for method in &experiment.method {
+        if let MethodConfig::IteratedAmplification(config) = method
+            && config.tunes()
+        {
+            assistants.push(&experiment.roles[&config.assistant].model);
+        }
+    }
+    if assistants.is_empty() {
+        return Ok(());
+    }
+    let models = ChatModels::new(means)?;
+    for assistant in assistants {
+        models.folder_of(assistant)?;
+    }
+    Ok(())
 }
 
 fn manifest(sha256: &str, n_rows: usize) -> DataManifest {
@@ -266,7 +293,7 @@ impl Cell<'_> {
     /// What is learnt of `trees`, in files; and what is not.
     fn distil(&self, k: u32, trees: &[ProblemTree]) -> Result<LeftOut, RunError> {
         let distilled = sft_rows(trees, self.config.taught, self.config.completion);
-        self.write(&format!("rows-{k}.jsonl"), &distilled.rows)?;
+        self.write(&rows_file(k), &distilled.rows)?;
         if self.calling != Calling::Forecast {
             let cell = self.folder.name();
             let folder = self.run.join("exports").join(cell);
