@@ -44,14 +44,18 @@ impl Workplace {
             folder: tempfile::tempdir().unwrap(),
             assistant: ScriptedServer::builder(assistant).start().unwrap(),
         };
-        let problems: String = (0..4)
+        let problems: Vec<String> = (0..4)
             .map(|i| {
                 let (question, answer) = (format!("What is ({i} + 1) × 3?"), 3 * (i + 1));
                 let row = serde_json::json!({"id": format!("secret-{i}"), "question": question, "answer": answer});
                 format!("{row}\n")
             })
             .collect();
-        std::fs::write(place.folder.path().join("problems.jsonl"), problems).unwrap();
+        std::fs::write(
+            place.folder.path().join("problems.jsonl"),
+            problems.concat(),
+        )
+        .unwrap();
         let experiment = format!(
             r#"
 name = "people"
@@ -206,6 +210,56 @@ fn in_workplace<F: Future<Output = ()>>(test: impl FnOnce(Arc<Workplace>) -> F) 
     runtime.block_on(test(Arc::clone(&place)));
 }
 
+/// Takes the first step at every problem: two questions each.
+async fn decompose(person: &Visitor) {
+    for _ in 0..4 {
+        let (address, page) = next(person).await.unwrap();
+        assert_blind(&page);
+        assert!(
+            !page.text.contains("What was asked"),
+            "nothing was asked yet"
+        );
+        let asked = question(&page);
+        let number: i64 = between(&page, "What is (", " + 1) × 3?").parse().unwrap();
+        let text = format!("What is {number} + 1?\nHow is the weather, {number}?");
+        let to = say(person, &address, &page, "asks", &text).await;
+        assert_eq!(to.location(), "/expert");
+        let again = person.get(&address).await;
+        assert!(
+            again.text.contains("You asked, and it is on the disk"),
+            "{asked}"
+        );
+    }
+}
+
+/// Takes the second step at every problem, and says of the first that it cannot be answered; which that is.
+async fn compose(person: &Visitor) -> String {
+    let mut cannot = String::new();
+    for i in 0..4 {
+        let (address, page) = next(person).await.unwrap();
+        assert_blind(&page);
+        assert!(
+            !page.text.contains("name=\"questions\""),
+            "only an answer is taken"
+        );
+        let sum: i64 = between(&page, "<div class=\"words\">", "</div>")
+            .parse()
+            .unwrap();
+        assert!(
+            page.text
+                .contains("<div class=\"unanswered\">not known</div>")
+        );
+        let to = if i == 0 {
+            cannot = question(&page);
+            say(person, &address, &page, "cannot", "").await
+        } else {
+            say(person, &address, &page, "answers", &(3 * sum).to_string()).await
+        };
+        assert_eq!(to.status, StatusCode::SEE_OTHER);
+    }
+    cannot
+}
+
 #[test]
 fn people_are_asked_the_run_goes_on_and_nothing_is_asked_twice() {
     in_workplace(people_are_asked);
@@ -226,24 +280,7 @@ async fn people_are_asked(place: Arc<Workplace>) {
     assert_eq!(server.n_waiting(), 4);
     let person = rater(&server, "rater-1").await;
     assert_eq!(person.get("/judge").await.location(), "/expert");
-    for _ in 0..4 {
-        let (address, page) = next(&person).await.unwrap();
-        assert_blind(&page);
-        assert!(
-            !page.text.contains("What was asked"),
-            "nothing was asked yet"
-        );
-        let asked = question(&page);
-        let number: i64 = between(&page, "What is (", " + 1) × 3?").parse().unwrap();
-        let text = format!("What is {number} + 1?\nHow is the weather, {number}?");
-        let to = say(&person, &address, &page, "asks", &text).await;
-        assert_eq!(to.location(), "/expert");
-        let again = person.get(&address).await;
-        assert!(
-            again.text.contains("You asked, and it is on the disk"),
-            "{asked}"
-        );
-    }
+    decompose(&person).await;
     assert!(next(&person).await.is_none());
 
     assert_eq!(run_of(&place).await, (4, false));
@@ -256,29 +293,7 @@ async fn people_are_asked(place: Arc<Workplace>) {
     assert_eq!(run_of(&place).await, (4, false));
     assert_eq!(place.assistant.log().n_calls(), n_alone + 8);
 
-    let mut cannot = String::new();
-    for i in 0..4 {
-        let (address, page) = next(&person).await.unwrap();
-        assert_blind(&page);
-        assert!(
-            !page.text.contains("name=\"questions\""),
-            "only an answer is taken"
-        );
-        let sum: i64 = between(&page, "<div class=\"words\">", "</div>")
-            .parse()
-            .unwrap();
-        assert!(
-            page.text
-                .contains("<div class=\"unanswered\">not known</div>")
-        );
-        let to = if i == 0 {
-            cannot = question(&page);
-            say(&person, &address, &page, "cannot", "").await
-        } else {
-            say(&person, &address, &page, "answers", &(3 * sum).to_string()).await
-        };
-        assert_eq!(to.status, StatusCode::SEE_OTHER);
-    }
+    let cannot = compose(&person).await;
     let end = person.get("/expert").await;
     assert!(end.text.contains("All 4 steps are taken and stored"));
     assert!(end.text.contains("8 steps of yours are on the disk"));
