@@ -36,4 +36,4 @@ pub use prompts::Prompts;
 pub use reply::Reply;
 pub use supervisor::{AmplifiedSupervisor, AmplifiedSupervisorConfig};
 pub use text::Text;
-pub use trees::{Participants, ProblemTree, amplify_all, answer_alone};
+pub use trees::{Participants, ProblemTree, amplify_all, amplify_by, answer_alone};

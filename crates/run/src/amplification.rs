@@ -5,12 +5,13 @@
 //!   VARIANT-key.json               what is right, by problem: for who evaluates
 //!   VARIANT-SEED-METHOD/
 //!     held-out.jsonl               the problems that are measured on
-//!     expert.jsonl                 the expert's own answers to them, alone: the floor
+//!     expert.jsonl                 the expert's own answers to them, alone: the floor; none where people are the expert
 //!     alone-K.jsonl                the assistant's, alone, after K distillations
 //!     amplified-K.jsonl            trees: the expert with the help of the assistant after K distillations
 //!     training-K.jsonl             trees of the other problems, which the next assistant learns from
 //!     rows-K.jsonl                 what it learns, as training rows
 //!     supervised.jsonl             answers of an assistant that learnt right answers: the ceiling, where it was asked for
+//!     waiting.jsonl                steps that wait for a person, where people are the expert
 //!     done.json                    that all of it is whole
 //! exports/                         the training rows in other programs' formats
 //! models/                          assistants that were tuned
@@ -21,17 +22,27 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use trimtab_amplify::Exchange;
 use trimtab_amplify::language::{
-    Amplification, Completion, Decomposition, LeftOut, MOST_DEPTH, ProblemTree, Taught, TreeConfig,
+    Amplification, Completion, Decomposition, LeftOut, MOST_DEPTH, ProblemTree, Reply, Taught,
+    Text, TreeConfig,
 };
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_core::{Problem, SampleId};
 use trimtab_data::preferences::ExportConfig;
 
 use crate::experiment::MethodConfig;
-use crate::folder::{FolderError, RunFolder, as_folder_name};
+use crate::folder::{FolderError, RunFolder, as_folder_name, hex};
+use crate::people::ExpertStep;
 use crate::row_folder::RowFolder;
 use crate::tuning::TuneConfig;
+
+/// Who the expert is where people are: no role may be called so.
+pub const PEOPLE: &str = "people";
+
+/// The file of steps that wait for a person.
+const WAITING: &str = "waiting.jsonl";
 
 /// Questions are decomposed by an expert and answered by an assistant, who learns from what the two find; and again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +51,8 @@ pub struct IteratedAmplificationConfig {
     /// What it is called in tables. Default: how the expert decomposes, and how deep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The role that decomposes questions and answers from what sub-questions came to.
+    /// The role that decomposes questions and answers from what sub-questions came to; or `people`: whoever opens the pages of
+    /// `trimtab serve`.
     pub expert: String,
     /// The role that answers what is asked at the bottom, each question by itself; and the one that learns.
     pub assistant: String,
@@ -108,8 +120,14 @@ impl IteratedAmplificationConfig {
     /// The roles that somebody has to be bound to.
     pub fn roles(&self) -> Vec<&str> {
         let mut roles = vec![&*self.expert, &*self.assistant];
+        roles.retain(|role| *role != PEOPLE);
         roles.dedup();
         roles
+    }
+
+    /// Whether people are the expert.
+    pub fn asks_people(&self) -> bool {
+        self.expert == PEOPLE
     }
 
     /// How deep trees are, and how they are made.
@@ -133,6 +151,13 @@ impl IteratedAmplificationConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         let depth = self.depth;
         require("depth", depth, (1..=MOST_DEPTH).contains(&depth), "1 to 16")?;
+        let assistant = &self.assistant;
+        require(
+            "assistant",
+            assistant,
+            assistant != PEOPLE,
+            "a role: people are experts alone",
+        )?;
         let n = self.iterations;
         require("iterations", n, (1..=100).contains(&n), "1 to 100")?;
         let wrong = self
@@ -190,6 +215,24 @@ impl AmplificationFolder {
         self.0.rows("held-out.jsonl")
     }
 
+    /// Steps that waited for a person when the run was last asked to go on; some may have been taken since.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when they cannot be read.
+    pub fn waiting(&self) -> Result<Vec<WaitingStep>, FolderError> {
+        self.0.rows(WAITING)
+    }
+
+    /// Where those are.
+    pub fn waiting_path(&self) -> std::path::PathBuf {
+        self.0.path().join(WAITING)
+    }
+
+    pub(crate) fn set_waiting(&self, waiting: &[WaitingStep]) -> Result<(), FolderError> {
+        self.0.write_rows(WAITING, waiting)
+    }
+
     /// Trees of one kind; none where that kind was not made.
     ///
     /// # Errors
@@ -197,6 +240,60 @@ impl AmplificationFolder {
     /// [`FolderError::Io`] when they cannot be read.
     pub fn trees(&self, of: Trees) -> Result<Vec<ProblemTree>, FolderError> {
         self.0.rows(&of.file())
+    }
+}
+
+/// A step that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WaitingStep {
+    /// The problem.
+    pub id: SampleId,
+    /// The question's place in the tree: which child of which child; empty for the root.
+    pub path: Vec<u32>,
+    /// Steps that were taken at the question before.
+    pub step: u32,
+    /// What is asked.
+    pub question: Text,
+    /// What was asked in order to answer it, and what that came to.
+    pub exchanges: Vec<Exchange<Text, Reply>>,
+    /// Sub-questions that may be asked now; 0 where only an answer is taken.
+    pub most_questions: u32,
+}
+
+impl WaitingStep {
+    /// What the expert is told of each sub-question: what was asked, and the answer, or why there is none.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, Result<&str, &'static str>)> {
+        self.exchanges.iter().map(|Exchange { question, answer }| {
+            let came_to = match answer {
+                Ok(reply) => Ok(&*reply.answer),
+                Err(unanswered) => Err(unanswered.in_words()),
+            };
+            (question.as_str(), came_to)
+        })
+    }
+
+    /// Which step it is, in `cell`.
+    pub fn key(&self, cell: &str) -> ExpertStep {
+        let mut hasher = Sha256::new();
+        let mut add = |text: &str| {
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text);
+        };
+        add(self.question.as_str());
+        for (question, came_to) in self.shown() {
+            add(question);
+            add(if came_to.is_ok() { "answer" } else { "none" });
+            add(came_to.unwrap_or_else(|why| why));
+        }
+        add(&self.most_questions.to_string());
+        ExpertStep {
+            cell: cell.to_owned(),
+            problem: self.id.clone(),
+            path: self.path.clone(),
+            step: self.step,
+            shown: hex(&hasher.finalize()),
+        }
     }
 }
 

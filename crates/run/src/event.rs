@@ -95,6 +95,17 @@ pub enum Event {
         /// Wall-clock seconds.
         wall_secs: f64,
     },
+    /// A method goes on when people have said what they are asked.
+    Waiting {
+        /// The variant, from 0.
+        variant: usize,
+        /// The seed.
+        seed: u64,
+        /// The method's name.
+        name: String,
+        /// Steps that wait for a person.
+        n_steps: usize,
+    },
     /// Every cell is in the ledger.
     Finished {
         /// Wall-clock seconds of this process.

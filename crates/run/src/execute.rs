@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::experiment::{Experiment, Family};
 use crate::experiment_file::{self, ExperimentFileError};
 use crate::folder::{FolderError, Manifest, RunFolder, VariantManifest, run_id};
+use crate::people::PeopleError;
 use crate::policies::LearnError;
 use crate::store::StoreError;
 use crate::tuning::TuneError;
@@ -28,6 +29,7 @@ mod debated;
 mod debates;
 mod foretold_expert;
 mod overoptimisation;
+mod people_expert;
 mod place;
 mod prompts;
 pub(crate) mod rlhf;
@@ -60,6 +62,9 @@ pub enum RunError {
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// What people said cannot be read.
+    #[error(transparent)]
+    People(#[from] PeopleError),
     /// The data cannot be split.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -203,6 +208,7 @@ impl RunError {
             Self::Data(error) => error.hint(),
             Self::Split(error) => Some(error.hint()),
             Self::Folder(error) => Some(error.hint()),
+            Self::People(error) => Some(error.hint().into()),
             Self::Checkpoint(error) => Some(error.hint()),
             Self::Chat(error) => error.hint(),
             Self::NotTwoAnswers(error) => Some(error.hint().into()),

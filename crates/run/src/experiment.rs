@@ -11,7 +11,7 @@ use trimtab_weak_to_strong::ModelConfig;
 use trimtab_weak_to_strong::SupervisorName;
 pub use trimtab_weak_to_strong::WeakToStrongConfig;
 
-use crate::amplification::IteratedAmplificationConfig;
+use crate::amplification::{self, IteratedAmplificationConfig};
 use crate::chat_models::CallsConfig;
 use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
@@ -292,6 +292,13 @@ impl Experiment {
                 }
                 MethodConfig::IteratedAmplification(config) => {
                     config.check().map_err(|error| setting(i, error))?;
+                    if self.roles.contains_key(amplification::PEOPLE) {
+                        return Err(ExperimentError::Setting {
+                            key: format!("roles.{}", amplification::PEOPLE),
+                            got: "a role".into(),
+                            expected: "another name: here `people` are those who open the pages of `trimtab serve`",
+                        });
+                    }
                     for role in config.roles() {
                         self.check_role(role, &format!("method `{}`", method.name()))?;
                     }
@@ -518,6 +525,40 @@ mod tests {
             key("stages = [\"preference\", \"supervised\"]"),
             "method.0.stages"
         );
+    }
+
+    #[test]
+    fn people_are_experts_without_a_role() {
+        let parse = |roles: &str, method: &str| {
+            parse(&format!(
+                r#"
+                name = "p"
+                [data]
+                set = "builtin:expressions"
+                [roles]
+                {roles}
+                [[method]]
+                kind = "iterated-amplification"
+                {method}
+                "#
+            ))
+        };
+        let assistant = "assistant.model = \"openai:x@http://localhost:8000/v1\"";
+        let people = "people.model = \"openai:x@http://localhost:8000/v1\"";
+        let both = format!("{assistant}\n{people}");
+        let asks_people = parse(assistant, "expert = \"people\"");
+        assert_eq!(asks_people.check(), Ok(()));
+        let error = parse(&both, "expert = \"people\"").check().unwrap_err();
+        assert_eq!(error.key(), "roles.people");
+        assert!(
+            error
+                .to_string()
+                .starts_with("`roles.people` is a role, expected another name")
+        );
+        let error = parse(assistant, "expert = \"assistant\"\nassistant = \"people\"");
+        assert_eq!(error.check().unwrap_err().key(), "method.0.assistant");
+        let error = parse(assistant, "").check().unwrap_err();
+        assert!(matches!(error, ExperimentError::MissingRole { role, .. } if role == "expert"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! step      what was said of it, once and for all: beliefs on the way, the judgement at the end
 //! undone    steps that a rater took back; nothing is lost
 //! draft     words that are not yet said
+//! expert_step    what experts of iterated amplification said, step by step
 //! ```
 //!
 //! A step is in the file, through the write-ahead log and synced to the disk, when [`Writing::commit`] returns; a server says
@@ -18,6 +19,7 @@
 //!
 //! Nothing here reads a clock: times come in, in seconds since 1970. Secrets come in as their SHA-256.
 
+mod expert;
 mod percent;
 mod rater;
 mod records;
@@ -27,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use expert::{ExpertRecorded, ExpertSaid, ExpertSays, ExpertStep};
 pub use percent::{Percent, PercentError};
 pub use rater::{Entry, NewRater, Rater, RaterRole, SecretHash};
 pub use records::{PairChoice, Said};
@@ -171,9 +174,10 @@ impl People {
         match people.format()? {
             0 => people.check("preparing the tables", |connection| {
                 connection.execute_batch(SCHEMA)?;
+                connection.execute_batch(expert::SCHEMA)?;
                 connection.pragma_update(None, "user_version", FORMAT)
             })?,
-            FORMAT => {}
+            FORMAT => people.make_expert_steps()?,
             found => {
                 return Err(PeopleError::OtherFormat {
                     path: people.path,

@@ -1,5 +1,5 @@
-//! What can be judged: an index of a run's transcripts and pairs of replies. Their words stay on disk; one is read when its
-//! page is opened.
+//! What can be judged or looked at: an index of a run's transcripts, pairs of replies and trees. Their words stay on disk; one
+//! is read when its page is opened.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,11 +21,19 @@ use trimtab_run::{FolderError, RowFolder, RunFolder, debates};
 
 use crate::assignment::Candidate;
 
+mod trees;
+mod waiting;
+
+pub use trees::{CameTo, TreeCell, TreeFile, TreeHead};
+pub use waiting::WaitingHead;
+
 /// The index of a run.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     debates: Vec<DebateCell>,
     pairs: Vec<PairCell>,
+    trees: Vec<TreeCell>,
+    waiting: waiting::Waiting,
     seen: Seen,
 }
 
@@ -66,7 +74,7 @@ pub struct Head {
 }
 
 /// Where a line is in its file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     start: u64,
     len: usize,
@@ -160,6 +168,8 @@ impl Catalogue {
     pub fn read(run: &RunFolder) -> Result<Self, CatalogueError> {
         let mut catalogue = Self {
             seen: seen(run.path())?,
+            trees: trees::read(run)?,
+            waiting: waiting::read(run)?,
             ..Self::default()
         };
         let mut answers: BTreeMap<usize, BTreeMap<SampleId, usize>> = BTreeMap::new();
@@ -422,6 +432,17 @@ fn seen(run: &Path) -> Result<Seen, CatalogueError> {
         for name in folders(&folder)? {
             add(folder.join(name).join(file));
         }
+    }
+    let amplification = run.join("amplification");
+    for name in folders(&amplification)? {
+        // Which files a method has depends on its settings: all of them are looked at.
+        let Ok(entries) = std::fs::read_dir(amplification.join(name)) else {
+            continue;
+        };
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        paths
+            .filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"))
+            .for_each(&mut add);
     }
     Ok(seen)
 }

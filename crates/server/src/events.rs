@@ -297,6 +297,10 @@ impl Raw<'_> {
                 self.name,
                 self.wall_secs.unwrap_or_default()
             ),
+            "waiting" => format!(
+                "{place}: {} waits for people, at {} steps",
+                self.name, self.n_steps
+            ),
             "finished" => format!(
                 "the run is finished after {:.1} s",
                 self.wall_secs.unwrap_or_default()

@@ -5,9 +5,11 @@
 
 pub(crate) mod admin;
 mod belief;
+pub(crate) mod expert;
 pub(crate) mod judge;
 pub(crate) mod layout;
 pub(crate) mod live;
 mod plot;
 pub(crate) mod transcript;
+pub(crate) mod tree;
 mod words;

@@ -3,7 +3,8 @@
 //! ```text
 //! /enter/SECRET            anybody: a link is exchanged for a cookie
 //! /judge, /judge/TASK/…    raters, each their own tasks
-//! /admin, /run, /transcripts, /export/…    the admin
+//! /expert, /expert/STEP    raters, each what waits for anybody
+//! /admin, /run, /transcripts, /trees, /export/…    the admin
 //! /static/…                anybody
 //! ```
 
@@ -20,7 +21,7 @@ use axum::routing::{get, post};
 use trimtab_run::people::{Entry, Rater, RaterRole};
 
 use crate::clock::now;
-use crate::pages::{admin, judge, layout, live, transcript};
+use crate::pages::{admin, expert, judge, layout, live, transcript, tree};
 use crate::place::Place;
 use crate::secrets::Secret;
 use crate::trouble::Trouble;
@@ -138,6 +139,8 @@ pub(crate) fn router(place: Arc<Place>) -> Router {
         .route("/judge/{task}/step", post(judge::step))
         .route("/judge/{task}/undo", post(judge::undo))
         .route("/judge/{task}/draft", post(judge::draft))
+        .route("/expert", get(expert::next))
+        .route("/expert/{public}", get(expert::show).post(expert::step))
         .route("/admin", get(admin::show))
         .route("/admin/raters", post(admin::add_rater))
         .route("/admin/link", post(admin::new_link))
@@ -151,6 +154,8 @@ pub(crate) fn router(place: Arc<Place>) -> Router {
         .route("/run/report", get(live::report))
         .route("/transcripts", get(transcript::list))
         .route("/transcripts/{cell}/{id}", get(transcript::show))
+        .route("/trees", get(tree::list))
+        .route("/trees/{cell}/{of}/{id}", get(tree::show))
         .fallback(|| async { Trouble::NotFound })
         .layer(middleware::from_fn_with_state(Arc::clone(&place), guard));
     Router::new()

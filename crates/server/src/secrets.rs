@@ -69,7 +69,8 @@ pub(crate) fn neutral_name() -> Result<String, NoRandomness> {
     Ok(hex(&bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// In hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut out, byte| {
         // Writing to a string cannot fail.
         write!(out, "{byte:02x}").unwrap_or_default();

@@ -259,6 +259,11 @@ impl Server {
         self.place.catalogue().candidates().len()
     }
 
+    /// Steps that wait for people as the expert of iterated amplification; some may have been taken already.
+    pub fn n_waiting(&self) -> usize {
+        self.place.catalogue().waiting().len()
+    }
+
     /// Its pages, to be called without a port.
     pub fn router(&self) -> Router {
         router(Arc::clone(&self.place))

@@ -20,6 +20,7 @@ use super::expert::LanguageExpert;
 use super::learner::LanguageLearner;
 use super::reply::Reply;
 use super::text::Text;
+use crate::expert::Expert;
 use crate::frontier::amplify;
 use crate::tree::Node;
 
@@ -91,7 +92,7 @@ pub(crate) fn trees(
     seed: Seed,
     on_progress: OnProgress<'_>,
 ) -> Result<Vec<ProblemTree>, ModelError> {
-    let ids: Vec<SampleId> = problems.iter().map(|problem| problem.id.clone()).collect();
+    let ids = ids(problems);
     let on_progress = RefCell::new(on_progress);
     let mut expert = LanguageExpert {
         model: participants.expert,
@@ -100,18 +101,70 @@ pub(crate) fn trees(
         seed: seed.child("expert"),
         on_progress: &on_progress,
     };
+    let assistant = participants.assistant;
+    grow(
+        config,
+        depth,
+        &mut expert,
+        assistant,
+        problems,
+        seed,
+        &on_progress,
+    )
+}
+
+/// Amplifies every problem with the help of an expert who need not be a chat model; its roots are the problems, in their order.
+///
+/// # Errors
+///
+/// [`ModelError`] when nothing more can be asked.
+pub fn amplify_by<E: Expert<Text, Reply, Error = ModelError> + ?Sized>(
+    config: &Amplification,
+    expert: &mut E,
+    assistant: &dyn ChatModel,
+    problems: &[Problem],
+    seed: Seed,
+    on_progress: OnProgress<'_>,
+) -> Result<Vec<ProblemTree>, ModelError> {
+    let Amplification { depth, tree } = config;
+    let on_progress = RefCell::new(on_progress);
+    grow(
+        tree,
+        *depth,
+        expert,
+        assistant,
+        problems,
+        seed,
+        &on_progress,
+    )
+}
+
+fn ids(problems: &[Problem]) -> Vec<SampleId> {
+    problems.iter().map(|problem| problem.id.clone()).collect()
+}
+
+fn grow<E: Expert<Text, Reply, Error = ModelError> + ?Sized>(
+    config: &TreeConfig,
+    depth: u32,
+    expert: &mut E,
+    assistant: &dyn ChatModel,
+    problems: &[Problem],
+    seed: Seed,
+    on_progress: &RefCell<OnProgress<'_>>,
+) -> Result<Vec<ProblemTree>, ModelError> {
+    let ids = ids(problems);
     let mut learner = LanguageLearner {
-        model: participants.assistant,
+        model: assistant,
         sampled: config.answer,
         ids: &ids,
         seed: seed.child("assistant"),
-        on_progress: &on_progress,
+        on_progress,
     };
     let roots = problems
         .iter()
         .map(|problem| Text::new(&problem.text))
         .collect();
-    let trees = amplify(&mut expert, &mut learner, roots, config.limits(depth))?;
+    let trees = amplify(expert, &mut learner, roots, config.limits(depth))?;
     Ok((ids.iter().zip(trees))
         .map(|(id, tree)| ProblemTree {
             id: id.clone(),

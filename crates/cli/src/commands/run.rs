@@ -56,14 +56,26 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let mut progress = Progress::new(arguments.quiet);
     let mut forecast = String::new();
+    let mut n_waiting = 0;
     let result = execute(&arguments.file, &options, &mut |event| match event {
         Event::Forecast { table } => forecast.push_str(table),
-        event => progress.observe(event),
+        event => {
+            if let Event::Waiting { n_steps, .. } = event {
+                n_waiting += n_steps;
+            }
+            progress.observe(event);
+        }
     });
     progress.finish();
     let folder = result?;
     if arguments.dry_run {
         return print(&forecast);
+    }
+    if n_waiting > 0 {
+        let run = folder.path().display();
+        return note(&format!(
+            "{n_waiting} steps wait for people: `trimtab serve {run} --raters 1`, and then run the same command again"
+        ));
     }
     let report = Report::of(&folder)?;
     folder

@@ -103,6 +103,12 @@ fn announce(server: &Server) -> Result<(), Failure> {
         "{} transcripts and pairs can be judged; Ctrl-C ends",
         server.n_items()
     ))?;
+    if server.n_waiting() > 0 {
+        note(&format!(
+            "{} steps of an expert wait for people, at the raters' links",
+            server.n_waiting()
+        ))?;
+    }
     if server.links().is_empty() {
         note("links were given before and still work; --new-links makes new ones")
     } else {

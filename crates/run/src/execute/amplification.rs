@@ -4,37 +4,44 @@
 //! the assistant answers the held-out problems alone; the expert answers them with its help; the expert answers the others with its
 //! help; and the assistant learns from those. The expert alone is the floor, and an assistant that learns right answers the ceiling.
 //!
+//! People may be the expert: then nothing is asked of an expert alone, and where nobody has said anything yet a tree waits. What waits
+//! is written down, and the run ends; run again, it takes the same path over what people said.
+//!
 //! Every call is in the store before it counts, so that a process that is killed loses no call that was answered: the next one takes
 //! the same path over stored answers. A method whose files are whole is not computed again.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use trimtab_amplify::language::distil::answer_line;
 use trimtab_amplify::language::prompts::answer_messages;
 use trimtab_amplify::language::{
-    LeftOut, Participants, ProblemTree, Prompts, Text, amplify_all, answer_alone, sft_rows,
+    LeftOut, Participants, ProblemTree, Prompts, Text, amplify_all, amplify_by, answer_alone,
+    sft_rows,
 };
 use trimtab_constitution::StageError;
 use trimtab_core::chat::ChatModel;
-use trimtab_core::{Folders, Problem, ProblemKey, Seed, SftRow};
+use trimtab_core::{Folders, Problem, ProblemKey, SampleId, Seed, SftRow};
 use trimtab_data::preferences::export_demonstrations;
 use trimtab_data::{DataConfig, Locations, load_problems};
 use trimtab_weak_to_strong::ModelConfig;
 
 use super::foretold_expert::ForetoldExpert;
+use super::people_expert::{PeopleExpert, Uncounted};
 use super::place::{Place, Tell, told};
 use super::{RunError, RunOptions};
 use crate::amplification::{
     self, AmplificationDone, AmplificationFolder, Ceiling, IteratedAmplificationConfig, Trees,
-    rows_file,
+    WaitingStep, rows_file,
 };
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{DataManifest, FolderError, RunFolder};
+use crate::people::{ExpertSays, ExpertStep, People};
 
 /// Does what is not done yet of every method, seed and variant.
 pub(super) fn run(
@@ -43,6 +50,7 @@ pub(super) fn run(
     options: &RunOptions<'_>,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(), RunError> {
+    let n_foretold = AtomicU64::new(0);
     told(folder, observe, |folder, experiments, tell| {
         for experiment in experiments {
             check_tunable(
@@ -91,6 +99,7 @@ pub(super) fn run(
                         sha256: &set.sha256,
                         calling: options.calling,
                         n_threads: options.n_threads,
+                        n_foretold: &n_foretold,
                     };
                     cell.compute(&mut models, tell)?;
                 }
@@ -148,6 +157,13 @@ fn split(problems: &[Problem], config: &DataConfig, seed: Seed) -> (Vec<Problem>
     (worked_on, problems)
 }
 
+/// Who decomposes.
+enum WhoIsExpert {
+    Model(Arc<dyn ChatModel>),
+    /// People, by what they said.
+    People(BTreeMap<ExpertStep, ExpertSays>),
+}
+
 /// One method under one seed of one variant.
 struct Cell<'a> {
     folder: AmplificationFolder,
@@ -161,6 +177,8 @@ struct Cell<'a> {
     sha256: &'a str,
     calling: Calling,
     n_threads: usize,
+    /// Questions that were made up in a dry run.
+    n_foretold: &'a AtomicU64,
 }
 
 impl Cell<'_> {
@@ -170,44 +188,49 @@ impl Cell<'_> {
             return self.finished(0.0, tell);
         }
         let config = self.config;
-        let [expert_config, assistant_config] =
-            [&config.expert, &config.assistant].map(|role| &self.experiment.roles[role].model);
-        let expert = models.open(expert_config)?;
+        let bound = |role: &String| &self.experiment.roles[role].model;
+        let assistant_config = bound(&config.assistant);
         let mut assistant = models.open(assistant_config)?;
-        let mut names = BTreeMap::from([
-            (config.expert.clone(), expert.name()),
-            (config.assistant.clone(), assistant.name()),
-        ]);
+        let mut names = BTreeMap::from([(config.assistant.clone(), assistant.name())]);
+        let expert = if config.asks_people() {
+            WhoIsExpert::People(self.said()?)
+        } else {
+            let model = models.open(bound(&config.expert))?;
+            names.insert(config.expert.clone(), model.name());
+            WhoIsExpert::Model(model)
+        };
         // Methods share what is drawn for a problem: they differ in what they do with it.
         let seed = Seed(self.place.seed);
         let (worked_on, held_out) = split(self.problems, &self.experiment.data, seed);
         self.write("held-out.jsonl", &held_out)?;
 
-        let floor = self.alone(&*expert, &held_out, seed.child("expert alone"), tell)?;
-        self.write(&Trees::Expert.file(), &floor)?;
+        if let WhoIsExpert::Model(expert) = &expert {
+            let floor = self.alone(&**expert, &held_out, seed.child("expert alone"), tell)?;
+            self.write(&Trees::Expert.file(), &floor)?;
+        }
         let mut left_out = Vec::new();
+        let mut waiting = Vec::new();
         for k in 0..config.iterations {
             let seed = seed.child(&format!("iteration {k}"));
             self.measure(&*assistant, k, &held_out, seed, tell)?;
-            let trees = self.amplify(
-                [&*expert, &*assistant],
-                &held_out,
-                seed.child("held out"),
-                tell,
-            )?;
+            let mut amplify = |problems: &[Problem], seed: Seed, tell: &mut Tell<'_>| {
+                let (trees, steps) = self.amplify(&expert, &*assistant, problems, seed, tell)?;
+                waiting.extend(steps);
+                Ok::<_, RunError>(trees)
+            };
+            let trees = amplify(&held_out, seed.child("held out"), tell)?;
             self.write(&Trees::Amplified(k).file(), &trees)?;
 
             let is_last = k + 1 == config.iterations;
             if is_last && config.export.is_empty() {
                 break;
             }
-            let trees = self.amplify(
-                [&*expert, &*assistant],
-                &worked_on,
-                seed.child("training"),
-                tell,
-            )?;
+            let trees = amplify(&worked_on, seed.child("training"), tell)?;
             self.write(&Trees::Training(k).file(), &trees)?;
+            // Nobody learns from what is not whole.
+            if !waiting.is_empty() {
+                break;
+            }
             left_out.push(self.distil(k, &trees)?);
             if !is_last && self.calling != Calling::Forecast {
                 let rows: Vec<SftRow> = sft_rows(&trees, config.taught, config.completion).rows;
@@ -216,6 +239,19 @@ impl Cell<'_> {
                 assistant = models.open_tuned(assistant_config, &folder)?;
                 names.insert(what, assistant.name());
             }
+        }
+        if config.asks_people() && self.calling != Calling::Forecast {
+            self.folder.set_waiting(&waiting)?;
+        }
+        if !waiting.is_empty() {
+            models.flush()?;
+            let Place { variant, seed } = self.place;
+            return tell(&Event::Waiting {
+                variant,
+                seed,
+                name: config.name(),
+                n_steps: waiting.len(),
+            });
         }
         if config.ceiling == Ceiling::Supervised && self.calling != Calling::Forecast {
             let rows = self.right_answers(&worked_on)?;
@@ -236,6 +272,10 @@ impl Cell<'_> {
             models: names,
             ..self.done_as_asked()
         })?;
+        if config.asks_people() {
+            let trainings = self.run.join("trainings").join(self.folder.name());
+            drop(std::fs::remove_dir_all(trainings));
+        }
         self.finished(wall_secs, tell)
     }
 
@@ -265,29 +305,65 @@ impl Cell<'_> {
         })
     }
 
+    /// Trees, and what of them waits for a person.
     fn amplify(
         &self,
-        [expert, assistant]: [&dyn ChatModel; 2],
+        expert: &WhoIsExpert,
+        assistant: &dyn ChatModel,
         problems: &[Problem],
         seed: Seed,
         tell: &mut Tell<'_>,
-    ) -> Result<Vec<ProblemTree>, RunError> {
+    ) -> Result<(Vec<ProblemTree>, Vec<WaitingStep>), RunError> {
+        let how = self.config.amplification();
+        let counted: &dyn ChatModel = match expert {
+            WhoIsExpert::Model(model) => &**model,
+            WhoIsExpert::People(_) => &Uncounted,
+        };
         let foretold = ForetoldExpert {
-            counted: expert,
+            counted,
             most_sub_questions: self.config.tree.most_sub_questions,
-            n_asked: AtomicU64::new(0),
+            n_asked: self.n_foretold,
+        };
+        let by_model: &dyn ChatModel = match (self.calling, expert) {
+            (Calling::Forecast, _) => &foretold,
+            (Calling::Make | Calling::Replay, WhoIsExpert::Model(_)) => counted,
+            (Calling::Make | Calling::Replay, WhoIsExpert::People(said)) => {
+                let ids: Vec<SampleId> = problems.iter().map(|p| p.id.clone()).collect();
+                let cell = self.folder.name();
+                let mut people = PeopleExpert {
+                    ids: &ids,
+                    config: &how.tree,
+                    cell: &cell,
+                    said,
+                    waiting: Vec::new(),
+                };
+                let trees = self.place.heard(tell, |on_progress| {
+                    amplify_by(&how, &mut people, assistant, problems, seed, on_progress)
+                        .map_err(StageError::from)
+                })?;
+                return Ok((trees, people.waiting));
+            }
         };
         let participants = Participants {
-            expert: match self.calling {
-                Calling::Make | Calling::Replay => expert,
-                Calling::Forecast => &foretold,
-            },
+            expert: by_model,
             assistant,
         };
-        let how = self.config.amplification();
-        self.place.heard(tell, |on_progress| {
+        let trees = self.place.heard(tell, |on_progress| {
             amplify_all(&how, participants, problems, seed, on_progress).map_err(StageError::from)
-        })
+        })?;
+        Ok((trees, Vec::new()))
+    }
+
+    /// What people said in this cell.
+    fn said(&self) -> Result<BTreeMap<ExpertStep, ExpertSays>, RunError> {
+        let Some(people) = People::open_to_read(&self.run)? else {
+            return Ok(BTreeMap::new());
+        };
+        let said = people.expert_said(Some(&self.folder.name()))?;
+        Ok(said
+            .into_iter()
+            .map(|said| (said.step, said.says))
+            .collect())
     }
 
     /// What is learnt of `trees`, in files; and what is not.
@@ -355,8 +431,10 @@ impl Cell<'_> {
             )
         })?;
         trained?;
-        // What is left of the training is of no use any more.
-        drop(std::fs::remove_dir_all(&folders.state));
+        // What is left of the training is of no use any more; but where people are waited for, the next process takes this path again.
+        if !self.config.asks_people() {
+            drop(std::fs::remove_dir_all(&folders.state));
+        }
         Ok(out)
     }
 

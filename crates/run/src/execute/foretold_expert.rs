@@ -11,7 +11,8 @@ use trimtab_core::chat::{Answer, ChatModel, ModelError, Outcome, Request};
 pub(super) struct ForetoldExpert<'a> {
     pub(super) counted: &'a dyn ChatModel,
     pub(super) most_sub_questions: u32,
-    pub(super) n_asked: AtomicU64,
+    /// Counts over the whole run: what is asked for in one tree is not asked for in another.
+    pub(super) n_asked: &'a AtomicU64,
 }
 
 impl ChatModel for ForetoldExpert<'_> {

@@ -1,5 +1,6 @@
 //! Where something happens, one seed of one variant: what is asked and what is trained there, told as it goes.
 
+use std::cell::Cell;
 use std::sync::mpsc;
 use std::time::Instant;
 
@@ -18,7 +19,8 @@ use crate::folder::RunFolder;
 /// Hears of everything that happens.
 pub(super) type Tell<'a> = dyn FnMut(&Event) -> Result<(), RunError> + 'a;
 
-/// Does `work` on a run whose methods are cells, and tells, and logs, that it begins, what happens in it, and that it is done.
+/// Does `work` on a run whose methods are cells, and tells, and logs, that it begins, what happens in it, and that it is done:
+/// unless something waits.
 pub(super) fn told(
     folder: &mut RunFolder,
     observe: &mut dyn FnMut(&Event),
@@ -29,7 +31,9 @@ pub(super) fn told(
         .map(|variant| variant.experiment.clone())
         .collect();
     let mut log = EventLog::open(folder.path())?;
+    let waits = Cell::new(false);
     let mut tell = |event: &Event| {
+        waits.set(waits.get() || matches!(event, Event::Waiting { .. }));
         observe(event);
         if event.is_logged() {
             log.append(event)?;
@@ -44,6 +48,9 @@ pub(super) fn told(
         n_finished: 0,
     })?;
     work(folder, &experiments, &mut tell)?;
+    if waits.get() {
+        return Ok(());
+    }
     tell(&Event::Finished {
         wall_secs: began.elapsed().as_secs_f64(),
     })

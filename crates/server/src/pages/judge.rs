@@ -107,6 +107,7 @@ pub(crate) async fn next(
     }
     match task {
         Some(task) => Ok(Redirect::to(&format!("/judge/{}", task.what.public)).into_response()),
+        None if place.catalogue().asks_people() => Ok(Redirect::to("/expert").into_response()),
         None => Ok(nothing_left(&place, &visitor)?.into_response()),
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn admin_page(title: &str, here: &str, script: Script, body: &Markup)
     let links = [
         ("/run", "Run"),
         ("/transcripts", "Transcripts"),
+        ("/trees", "Trees"),
         ("/admin", "People"),
         ("/run/report", "Report"),
     ];

@@ -18,7 +18,7 @@ use trimtab_run::RunFolder;
 use trimtab_run::chat_models::CALLS;
 
 use super::layout::{self, Script};
-use super::{transcript, words};
+use super::{expert, transcript, words};
 use crate::clock::now;
 use crate::events::Progress;
 use crate::place::Place;
@@ -39,6 +39,12 @@ pub(crate) async fn show(
 ) -> Result<Markup, Trouble> {
     let name = words::shown(&place.name);
     let part = current(&place).await?;
+    let n_trees: usize = (place.catalogue().trees().iter())
+        .flat_map(|cell| &cell.files)
+        .map(|file| file.heads.len())
+        .sum();
+    let n_waiting = place.catalogue().waiting().len();
+    let taken = n_waiting - expert::n_open(&place)?;
     Ok(layout::admin_page(
         &name,
         "/run",
@@ -47,6 +53,15 @@ pub(crate) async fn show(
             p class="kicker" { "Run" }
             h1 { (name) }
             div id="live" data-address="/run/live" { (part) }
+            @if place.catalogue().asks_people() {
+                p {
+                    (taken) " of " (n_waiting) " steps that wait for people are taken. "
+                    @if n_waiting > taken { "Raters take them at their links." } @else if n_waiting > 0 { "Run the same command again: it goes on." }
+                }
+            }
+            @if n_trees > 0 {
+                p { a href="/trees" { "Trees: " (n_trees) } ", what was asked and answered, question by question" }
+            }
             p { a href="/run/events" { "All events" } }
         },
     ))

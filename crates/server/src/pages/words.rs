@@ -8,9 +8,14 @@ pub(crate) const MOST_CHARS: usize = 20_000;
 
 /// `text` as it may stand in a page.
 pub(crate) fn shown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(4 * MOST_CHARS));
+    shown_up_to(text, MOST_CHARS)
+}
+
+/// The same, of so many characters at most.
+pub(crate) fn shown_up_to(text: &str, most: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(4 * most));
     for (i, c) in text.chars().enumerate() {
-        if i == MOST_CHARS {
+        if i == most {
             out.push_str(" … (cut here: it is longer than what is shown)");
             break;
         }

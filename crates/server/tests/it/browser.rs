@@ -4,7 +4,7 @@
 //! written into the folder that `TRIMTAB_SHOTS` names, to be looked at.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,11 +13,15 @@ use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::sync::oneshot;
+use trimtab_amplify::language::ProblemTree;
+use trimtab_core::SampleId;
 use trimtab_run::People;
-use trimtab_run::people::{Said, TaskKind};
+use trimtab_run::people::{ExpertSays, Said, TaskKind};
 use trimtab_server::{AskingConfig, Server};
 
-use crate::material::{SECRETS, SMALL, Size, make_run};
+use crate::experts::make_waiting;
+use crate::material::{HOSTILE, SECRETS, SMALL, Size, make_run};
+use crate::trees::{CELL, node, write_trees};
 use crate::visit::options;
 
 /// How long something may take to appear.
@@ -144,9 +148,14 @@ struct AtPort {
 
 impl AtPort {
     async fn new(size: Size, asking: AskingConfig) -> Self {
+        Self::of(|run| make_run(run, size), asking).await
+    }
+
+    /// A run that `make` makes.
+    async fn of(make: impl FnOnce(&Path), asking: AskingConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run");
-        make_run(&run, size);
+        make(&run);
         let server = Server::open(&run, options(asking)).await.unwrap();
         let links = (server.links().iter())
             .map(|link| (link.name.clone(), link.url.clone()))
@@ -194,7 +203,7 @@ impl Person {
         let browser = driver.browser(name, width, height).await;
         browser.goto(link).await.unwrap();
         let person = Self(browser);
-        person.see("#go-on, .cards").await;
+        person.see("#go-on, .cards, #answers").await;
         assert!(
             !person
                 .0
@@ -601,5 +610,73 @@ async fn pairs_and_the_admins_pages() {
     }
     person.0.close().await.unwrap();
     // A watched page does not keep the server from ending.
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_as_the_expert_and_a_deep_tree_on_a_phone() {
+    let Some(driver) = Driver::start("a_person_as_the_expert").await else {
+        return;
+    };
+    let long = format!("{HOSTILE} {}", "unbroken".repeat(60));
+    let mut tree = node("The last?", Ok("1"), Vec::new());
+    for _ in 0..16 {
+        let beside = node(&long, Ok(&long), Vec::new());
+        tree = node(&long, Ok("1"), vec![tree, beside]);
+    }
+    let id = SampleId::new("deep");
+    let make = |run: &Path| {
+        make_waiting(run, 2);
+        write_trees(run, &[ProblemTree { id, tree }]);
+    };
+    let server = AtPort::of(make, AskingConfig::default()).await;
+
+    let person = Person::come_in(&driver, "person", server.link("rater-1"), 390, 844).await;
+    person.assert_fits().await;
+    person.assert_not_owned().await;
+    person.shoot("phone-expert").await;
+    let first = person.0.current_url().await.unwrap();
+    let questions = person.see("#questions").await;
+    questions
+        .send_keys("What is 1 + 1?\nWhat is 2?")
+        .await
+        .unwrap();
+    person.click("#ask").await;
+    person.see("progress[value=\"1\"]").await;
+    assert_ne!(person.0.current_url().await.unwrap(), first);
+    person.see("#answer").await.send_keys("7").await.unwrap();
+    person.click("#answers").await;
+    person.see("body.message").await;
+    assert!(person.source().await.contains("All 2 steps are taken"));
+    let people = People::open_to_read(&server.folder.path().join("run"))
+        .unwrap()
+        .unwrap();
+    let said: Vec<ExpertSays> = (people.expert_said(None).unwrap().into_iter())
+        .map(|said| said.says)
+        .collect();
+    let questions = ["What is 1 + 1?", "What is 2?"].map(str::to_owned);
+    assert!(
+        said.contains(&ExpertSays::Asks(questions.to_vec())),
+        "{said:?}"
+    );
+    assert!(said.contains(&ExpertSays::Answers("7".into())), "{said:?}");
+
+    let admin = Person::come_in(&driver, "admin", server.link("admin"), 390, 844).await;
+    let address = admin.0.current_url().await.unwrap();
+    let tree = address
+        .join(&format!("/trees/{CELL}/amplified-0/deep"))
+        .unwrap();
+    admin.0.goto(tree.as_str()).await.unwrap();
+    admin.see(".node").await;
+    admin.shoot("phone-tree").await;
+    admin
+        .run("for (const node of document.querySelectorAll('details')) node.open = true")
+        .await;
+    admin.assert_fits().await;
+    admin.assert_not_owned().await;
+    admin.shoot("phone-tree-open").await;
+    for browser in [person, admin] {
+        browser.0.close().await.unwrap();
+    }
     server.end().await;
 }

@@ -5,10 +5,12 @@
 mod admin;
 mod barriers;
 mod browser;
+mod experts;
 mod forms;
 mod gone;
 mod links;
 mod live;
 mod material;
 mod pairs;
+mod trees;
 mod visit;

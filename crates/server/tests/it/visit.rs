@@ -44,8 +44,13 @@ pub(crate) fn options(asking: AskingConfig) -> ServeOptions {
 
 impl Served {
     pub(crate) async fn new(size: Size, asking: AskingConfig) -> Self {
+        Self::of(|run| make_run(run, size), asking).await
+    }
+
+    /// A run that `make` makes.
+    pub(crate) async fn of(make: impl FnOnce(&Path), asking: AskingConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        make_run(&folder.path().join("run"), size);
+        make(&folder.path().join("run"));
         let server = Server::open(&folder.path().join("run"), options(asking))
             .await
             .unwrap();
@@ -69,10 +74,7 @@ impl Served {
 
     /// Somebody without a cookie.
     pub(crate) fn stranger(&self) -> Visitor {
-        Visitor {
-            router: self.server.router(),
-            cookie: None,
-        }
+        Visitor::stranger(self.server.router())
     }
 
     /// Somebody who came in by their link.
@@ -86,6 +88,14 @@ impl Served {
 }
 
 impl Visitor {
+    /// Somebody without a cookie.
+    pub(crate) fn stranger(router: Router) -> Self {
+        Self {
+            router,
+            cookie: None,
+        }
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Page {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
