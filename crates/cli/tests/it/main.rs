@@ -12,6 +12,7 @@ mod checkpoint;
 mod constitution;
 mod data_files;
 mod debate;
+mod distillation;
 mod evidence;
 mod full_disk;
 mod hostile;
