@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use trimtab_core::Seed;
 use trimtab_llm_testkit::amplify::{amplify, value_of};
-use trimtab_llm_testkit::{Faults, ScriptedServer};
+use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer};
 
 use crate::material::Stream;
 use crate::workplace::{Workplace, say};
@@ -169,8 +169,8 @@ fn every_form_of_the_report_says_the_same() {
     }
     // A tree keeps its shape in each.
     for text in [&terminal, &markdown, &html] {
-        assert!(text.contains("├\u{a0}What is "), "{text}");
-        assert!(text.contains("│\u{a0}└\u{a0}What is "), "{text}");
+        assert!(text.contains("└\u{a0}What is "), "{text}");
+        assert!(text.contains("\u{a0}\u{a0}└\u{a0}What is "), "{text}");
     }
     let n_cells: usize = sections
         .iter()
@@ -222,12 +222,19 @@ fn a_dry_run_foretells_the_largest_trees() {
     let one_seed = ["--set", "seeds=1", "--set", "data.test=10"];
     let dry = [&["run", "amplify.toml", "--dry-run"][..], &one_seed].concat();
     let said = place.succeed(&dry);
-    // Ten problems: the expert's own answer, the assistant's own, two calls of the expert and two of the assistant.
-    assert!(said.stdout.contains(" 60 "), "{}", said.stdout);
+    // Ten problems: an answer at once, which the expert and the assistant share, for they are one model here; two calls to decompose
+    // and compose; and two sub-questions.
+    let forecast = said.stdout.lines().nth(1).unwrap();
+    let words: Vec<&str> = forecast.split_whitespace().collect();
+    assert_eq!(
+        words[..4],
+        ["openai:scripted", "50", "0", "10"],
+        "{forecast}"
+    );
     let real = [&["run", "amplify.toml", "--quiet"][..], &one_seed].concat();
     place.succeed(&real);
     let n_asked = server.log().n_received();
-    assert!(n_asked > 20 && n_asked <= 60, "{n_asked}");
+    assert!(n_asked > 20 && n_asked <= 50, "{n_asked}");
 }
 
 fn n_stored(place: &Workplace, run: &str) -> usize {
@@ -292,9 +299,16 @@ fn faults_and_kills_change_nothing() {
     assert!(n_before < n_calls, "killed after everything was answered");
     place.succeed(&command);
     assert_eq!(n_stored(&place, "cut"), n_calls);
-    // What was in the store when the last kill came was not asked again: at most what was on its way each time was.
+    // What was stored is never asked again. A kill loses the four calls on their way, and answers of the last 50 ms, which the store
+    // holds back: three times four of them.
     let n_lost = bad.log().n_answered() - n_calls;
-    assert!(n_lost <= 4 * N_KILLS, "{n_lost} answers were lost");
+    say(&format!(
+        "{n_lost} of {n_calls} answers were lost and asked again"
+    ));
+    assert!(
+        n_lost <= (4 + 3 * 4) * N_KILLS,
+        "{n_lost} answers were lost"
+    );
     let cut = made(&place, "cut");
     assert_eq!(cut.len(), whole.len());
     for ((name, cut), (of_whole, whole)) in cut.iter().zip(&whole) {
@@ -372,7 +386,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
 #[test]
 fn a_question_that_nobody_answers_ends_in_a_report() {
     // Every call fails: servers that are there and say nothing of use.
-    let server = ScriptedServer::builder(|_| trimtab_llm_testkit::Scripted::text(""))
+    let server = ScriptedServer::builder(|_| Scripted::text(""))
         .start()
         .unwrap();
     let place = place(&server, "[[method]]\n");
@@ -437,12 +451,26 @@ fn what_the_assistant_learns_is_exported() {
     assert_eq!(own.lines().count(), of_seed.len());
 }
 
+/// Decomposes as it can, and chooses the letter of what the text comes to.
+fn judge(view: &RequestView) -> Scripted {
+    let last = view.last_message();
+    if !last.contains("Answer with the letter alone") {
+        return amplify(view);
+    }
+    let from = &last[last.find("What is (").unwrap()..];
+    let question = &from[..=from.find('?').unwrap()];
+    let value = value_of(question).unwrap();
+    let is_a = last.contains(&format!("A. {value}\n"));
+    let p = if is_a { 0.9 } else { 0.05 };
+    Scripted::tokens(&[&[("A", p), ("B", 0.95 - p)]])
+}
+
 #[test]
 fn an_amplified_model_supervises_a_student() {
-    let server = ScriptedServer::builder(amplify).start().unwrap();
+    let server = ScriptedServer::builder(judge).start().unwrap();
     let place = Workplace::new();
     let url = server.url();
-    // Two values in many guises: nested, so that the assistant alone errs on half, and decomposition helps.
+    // Two values in many guises.
     let rows: Vec<String> = (0..120)
         .map(|i| {
             let value = [12, 15][i % 2];
@@ -483,7 +511,16 @@ supervisor = "amplified"
     );
     let said = place.succeed(&["run", "w2s.toml"]);
     assert!(said.stdout.contains("from amplified"), "{}", said.stdout);
-    assert!(server.log().n_received() > 100);
+    // The judge knows, and its letters are the labels that they stand for: what learns from those is right.
+    let csv = place
+        .succeed(&["report", "runs/w2s", "--format", "csv"])
+        .stdout;
+    let student = "sums.jsonl,from amplified,student,accuracy,1,";
+    assert!(csv.contains(student), "{csv}");
+    let n_asked = server.log().n_received();
+    assert!(n_asked > 100, "{n_asked}");
+    place.succeed(&["run", "w2s.toml", "--replay", "--out", "runs/w2s"]);
+    assert_eq!(server.log().n_received(), n_asked);
     let bad = place
         .read("w2s.toml")
         .replace("of = \"chat\"", "of = \"chta\"");

@@ -19,6 +19,7 @@ use trimtab_core::Problem;
 use trimtab_run::amplification::Trees;
 
 use super::method::{Answers, Method};
+use super::unanswered::in_words;
 use crate::document::{Cell, Column, Row, Section, Table};
 use crate::text::shorten;
 
@@ -87,7 +88,8 @@ pub(super) fn sections(methods: &[Method<'_>]) -> Vec<Section> {
     shown.collect()
 }
 
-/// The smallest tree of three questions or more, of the last iteration that has one; else the smallest.
+/// The smallest tree whose sub-questions were decomposed, of the last iteration that has an example; else the smallest of three
+/// questions or more; else the smallest.
 fn find<'m, 'a>(method: &'m Method<'a>, example: Example) -> Option<Shown<'m, 'a>> {
     let iterations = (0..method.config.iterations).rev();
     iterations.into_iter().find_map(|k| {
@@ -98,10 +100,9 @@ fn find<'m, 'a>(method: &'m Method<'a>, example: Example) -> Option<Shown<'m, 'a
             .zip(amplified.trees().zip(alone.trees()))
             .zip(came_to(alone).zip(came_to(amplified)));
         let found = items.filter(|(_, (alone, amplified))| example.is(*alone, *amplified));
-        let size = |tree: &ProblemTree| tree.tree.n_questions();
         let ((held_out, trees), _) = found.min_by_key(|((_, (tree, _)), _)| {
-            let n = size(tree);
-            (n < 3, n)
+            let n = tree.tree.n_questions();
+            (tree.tree.height() < 2, n < 3, n)
         })?;
         let ((problem, seed), (tree, alone)) = (held_out, trees);
         Some(Shown {
@@ -233,7 +234,7 @@ impl Shown<'_, '_> {
 fn said(node: &Node<Text, Reply>) -> String {
     match &node.answer {
         Ok(reply) => short(&reply.answer),
-        Err(why) => format!("({})", why.in_words()),
+        Err(why) => format!("({})", in_words(why.kind())),
     }
 }
 

@@ -64,14 +64,13 @@ fn row(
         counts.only_alone += of_seed.only_alone;
         counts.neither += of_seed.neither;
     }
-    let differences: Vec<f64> = (amplified.rights().iter().zip(alone.rights()))
-        .map(|(amplified, alone)| amplified - alone)
-        .collect();
-    let interval = (resampler.clustered_mean(&differences, &method.clusters()))
-        .map(|replicates| replicates.interval(level).scaled(100.0));
+    let mean = |answers: &Answers| resampler.clustered_mean(&answers.rights(), &method.clusters());
+    let interval = (mean(amplified).zip(mean(alone)))
+        .map(|(amplified, alone)| amplified.minus(&alone).interval(level).scaled(100.0));
     let mut by_problem: BTreeMap<usize, i64> = BTreeMap::new();
-    for (problem, difference) in method.of_item.iter().zip(&differences) {
-        *by_problem.entry(*problem).or_default() += *difference as i64;
+    let pairs = amplified.right().into_iter().zip(alone.right());
+    for (problem, (amplified, alone)) in method.of_item.iter().zip(pairs) {
+        *by_problem.entry(*problem).or_default() += i64::from(amplified) - i64::from(alone);
     }
     let by_problem: Vec<i64> = by_problem.into_values().collect();
     let count = |n: u64| Cell::count(n as usize);

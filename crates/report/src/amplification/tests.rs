@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use trimtab_amplify::language::{
-    Participants, ProblemTree, TreeConfig, amplify_all, answer_alone, sft_rows,
+    Participants, ProblemTree, Reply, Text, TreeConfig, amplify_all, answer_alone, sft_rows,
 };
+use trimtab_amplify::{Node, Unanswered};
 use trimtab_core::{Problem, Seed};
 use trimtab_data::{Locations, load_problems};
 use trimtab_llm_testkit::AmplifyScript;
@@ -34,7 +35,7 @@ assistant.model = "openai:scripted@http://127.0.0.1:1/v1"
 
 [[method]]
 kind = "iterated-amplification"
-depth = 3
+depth = 2
 iterations = 2
 ceiling = "supervised"
 tree.most-questions = 12
@@ -189,6 +190,146 @@ fn amplified(
     };
     let how = config.amplification();
     amplify_all(&how, participants, problems, Seed(0), &mut |_| {}).unwrap()
+}
+
+const SWEEP: &str = r#"
+name = "depths"
+seeds = 1
+
+[data]
+set = "builtin:expressions"
+
+[roles]
+expert.model = "openai:scripted@http://127.0.0.1:1/v1"
+assistant.model = "openai:scripted@http://127.0.0.1:1/v1"
+
+[[method]]
+kind = "iterated-amplification"
+name = "at once"
+
+[[method]]
+kind = "iterated-amplification"
+name = "in turn"
+tree.decomposition = "in-turn"
+
+[sweep]
+"method.0.depth" = [1, 2]
+
+[report]
+resamples = 400
+"#;
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for experiment in [TWO_ITERATIONS, SWEEP] {
+        let text = Run::finished(experiment).report().terminal(80, false);
+        for line in text.lines() {
+            assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
+        }
+    }
+}
+
+#[test]
+fn methods_share_the_rows_that_they_have_in_common() {
+    let csv = Run::finished(SWEEP).report().csv();
+    let rows: Vec<&str> = (csv.lines())
+        .filter_map(|line| line.strip_prefix("accuracy,"))
+        .filter(|line| line.contains(",Accuracy,"))
+        .collect();
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|line| line.split(",Accuracy,").next().unwrap())
+        .collect();
+    insta::assert_snapshot!(names.join("\n"));
+}
+
+#[test]
+fn what_is_unfinished_is_said_first() {
+    let run = Run::finished(TWO_ITERATIONS);
+    let done = |seed: u64| {
+        let folder = AmplificationFolder::new(run.path(), 0, seed, "amplified at once, depth 2");
+        folder.files().path().join("done.json")
+    };
+    std::fs::remove_file(done(1)).unwrap();
+    let text = run.report().terminal(80, false);
+    assert!(text.contains("Unfinished: 1 of 2 seeds") || text.contains("unfinished: 1 of 2 seeds"));
+    assert!(text.contains("What the assistant is taught"), "{text}");
+    // What another experiment left there is none of this one's.
+    let other = std::fs::read_to_string(done(0))
+        .unwrap()
+        .replace(RUN_ID, "f00");
+    std::fs::write(done(0), other).unwrap();
+    let text = run.report().terminal(80, false);
+    assert!(text.contains("nfinished: 0 of 2 seeds"), "{text}");
+    assert!(!text.contains("What the assistant is taught"), "{text}");
+    // Not even begun.
+    let text = Run::new(TWO_ITERATIONS).report().terminal(80, false);
+    assert!(text.contains("nfinished: 0 of 2 seeds"), "{text}");
+}
+
+#[test]
+fn a_tree_that_is_not_there_is_an_error_with_its_file() {
+    let run = Run::finished(TWO_ITERATIONS);
+    let folder = AmplificationFolder::new(run.path(), 0, 0, "amplified at once, depth 2");
+    let file = folder.files().path().join("alone-1.jsonl");
+    let trees = std::fs::read_to_string(&file).unwrap();
+    let (_, without_the_first) = trees.split_once('\n').unwrap();
+    std::fs::write(&file, without_the_first).unwrap();
+    let error = Report::of(&RunFolder::open(run.path()).unwrap()).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("alone-1.jsonl: no tree of the problem"),
+        "{text}"
+    );
+}
+
+#[test]
+fn hostile_and_endless_trees_are_shown_within_bounds() {
+    const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[2J | `x`\n\n# no heading";
+    let run = Run::finished(TWO_ITERATIONS);
+    for seed in 0..2 {
+        let folder = AmplificationFolder::new(run.path(), 0, seed, "amplified at once, depth 2");
+        let mut trees = folder.trees(Trees::Amplified(1)).unwrap();
+        for ProblemTree { tree, .. } in &mut trees {
+            tree.question = Text::new(&format!("{HOSTILE}{}", "long ".repeat(10_000)));
+            tree.answer = Err(Unanswered::Unparsed {
+                reply: HOSTILE.into(),
+            });
+            let child = Node {
+                question: Text::new(HOSTILE),
+                answer: Ok(Reply::new(HOSTILE, HOSTILE)),
+                children: Vec::new(),
+                ..tree.clone()
+            };
+            let mut chain = child.clone();
+            for _ in 0..16 {
+                chain = Node {
+                    children: vec![chain],
+                    ..child.clone()
+                };
+            }
+            tree.children = vec![chain; 50];
+        }
+        folder
+            .files()
+            .write_rows(&Trees::Amplified(1).file(), &trees)
+            .unwrap();
+    }
+    let report = run.report();
+    let [terminal, html, markdown, csv] = [
+        report.terminal(80, false),
+        report.html(),
+        report.markdown(),
+        report.csv(),
+    ];
+    for text in [&terminal, &html, &markdown, &csv] {
+        assert!(!text.contains('\u{1b}'));
+        assert!(text.contains("more"), "{text}");
+        assert!(text.len() < 400_000, "{} bytes", text.len());
+    }
+    assert!(!html.contains("<script>alert"));
+    assert!(!markdown.contains("\n# no heading"));
+    assert!(terminal.contains("821 questions more"), "{terminal}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(super) fn section(methods: &[Method<'_>]) -> Result<Option<Section>, Summary
 }
 
 /// A kind, for readers.
-fn in_words(kind: &str) -> &str {
+pub(super) fn in_words(kind: &str) -> &str {
     match kind {
         "dont-know" => "not known",
         "loop" => "would go round in a loop",
