@@ -2,14 +2,14 @@
 //!
 //! The program may have been built without networks (the cargo feature `networks`, which `cargo test --workspace` turns on).
 
+use trimtab_llm_testkit::ScriptedServer;
 use trimtab_llm_testkit::amplify::amplify;
-use trimtab_llm_testkit::{Faults, ScriptedServer};
 
 use crate::workplace::{Workplace, say};
 
 #[test]
 fn an_assistant_learns_from_trees_and_is_amplified_again() {
-    let server = ScriptedServer::start(amplify, Faults::default());
+    let server = ScriptedServer::builder(amplify).start().unwrap();
     let place = Workplace::new();
     place.write(
         "distil.toml",
@@ -40,13 +40,29 @@ tune.train.epochs = 1
     let said = place.run(&["run", "distil.toml"]);
     if said.stderr.contains("built without") {
         assert_eq!(said.code, Some(1));
-        assert!(said.stderr.contains("--features networks"), "{}", said.stderr);
-        say("SKIPPED an_assistant_learns_from_trees_and_is_amplified_again: built without networks");
+        assert!(
+            said.stderr.contains("--features networks"),
+            "{}",
+            said.stderr
+        );
+        say(
+            "SKIPPED an_assistant_learns_from_trees_and_is_amplified_again: built without networks",
+        );
         return;
     }
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let cell = "runs/distil/amplification/0-0-twice";
-    for file in ["expert", "alone-0", "amplified-0", "training-0", "rows-0", "alone-1", "amplified-1", "supervised", "held-out"] {
+    for file in [
+        "expert",
+        "alone-0",
+        "amplified-0",
+        "training-0",
+        "rows-0",
+        "alone-1",
+        "amplified-1",
+        "supervised",
+        "held-out",
+    ] {
         let lines = place.read(&format!("{cell}/{file}.jsonl")).lines().count();
         let wanted = if file == "training-0" { 10 } else { 6 };
         if file == "rows-0" {
@@ -56,8 +72,16 @@ tune.train.epochs = 1
         }
     }
     let done = place.read(&format!("{cell}/done.json"));
-    assert!(done.contains("distilled-1") && done.contains("supervised"), "{done}");
-    assert!(place.root().join("runs/distil/models/0-0-twice/distilled-1/model.safetensors").exists());
+    assert!(
+        done.contains("distilled-1") && done.contains("supervised"),
+        "{done}"
+    );
+    assert!(
+        place
+            .root()
+            .join("runs/distil/models/0-0-twice/distilled-1/model.safetensors")
+            .exists()
+    );
 
     // What is done is not done again, and another run makes the same files.
     let n_calls = server.log().n_received();
@@ -65,7 +89,9 @@ tune.train.epochs = 1
     assert_eq!(server.log().n_received(), n_calls);
     place.succeed(&["run", "distil.toml", "--out", "again"]);
     let made = |run: &str| {
-        place.files_of(run, &["amplification"], |path| path.file_name().unwrap() != "done.json")
+        place.files_of(run, &["amplification"], |path| {
+            path.file_name().unwrap() != "done.json"
+        })
     };
     assert_eq!(made("runs/distil"), made("again"));
 }
