@@ -1,9 +1,9 @@
 //! Iterated amplification on algorithmic tasks beside Christiano, Shlegeris and Amodei 2018: who learns what, by depth.
 //!
-//! - [`arms`]: accuracy of every arm, what of the gap is recovered, and how that came about, step by step;
-//! - [`expert_errors`]: an expert who errs; [`extrapolation`]: questions deeper than any in training; [`ablations`]: the procedure
-//!   without one of its parts; [`propagation`]: errors without any training;
-//! - [`cost`]: what was asked of whom, and what processor time was spent on.
+//! - `arms`: accuracy of every arm, what of the gap is recovered, and how that came about, step by step;
+//! - `expert_errors`: an expert who errs; `extrapolation`: questions deeper than any in training; `ablations`: the procedure
+//!   without one of its parts; `propagation`: errors without any training;
+//! - `cost`: what was asked of whom, and what processor time was spent on.
 //!
 //! Every held-out question is about an instance of its own, so that Wilson's intervals over questions are what they say. Seeds are
 //! pooled: an interval says how well the mean over these seeds is known, not how another seed would fare.
