@@ -109,7 +109,7 @@ fn add_scaled(to: &mut [f32], by: f32, x: &[f32]) {
 /// Numbers that go through the same instruction.
 const LANES: usize = 16;
 
-/// Numbers that [`attend`] keeps: the shares of every pair, by set and head; a row is whole [`LANES`].
+/// Numbers that [`attend`] keeps: the shares of every pair, by set and head; a row is a multiple of sixteen.
 pub fn n_shares(heads: Heads, spans: &[Span]) -> usize {
     let n = |span: &Span| span.n_queries() * span.n_keys().next_multiple_of(LANES);
     spans.iter().map(|span| n(span) * heads.n).sum()

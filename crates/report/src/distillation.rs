@@ -2,7 +2,7 @@
 //!
 //! - [`arms`]: accuracy of every arm, what of the gap is recovered, and how that came about, step by step;
 //! - [`expert_errors`]: an expert who errs; [`extrapolation`]: questions deeper than any in training; [`ablations`]: the procedure
-//!   without one of its parts;
+//!   without one of its parts; [`propagation`]: errors without any training;
 //! - [`cost`]: what was asked of whom, and what processor time was spent on.
 //!
 //! Every held-out question is about an instance of its own, so that Wilson's intervals over questions are what they say. Seeds are
@@ -13,6 +13,7 @@ mod arms;
 mod cost;
 mod expert_errors;
 mod extrapolation;
+mod propagation;
 
 use std::collections::BTreeMap;
 
@@ -51,6 +52,7 @@ pub fn describe(folder: &DistillationFolder) -> Result<Document, DistillationErr
         sections.extend(ablations::section(&of_task));
         sections.push(cost::section(&of_task));
     }
+    sections.extend(propagation::section(&folder.propagations()?, level));
     Ok(Document {
         name: "christiano2018".into(),
         run_id: folder.id(),

@@ -1,5 +1,6 @@
 //! Tables, plots and pages from a finished or unfinished run.
 
+pub mod amplification;
 pub mod constitutional_ai;
 pub mod csv;
 pub mod debate;

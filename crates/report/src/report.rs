@@ -5,7 +5,7 @@ use trimtab_run::{Family, RunFolder};
 use crate::document::Document;
 use crate::summarise::{SummaryError, summarise};
 use crate::summary::Summary;
-use crate::{constitutional_ai, csv, debate, html, json, markdown, rlhf, terminal};
+use crate::{amplification, constitutional_ai, csv, debate, html, json, markdown, rlhf, terminal};
 
 /// What a run is reported as.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,7 @@ impl Report {
             Family::ConstitutionalAi => Ok(Self::Document(constitutional_ai::describe(folder)?)),
             Family::Reward => Ok(Self::Document(rlhf::describe(folder)?)),
             Family::Debate => Ok(Self::Document(debate::describe(folder)?)),
+            Family::Amplification => Ok(Self::Document(amplification::describe(folder)?)),
         }
     }
 

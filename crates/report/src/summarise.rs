@@ -49,6 +49,14 @@ pub enum SummaryError {
     /// An answer key lacks a question: the run folder was changed.
     #[error(transparent)]
     Key(#[from] trimtab_core::KeyError),
+    /// A problem has no tree: the run folder was changed.
+    #[error("{}: no tree of the problem {}", file.display(), id.as_str())]
+    NoTree {
+        /// Where it should be.
+        file: std::path::PathBuf,
+        /// The problem.
+        id: trimtab_core::SampleId,
+    },
     /// What people said cannot be read.
     #[error(transparent)]
     People(#[from] trimtab_run::people::PeopleError),
@@ -65,7 +73,7 @@ impl SummaryError {
             Self::NothingFinished(_) => {
                 "run the experiment again: it goes on where it stopped".into()
             }
-            Self::Shape { .. } | Self::Key(_) => {
+            Self::Shape { .. } | Self::Key(_) | Self::NoTree { .. } => {
                 "move the run folder away and run the experiment again".into()
             }
             Self::Level(_) => "set `report.level` to a fraction such as 0.95".into(),

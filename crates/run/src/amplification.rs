@@ -325,6 +325,11 @@ impl Trees {
     }
 }
 
+/// The file of what is learnt after iteration `k`, counted from 0.
+pub fn rows_file(k: u32) -> String {
+    format!("rows-{k}.jsonl")
+}
+
 /// Every method of a run, by variant, seed and name.
 pub fn folders(
     run: &RunFolder,

@@ -120,7 +120,7 @@ impl ChatError {
                 "bind the role to a server (openai:NAME@URL, anthropic:NAME), a checkpoint with a chat template, or `organism`".into()
             }
             Self::NotLocal(_) => {
-                "leave \"tune\" out of `stages`, and train on the exported rows".into()
+                "bind the role to a checkpoint; or tune nothing (`stages` without \"tune\", `iterations = 1`), and train on the exported rows".into()
             }
             Self::Local(error) => error.hint(),
             Self::Store(error) => error.hint().into(),

@@ -3,6 +3,7 @@
 //! ```text
 //! NAME.jsonl            what was measured of a training, one evaluation a line
 //! NAME.safetensors      where it is, while it is not finished
+//! propagation.json      what one level of decomposition makes of errors, without any training
 //! ```
 //!
 //! A training counts as far as its last snapshot: a process that is killed loses the steps since then, and what it had measured of those
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use trimtab_amplify::iterate::{
     Arm, Evaluation, Part, Scale, Snapshot, SnapshotError, Training, TrainingConfig,
 };
+use trimtab_amplify::task::Task;
+use trimtab_amplify::task::measure::{Propagation, PropagationConfig, propagation};
 use trimtab_core::Seed;
 use trimtab_core::setting::ConfigError;
 
@@ -80,6 +83,28 @@ pub struct DistillationConfig {
     pub scale: Scale,
 }
 
+/// Errors at a known rate, in a task of some sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PropagationRun {
+    /// The task.
+    pub task: Task,
+    /// Who errs how often.
+    pub config: PropagationConfig,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// What became of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PropagationRecord {
+    /// What was asked.
+    pub run: PropagationRun,
+    /// By depth.
+    pub depths: Vec<Propagation>,
+}
+
 /// Trainings to be run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distillation {
@@ -87,6 +112,8 @@ pub struct Distillation {
     pub scale: Scale,
     /// The trainings, the most important first.
     pub trainings: Vec<TrainingRun>,
+    /// What becomes of errors in one level of decomposition, to be measured before any of them.
+    pub propagations: Vec<PropagationRun>,
     /// Where results go.
     pub out: PathBuf,
     /// Trainings at a time.
@@ -200,7 +227,18 @@ impl ReproductionFolder<DistillationConfig> {
         }
         Ok(records)
     }
+
+    /// What became of errors, where that was asked.
+    ///
+    /// # Errors
+    ///
+    /// [`DistillationError`] when the file cannot be read.
+    pub fn propagations(&self) -> Result<Vec<PropagationRecord>, DistillationError> {
+        Ok(self.rows().document(PROPAGATION)?.unwrap_or_default())
+    }
 }
+
+const PROPAGATION: &str = "propagation.json";
 
 fn io_failure(path: &Path, action: &'static str, source: io::Error) -> DistillationError {
     let path = path.to_owned();
@@ -268,6 +306,15 @@ pub fn distil(
     }
     let (folder, _held) =
         ReproductionFolder::begin(&asked.out, &DistillationConfig { scale: asked.scale }, None)?;
+    if !asked.propagations.is_empty() {
+        let records: Vec<PropagationRecord> = (asked.propagations.iter())
+            .map(|run| PropagationRecord {
+                run: *run,
+                depths: propagation(run.task, &run.config, Seed(run.seed)),
+            })
+            .collect();
+        folder.rows().write_document(PROPAGATION, &records)?;
+    }
     let mut open: Vec<&TrainingRun> = Vec::new();
     for training in &asked.trainings {
         let path = rows_file(&asked.out, training);

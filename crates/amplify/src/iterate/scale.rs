@@ -95,14 +95,15 @@ impl Scale {
             answer_layers,
             ..NetworkConfig::default()
         };
-        let quick = |network: NetworkConfig| NetworkConfig {
+        let at_rate = |learning_rate, warm_up, network: NetworkConfig| NetworkConfig {
             adam: AdamConfig {
-                learning_rate: 3e-3,
-                warm_up: 50,
+                learning_rate,
+                warm_up,
                 ..AdamConfig::default()
             },
             ..network
         };
+        let quick = |network| at_rate(3e-3, 50, network);
         match self {
             Self::Tiny => TrainingConfig {
                 steps: 400,
@@ -121,12 +122,13 @@ impl Scale {
             },
             Self::Small => TrainingConfig {
                 steps: 4_000,
-                learner: learner(48, 2, 2),
+                learner: at_rate(3e-3, 200, learner(48, 2, 2)),
                 evaluate_every: 200,
                 ..full
             },
             Self::Full => TrainingConfig {
-                learner: learner(64, 3, 2),
+                steps: 24_000,
+                learner: at_rate(2e-3, 200, learner(64, 3, 2)),
                 ..full
             },
         }

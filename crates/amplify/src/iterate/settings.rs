@@ -163,6 +163,14 @@ impl TrainingConfig {
             self.evaluate_every > 0,
             "at least 1",
         )?;
+        if let Some(deepest) = self.deepest {
+            require(
+                "deepest",
+                deepest,
+                deepest > 0,
+                "at least 1: depth 0 is facts",
+            )?;
+        }
         let horizon = self.teacher_horizon;
         require(
             "teacher-horizon",

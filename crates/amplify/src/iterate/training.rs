@@ -305,8 +305,9 @@ impl Training {
                 .filter(|&i| lesson.questions[i].depth > 0)
                 .take(due)
                 .collect();
+            // There may be no others: where all are of fact, nobody is to be predicted.
             if asked.is_empty() {
-                continue;
+                return;
             }
             due -= asked.len();
             let roots = asked

@@ -156,6 +156,7 @@ fn settings_that_make_no_sense_are_named() {
         "curriculum.threshold"
     );
     assert_eq!(wrong(|c| c.labels.first = 0), "labels.first");
+    assert_eq!(wrong(|c| c.deepest = Some(0)), "deepest");
     let Ok(()) = Scale::Full.training(TaskKind::UnionFind).check() else {
         panic!("the scales make sense");
     };

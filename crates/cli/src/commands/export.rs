@@ -9,9 +9,10 @@ use trimtab_data::preferences::{
     Container, ExportConfig, Form, PreferenceError, PreferenceFormat, export_demonstrations,
     export_pairs,
 };
+use trimtab_run::amplification;
 use trimtab_run::constitutional_ai::places;
 use trimtab_run::rlhf::{LabelledRow, label_stages};
-use trimtab_run::{RunError, RunFolder};
+use trimtab_run::{FolderError, RunError, RunFolder};
 
 use crate::failure::{Failure, note};
 
@@ -35,6 +36,9 @@ pub(crate) struct Arguments {
     /// The seed whose rows are written [default: all, with the seed in front of each id]
     #[arg(long)]
     seed: Option<u64>,
+    /// The iteration whose distilled rows are written, from 1 [default: the last that has some]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    iteration: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,6 +47,8 @@ enum What {
     Preferences,
     /// Prompts and their revisions
     Revisions,
+    /// What an assistant learns in iterated amplification
+    Distilled,
 }
 
 fn format(name: &str) -> Result<PreferenceFormat, String> {
@@ -128,9 +134,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
             export_demonstrations(&rows, &arguments.out, &config)
         }
+        What::Distilled => {
+            let rows = distilled(&folder, arguments).map_err(RunError::from)?;
+            export_demonstrations(&rows, &arguments.out, &config)
+        }
     };
     let n = written.map_err(failed)?;
     note(&format!("{n} rows: {}", arguments.out.display()))
+}
+
+/// The rows of one iteration, of every method and seed that was asked for.
+fn distilled(folder: &RunFolder, arguments: &Arguments) -> Result<Vec<SftRow>, FolderError> {
+    let mut rows = Vec::new();
+    for (variant, seed, config, cell) in amplification::folders(folder) {
+        if arguments.seed.is_some_and(|only| only != seed) {
+            continue;
+        }
+        let iterations = match arguments.iteration {
+            Some(n) => n - 1..n,
+            None => 0..config.iterations,
+        };
+        let mut of_cell: Vec<SftRow> = Vec::new();
+        for k in iterations.rev() {
+            of_cell = cell.files().rows(&amplification::rows_file(k))?;
+            if !of_cell.is_empty() {
+                break;
+            }
+        }
+        for mut row in of_cell {
+            let id = format!("{variant}/{}/{}", config.name(), row.id);
+            row.id = name(&id, seed, arguments.seed);
+            rows.push(row);
+        }
+    }
+    Ok(rows)
 }
 
 /// With several seeds, each row says which it is of.

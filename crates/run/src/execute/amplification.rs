@@ -35,7 +35,7 @@ use super::place::{Place, Tell, told};
 use super::{RunError, RunOptions};
 use crate::amplification::{
     self, AmplificationDone, AmplificationFolder, Ceiling, IteratedAmplificationConfig, Trees,
-    WaitingStep,
+    WaitingStep, rows_file,
 };
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::event::Event;
@@ -52,6 +52,12 @@ pub(super) fn run(
 ) -> Result<(), RunError> {
     let n_foretold = AtomicU64::new(0);
     told(folder, observe, |folder, experiments, tell| {
+        for experiment in experiments {
+            check_tunable(
+                experiment,
+                Means::of(experiment, folder, locations, options),
+            )?;
+        }
         for (variant, experiment) in experiments.iter().enumerate() {
             let data = &experiment.data;
             let set = load_problems(data, locations)?.ok_or_else(|| RunError::NoProblems {
@@ -105,6 +111,26 @@ pub(super) fn run(
         }
         Ok(())
     })
+}
+
+/// Says that an assistant cannot be tuned before any call is paid for.
+fn check_tunable(experiment: &Experiment, means: Means<'_>) -> Result<(), RunError> {
+    let mut assistants = Vec::new();
+    for method in &experiment.method {
+        if let MethodConfig::IteratedAmplification(config) = method
+            && config.tunes()
+        {
+            assistants.push(&experiment.roles[&config.assistant].model);
+        }
+    }
+    if assistants.is_empty() {
+        return Ok(());
+    }
+    let models = ChatModels::new(means)?;
+    for assistant in assistants {
+        models.folder_of(assistant)?;
+    }
+    Ok(())
 }
 
 fn manifest(sha256: &str, n_rows: usize) -> DataManifest {
@@ -343,7 +369,7 @@ impl Cell<'_> {
     /// What is learnt of `trees`, in files; and what is not.
     fn distil(&self, k: u32, trees: &[ProblemTree]) -> Result<LeftOut, RunError> {
         let distilled = sft_rows(trees, self.config.taught, self.config.completion);
-        self.write(&format!("rows-{k}.jsonl"), &distilled.rows)?;
+        self.write(&rows_file(k), &distilled.rows)?;
         if self.calling != Calling::Forecast {
             let cell = self.folder.name();
             let folder = self.run.join("exports").join(cell);

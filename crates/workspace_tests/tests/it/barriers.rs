@@ -31,6 +31,8 @@ fn numbers_and_vocabulary_do_no_input_or_output() {
     let pure = [
         "amplify",
         "core",
+        "kernel",
+        "pointer",
         "stats",
         "probe",
         "prompt",

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use trimtab_amplify::iterate::{Arm, Scale, TaskKind, TrainingConfig};
+use trimtab_amplify::task::measure::PropagationConfig;
+use trimtab_amplify::task::{Errs, PermutationPowering, Task};
 use trimtab_core::Seed;
 use trimtab_report::{Document, distillation, json};
-use trimtab_run::distillation::{Distillation, DistillationError, Study, TrainingRun, distil};
+use trimtab_run::distillation::{
+    Distillation, DistillationError, PropagationRun, Study, TrainingRun, distil,
+};
 
 use crate::environment::Environment;
 use crate::failure::{Failure, note, print};
@@ -187,7 +191,7 @@ fn trainings(arguments: &Arguments) -> Vec<TrainingRun> {
                     }
                     StudyName::Extrapolation => {
                         let shallow = TrainingConfig {
-                            deepest: Some(deepest.saturating_sub(1)),
+                            deepest: Some(deepest.saturating_sub(1).max(1)),
                             ..config.clone()
                         };
                         for arm in [Arm::Supervised, Arm::AmplifiedPredictor] {
@@ -213,6 +217,39 @@ fn trainings(arguments: &Arguments) -> Vec<TrainingRun> {
     trainings
 }
 
+/// A replication by others that errors are also measured in: four elements, powers of three bits, and how often its learner was wrong
+/// about powers of two bits (github.com/rmoehn/amplification).
+const OTHERS: [(f64, f64); 3] = [(0.01, 0.0028), (0.1, 0.055), (0.3, 0.2153)];
+
+/// What becomes of errors without any training: at those sizes, and at the scale's own with a learner that is wrong one time in twenty.
+fn propagations(arguments: &Arguments) -> Vec<PropagationRun> {
+    if !arguments.studies.contains(&StudyName::Errors) {
+        return Vec::new();
+    }
+    let seed = arguments.seed;
+    let four = Task::PermutationPowering(PermutationPowering {
+        elements: 4,
+        bits: 3,
+    });
+    let of_others = OTHERS.map(|(expert_error, learner_error)| PropagationRun {
+        task: four,
+        config: PropagationConfig {
+            learner_error,
+            expert_error,
+            errs: Errs::Redraws,
+            n_instances: 500,
+            ..PropagationConfig::default()
+        },
+        seed,
+    });
+    let of_scale = arguments.tasks.iter().map(|task| PropagationRun {
+        task: arguments.scale.scale().task(task.kind()),
+        config: PropagationConfig::default(),
+        seed,
+    });
+    of_others.into_iter().chain(of_scale).collect()
+}
+
 fn failure(error: DistillationError) -> Failure {
     let hint = error.hint();
     Failure::other(error, Some(hint))
@@ -225,6 +262,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let asked = Distillation {
         scale,
         trainings: trainings(&arguments),
+        propagations: propagations(&arguments),
         out: (arguments.out)
             .unwrap_or_else(|| format!("runs/christiano2018-{}", scale.name()).into()),
         threads: arguments.jobs.map_or(n_processors, NonZeroUsize::get),
