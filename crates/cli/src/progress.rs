@@ -99,7 +99,12 @@ impl Progress {
                 self.n_done += 1;
                 format!("seed {seed}, {name}")
             }
-            Event::Waiting { seed, name, n_steps, .. } => {
+            Event::Waiting {
+                seed,
+                name,
+                n_steps,
+                ..
+            } => {
                 format!("seed {seed}, {name}: {n_steps} steps wait for people")
             }
             Event::Finished { .. } | Event::Forecast { .. } => "done".to_owned(),
