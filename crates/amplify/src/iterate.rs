@@ -14,7 +14,7 @@
 //! - [`arm`]: what is compared; [`settings`]: every size and rate, [`scale`]: those that go together;
 //! - [`training`]: one step of everything, told from top to bottom;
 //! - [`curriculum`], [`label_rate`], [`replay`]: how large instances are, how often the expert is asked, what it did;
-//! - [`teacher`], [`predictor`]: X̄ and H′ as a learner and an expert;
+//! - `teacher`, `predictor`: X̄ and H′ as a learner and an expert;
 //! - [`evaluation`]: how often each is right, by depth, on instances that nobody was trained on;
 //! - [`snapshot`]: all of it as numbers, to go on from to the same bits.
 
