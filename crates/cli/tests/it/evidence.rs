@@ -166,7 +166,7 @@ fn what_cannot_be_is_said() {
     place.succeed(&with(&["--out", "one"]));
     let error = place.refuse(&with(&["--out", "one", "--exploration", "3"]));
     assert!(
-        error.contains("another reproduction") && error.contains("--out"),
+        error.contains("another experiment") && error.contains("--out"),
         "{error}"
     );
     place.write("one/pixels-4.jsonl", "{}\n");
