@@ -38,6 +38,16 @@ impl Arm {
         }
     }
 
+    /// Its name beside a line of a plot.
+    pub fn short_title(self) -> &'static str {
+        match self {
+            Self::Supervised => "supervised",
+            Self::AmplifiedExpert => "real expert",
+            Self::AmplifiedPredictor => "amplified",
+            Self::Unamplified => "not amplified",
+        }
+    }
+
     /// Its name in reports.
     pub fn title(self) -> &'static str {
         match self {

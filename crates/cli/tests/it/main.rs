@@ -9,6 +9,7 @@ mod bad_experiment;
 mod bad_folder;
 mod bad_usage;
 mod checkpoint;
+mod christiano;
 mod constitution;
 mod data_files;
 mod debate;

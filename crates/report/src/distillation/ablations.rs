@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use trimtab_run::distillation::{Study, TrainingRecord};
 
+use super::arms::depth_columns;
 use super::{Studied, learner};
 use crate::document::{Cell, Column, Row, Section, Table};
 
@@ -19,12 +20,11 @@ pub(super) fn section(of: &Studied<'_>) -> Option<Section> {
     }
     let depths = of.depths();
     let mut columns = vec![Column::new("", "")];
-    columns.extend(depths.iter().map(|&depth| {
-        Column::new(
-            &of.task.depth_in_words(depth),
-            "The learner's accuracy at the end of its training",
-        )
-    }));
+    columns.extend(depth_columns(
+        of,
+        &depths,
+        "The learner's accuracy at the end of its training",
+    ));
     let rows = (by_name.into_iter())
         .map(|(name, records)| Row {
             name,

@@ -26,12 +26,11 @@ pub(super) fn sections(of: &Studied<'_>) -> Vec<Section> {
 fn accuracy(of: &Studied<'_>, arms: &[(Arm, Vec<&TrainingRecord>)]) -> Section {
     let depths = of.depths();
     let mut columns = vec![Column::new("", "")];
-    columns.extend(depths.iter().map(|&depth| {
-        Column::new(
-            &of.task.depth_in_words(depth),
-            "The learner's answers to held-out questions, given at once",
-        )
-    }));
+    columns.extend(depth_columns(
+        of,
+        &depths,
+        "The learner's answers to held-out questions, given at once",
+    ));
     columns.push(
         Column::new(
             "PGR",
@@ -69,7 +68,8 @@ fn accuracy(of: &Studied<'_>, arms: &[(Arm, Vec<&TrainingRecord>)]) -> Section {
         ),
         Table { columns, rows },
     );
-    section.plotted = (1..=depths.len()).collect();
+    // Facts are known to all.
+    section.plotted = (0..depths.len()).filter(|&i| depths[i] > 0).collect();
     section.curves = Some(curves(of, arms, &depths));
     section
 }
@@ -159,7 +159,7 @@ fn line(arm: Arm, records: &[&TrainingRecord], depth: u32) -> Line {
         })
         .collect();
     Line {
-        name: arm.title().into(),
+        name: arm.short_title().into(),
         stroke: stroke(arm),
         points,
         peak: None,
@@ -174,31 +174,28 @@ fn line(arm: Arm, records: &[&TrainingRecord], depth: u32) -> Line {
 /// What the expert's help adds to the teacher at the end.
 fn gap(of: &Studied<'_>, arms: &[(Arm, Vec<&TrainingRecord>)]) -> Section {
     let depths: Vec<u32> = of.depths().into_iter().filter(|depth| *depth > 0).collect();
-    let mut columns = vec![Column::new("", "")];
-    for &depth in &depths {
-        let name = of.task.depth_in_words(depth);
-        columns.push(Column::new(
-            &format!("{name}: alone"),
-            "The teacher, an average of the learner, answering at once",
-        ));
-        columns.push(Column::new(
-            &format!("{name}: amplified"),
-            "The real expert with the teacher's help: one level of decomposition",
-        ));
-    }
     let rows = (arms.iter())
-        .map(|(arm, records)| Row {
-            name: arm.title().into(),
-            cells: (depths.iter())
-                .flat_map(|&depth| {
-                    [
-                        of.cell(records, depth, teacher),
-                        of.cell(records, depth, amplified),
-                    ]
-                })
-                .collect(),
+        .flat_map(|(arm, records)| {
+            depths.iter().map(move |&depth| Row {
+                name: format!("{}, {}", arm.title(), of.task.depth_in_words(depth)),
+                cells: vec![
+                    of.cell(records, depth, teacher),
+                    of.cell(records, depth, amplified),
+                ],
+            })
         })
         .collect();
+    let columns = vec![
+        Column::new("", ""),
+        Column::new(
+            "alone",
+            "The teacher, an average of the learner, answering at once",
+        ),
+        Column::new(
+            "amplified",
+            "The real expert with the teacher's help: one level of decomposition",
+        ),
+    ];
     of.section(
         "gap",
         "the amplification gap",
@@ -207,4 +204,18 @@ fn gap(of: &Studied<'_>, arms: &[(Arm, Vec<&TrainingRecord>)]) -> Section {
             .into(),
         Table { columns, rows },
     )
+}
+
+/// A column for every depth; what it means is said once.
+pub(super) fn depth_columns<'d>(
+    of: &'d Studied<'_>,
+    depths: &'d [u32],
+    meaning: &'static str,
+) -> impl Iterator<Item = Column> + 'd {
+    (depths.iter().enumerate()).map(move |(i, &depth)| {
+        Column::new(
+            &of.task.depth_in_words(depth),
+            if i == 0 { meaning } else { "" },
+        )
+    })
 }

@@ -1,0 +1,146 @@
+//! `trimtab reproduce christiano2018` at its smallest scale.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::workplace::Workplace;
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["reproduce", "christiano2018", "--scale", "tiny", "--quiet"];
+    arguments.extend(more);
+    arguments
+}
+
+/// What was measured in a training, without the time that it took.
+fn measured(place: &Workplace, file: &str) -> Vec<Value> {
+    (place.read(file).lines().skip(1))
+        .map(|line| {
+            let row: Value = serde_json::from_str(line).unwrap();
+            row["evaluation"].clone()
+        })
+        .collect()
+}
+
+#[test]
+fn arms_are_trained_once_and_reported_beside_each_other() {
+    let place = Workplace::new();
+    let arms = [
+        "--arms",
+        "supervised,amplified-predictor,unamplified",
+        "--steps",
+        "200",
+        "--out",
+        "one",
+    ];
+    let said = place.succeed(&with(&arms));
+    for words in [
+        "supervised",
+        "amplified, predicted expert",
+        "not amplified",
+        "k of 2 bits",
+        "PGR",
+        "the amplification gap",
+        "what it took",
+    ] {
+        assert!(
+            said.stdout.contains(words),
+            "no {words:?} in\n{}",
+            said.stdout
+        );
+    }
+    assert!(
+        said.stdout.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        said.stdout
+    );
+    let page = place.read("one/report.html");
+    assert!(page.contains("who learns what") && page.contains("<svg"));
+    let file = "one/permutation-powering-supervised-0.jsonl";
+    let before = place.read(file);
+    // Nothing is trained twice, and another study is added to what is there.
+    let csv = [&arms[..], &["--studies", "arms,errors", "--format", "csv"]].concat();
+    let again = place.succeed(&with(&csv));
+    assert_eq!(place.read(file), before);
+    assert!(
+        again.stdout.contains("permutation-powering-errors,"),
+        "{}",
+        again.stdout
+    );
+    assert!(again.stdout.contains("propagation,"), "{}", again.stdout);
+}
+
+#[test]
+fn a_killed_training_goes_on_to_the_same_figures() {
+    let place = Workplace::new();
+    let arguments = |out| with(&["--arms", "amplified-predictor", "--out", out]);
+    let file = "permutation-powering-amplified-predictor-0.jsonl";
+    place.succeed(&arguments("whole"));
+    let whole = measured(&place, &format!("whole/{file}"));
+    assert_eq!(whole.len(), 4);
+    let mut n_midway = 0;
+    for wait in 1..40 {
+        let mut child = place.trimtab(&arguments("cut")).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(100 * wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let n = std::fs::read_to_string(place.path(&format!("cut/{file}")))
+            .map_or(0, |text| text.lines().count());
+        n_midway += usize::from(n > 1 && n < 5);
+        if n == 5 {
+            break;
+        }
+    }
+    assert!(
+        n_midway > 0,
+        "no kill hit a training that had measured something"
+    );
+    place.succeed(&arguments("cut"));
+    assert_eq!(measured(&place, &format!("cut/{file}")), whole);
+    assert!(
+        !place
+            .path("cut/permutation-powering-amplified-predictor-0.safetensors")
+            .exists()
+    );
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let place = Workplace::new();
+    let quick = ["--arms", "unamplified", "--steps", "10", "--out", "one"];
+    place.succeed(&with(&quick));
+    let error = place.refuse(&with(&[
+        "--arms",
+        "unamplified",
+        "--steps",
+        "20",
+        "--out",
+        "one",
+    ]));
+    assert!(
+        error.contains("other settings") && error.contains("--out"),
+        "{error}"
+    );
+    let small = [
+        "reproduce",
+        "christiano2018",
+        "--scale",
+        "small",
+        "--quiet",
+        "--out",
+        "one",
+    ];
+    let error = place.refuse(&small);
+    assert!(
+        error.contains("scale was \"tiny\" and is \"small\""),
+        "{error}"
+    );
+    let error = place.refuse(&with(&["--steps", "0", "--out", "two"]));
+    assert!(error.contains("steps is 0"), "{error}");
+    place.write("one/permutation-powering-unamplified-0.jsonl", "{}\n");
+    let error = place.refuse(&with(&quick));
+    assert!(
+        error.contains("line 1") && error.contains("begins again"),
+        "{error}"
+    );
+}
