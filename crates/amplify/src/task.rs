@@ -13,6 +13,7 @@
 //! Differs from the paper: an element's name is one symbol, not two; "no" and "there is none" are a symbol of their own, not "I
 //! don't know"; questions have one way to be written.
 
+mod candidates;
 mod elements;
 pub mod erring;
 pub mod experts;
@@ -81,16 +82,30 @@ pub struct Shape {
     pub interaction_length: usize,
 }
 
-/// What every task has to say of itself.
+/// How a task is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Play {
+    /// Elements that are in play at first, or all, if there are fewer; one more with every step of difficulty.
+    fewest: usize,
+    /// Elements that there are.
+    all: usize,
+    /// Whether an answer may be another one tomorrow, so that a question is worth asking again.
+    repeats: Repeats,
+    /// How depths weigh when questions are drawn.
+    draws: solved::Draws,
+}
+
+impl Play {
+    fn in_play(self, difficulty: u32) -> usize {
+        (self.all).min(self.fewest.saturating_add(difficulty as usize))
+    }
+}
+
+/// What every task has to say of itself. Questions that it is handed are questions of it: [`Task`] and [`Solved`] see to that.
 trait Rules {
     fn check(&self) -> Result<(), ConfigError>;
     fn shape(&self) -> Shape;
-    /// Elements in play at a difficulty, from what the task starts with to all that there are.
-    fn in_play(&self, difficulty: u32) -> usize;
-    /// Whether an answer may be another one tomorrow, so that a question is worth asking again.
-    fn repeats(&self) -> Repeats;
-    /// How depths weigh when questions are drawn.
-    fn draws(&self) -> solved::Draws;
+    fn play(&self) -> Play;
     /// Facts of an instance with so many elements in play.
     fn draw(&self, in_play: usize, seed: Seed) -> Instance;
     /// Every question about an instance that is worth asking, facts too.
@@ -108,7 +123,7 @@ trait Rules {
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol>;
     fn is_question(&self, question: &Question) -> bool;
-    /// What may be said to a question, right or wrong; empty where it is no question.
+    /// What may be said to a question, right or wrong.
     fn replies(&self, question: &Question) -> Vec<Symbol>;
     fn symbol_in_words(&self, symbol: Symbol) -> String;
     fn question_in_words(&self, question: &Question) -> String;
@@ -154,14 +169,14 @@ impl Task {
 
     /// The difficulty at which all elements are in play; higher ones are the same.
     pub fn hardest(&self) -> u32 {
-        let all = self.rules().in_play(u32::MAX);
-        (all - self.rules().in_play(0)) as u32
+        let play = self.rules().play();
+        (play.all - play.in_play(0)) as u32
     }
 
     /// An instance with as many elements in play as the difficulty says, and its solution.
     pub fn draw(&self, difficulty: u32, seed: Seed) -> Solved {
         let rules = self.rules();
-        Solved::new(*self, rules.draw(rules.in_play(difficulty), seed))
+        Solved::new(*self, rules.draw(rules.play().in_play(difficulty), seed))
     }
 
     /// What facts say of a question: `None` where it is not primitive, and "I don't know" where it is and no fact says anything
@@ -172,7 +187,8 @@ impl Task {
         question: &Question,
         luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        self.rules().look_up(instance, question, luck)
+        let is_question = self.is_question(question);
+        is_question.then(|| self.rules().look_up(instance, question, luck))?
     }
 
     /// The scripted expert's next step: a function of the question and of what its sub-questions came to.
@@ -181,12 +197,18 @@ impl Task {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol> {
-        self.rules().next(question, exchanges)
+        if self.is_question(question) {
+            return self.rules().next(question, exchanges);
+        }
+        dont_know()
     }
 
     /// What may be said to a question, right or wrong, but for "I don't know"; empty where it is no question of this task.
     pub fn replies(&self, question: &Question) -> Vec<Symbol> {
-        self.rules().replies(question)
+        let replies = self
+            .is_question(question)
+            .then(|| self.rules().replies(question));
+        replies.unwrap_or_default()
     }
 
     /// Whether it is a question of this task.
@@ -202,7 +224,7 @@ impl Task {
             steps: self.shape().interaction_length as u32 + 1,
             questions: usize::MAX,
             tokens: None,
-            repeats: self.rules().repeats(),
+            repeats: self.rules().play().repeats,
         }
     }
 

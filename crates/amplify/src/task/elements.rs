@@ -11,17 +11,25 @@ pub(super) fn run(first: Symbol, n: usize) -> Range<Symbol> {
     first..first + n as Symbol
 }
 
-/// How many are in play: `fewest` and one more for every step of difficulty, up to `all`.
-pub(super) fn in_play(fewest: usize, difficulty: u32, all: usize) -> usize {
-    all.min(fewest.saturating_add(difficulty as usize))
-}
-
 /// `n` of the symbols, in random order.
 pub(super) fn choose(symbols: Range<Symbol>, n: usize, seed: Seed) -> Vec<Symbol> {
     let mut chosen: Vec<Symbol> = symbols.collect();
     seed.stream().shuffle(&mut chosen);
     chosen.truncate(n);
     chosen
+}
+
+/// The symbols in order, each once.
+pub(super) fn each_once(symbols: impl Iterator<Item = Symbol>) -> Vec<Symbol> {
+    let mut each: Vec<Symbol> = symbols.collect();
+    each.sort_unstable();
+    each.dedup();
+    each
+}
+
+/// One of them, by luck.
+pub(super) fn any(symbols: &[Symbol], luck: Seed) -> Option<Symbol> {
+    (!symbols.is_empty()).then(|| symbols[luck.stream().below(symbols.len())])
 }
 
 /// `e3`: the name of the fourth of `elements`.

@@ -20,7 +20,7 @@ use trimtab_core::setting::{ConfigError, require};
 use super::instance::Instance;
 use super::question::{IDK, MOST_FIELDS, Question, Symbol};
 use super::solved::{Draws, Solution};
-use super::{Rules, Shape, Told, answer, ask, dont_know, elements};
+use super::{Play, Rules, Shape, Told, answer, ask, dont_know, elements};
 use crate::expert::Step;
 use crate::frontier::Repeats;
 use crate::tree::{Answered, Exchange};
@@ -93,16 +93,13 @@ impl Rules for PermutationPowering {
         }
     }
 
-    fn in_play(&self, difficulty: u32) -> usize {
-        elements::in_play(FEWEST, difficulty, self.elements)
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::Refuse
-    }
-
-    fn draws(&self) -> Draws {
-        Draws::ByDepth
+    fn play(&self) -> Play {
+        Play {
+            fewest: FEWEST,
+            all: self.elements,
+            repeats: Repeats::Refuse,
+            draws: Draws::ByDepth,
+        }
     }
 
     fn draw(&self, in_play: usize, seed: Seed) -> Instance {

@@ -25,7 +25,7 @@ use trimtab_core::setting::{ConfigError, require};
 use super::instance::Instance;
 use super::question::{IDK, Question, Symbol};
 use super::solved::{Draws, Solution};
-use super::{Rules, Shape, Told, answer, ask, dont_know, elements};
+use super::{Play, Rules, Shape, Told, answer, ask, dont_know, elements};
 use crate::expert::Step;
 use crate::frontier::Repeats;
 use crate::tree::{Answered, Exchange};
@@ -85,14 +85,6 @@ impl SequentialAssignments {
     pub fn applied(self, u: Symbol, v: Symbol) -> Question {
         Question::new(&[APPLIED, u, v])
     }
-
-    fn fits(self, question: &Question) -> bool {
-        match *question.symbols() {
-            [FIRST | SECOND | VALUE, x, IDK] => self.variables().contains(&x),
-            [APPLIED, u, v] => self.values().contains(&u) && self.values().contains(&v),
-            _ => false,
-        }
-    }
 }
 
 fn assigned(instance: &Instance, variable: Symbol) -> Option<&[Symbol]> {
@@ -116,16 +108,13 @@ impl Rules for SequentialAssignments {
         }
     }
 
-    fn in_play(&self, difficulty: u32) -> usize {
-        elements::in_play(FEWEST, difficulty, self.variables)
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::Refuse
-    }
-
-    fn draws(&self) -> Draws {
-        Draws::Uniform
+    fn play(&self) -> Play {
+        Play {
+            fewest: FEWEST,
+            all: self.variables,
+            repeats: Repeats::Refuse,
+            draws: Draws::Uniform,
+        }
     }
 
     fn draw(&self, in_play: usize, seed: Seed) -> Instance {
@@ -209,9 +198,6 @@ impl Rules for SequentialAssignments {
         question: &Question,
         _luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        if !self.fits(question) {
-            return None;
-        }
         let said = match *question.symbols() {
             [FIRST, x, _] => assigned(instance, x).map(|fact| fact[1]),
             [SECOND, x, _] => (assigned(instance, x))
@@ -233,9 +219,6 @@ impl Rules for SequentialAssignments {
         let [VALUE, x, IDK] = *question.symbols() else {
             return dont_know();
         };
-        if !self.fits(question) {
-            return dont_know();
-        }
         let mut told = Told::new(exchanges);
         let mut values = [IDK; 2];
         for (value, part) in values.iter_mut().zip([self.first(x), self.second(x)]) {
@@ -262,13 +245,14 @@ impl Rules for SequentialAssignments {
     }
 
     fn is_question(&self, question: &Question) -> bool {
-        self.fits(question)
+        match *question.symbols() {
+            [FIRST | SECOND | VALUE, x, IDK] => self.variables().contains(&x),
+            [APPLIED, u, v] => self.values().contains(&u) && self.values().contains(&v),
+            _ => false,
+        }
     }
 
     fn replies(&self, question: &Question) -> Vec<Symbol> {
-        if !self.fits(question) {
-            return Vec::new();
-        }
         match question.symbols()[0] {
             FIRST => self.values().chain(self.variables()).collect(),
             SECOND => self.variables().collect(),

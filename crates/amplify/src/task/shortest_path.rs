@@ -30,10 +30,11 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 use trimtab_core::setting::{ConfigError, require};
 
+use super::candidates::Candidates;
 use super::instance::Instance;
 use super::question::{IDK, Question, Symbol};
-use super::solved::{Draws, Solution};
-use super::{Rules, Shape, Told, answer, ask, dont_know, elements};
+use super::solved::{Draws, Solution, first_right};
+use super::{Play, Rules, Shape, Told, answer, ask, dont_know, elements};
 use crate::expert::Step;
 use crate::frontier::Repeats;
 use crate::tree::{Answered, Exchange};
@@ -120,15 +121,6 @@ impl ShortestPath {
         Question::new(&[EDGE, a, b])
     }
 
-    fn fits(self, question: &Question) -> bool {
-        let vertex = |symbol: Symbol| self.vertices().contains(&symbol);
-        match *question.symbols() {
-            [DISTANCE | STEP | EDGE, a, b] => vertex(a) && vertex(b),
-            [NEIGHBOUR, a, IDK] => vertex(a),
-            _ => false,
-        }
-    }
-
     fn next_distance(self, a: Symbol, b: Symbol, mut told: Told<'_>) -> Step<Question, Symbol> {
         match told.next() {
             None => return ask(self.edge(a, b)),
@@ -155,38 +147,19 @@ impl ShortestPath {
             Some(YES) => return answer(b),
             Some(_) => {}
         }
-        let mut candidates = Vec::new();
-        for _ in 0..2 {
-            let Some(c) = told.next() else {
-                return ask(self.step(a, b));
-            };
-            if !self.vertices().contains(&c) {
-                continue;
-            }
-            match told.next() {
-                None => return ask(self.edge(a, c)),
-                Some(YES) => candidates.push(c),
-                Some(_) => {}
-            }
-        }
-        let Some(c) = told.next() else {
-            return ask(self.neighbour(a));
+        let candidates = Candidates {
+            again: self.step(a, b),
+            neighbour: self.neighbour(a),
+            is_element: &|c| self.vertices().contains(&c),
+            reached: &|c| self.edge(a, c),
+            yes: YES,
+            left: &|c| self.distance(c, b),
+            much: &|said| self.length(said),
         };
-        if self.vertices().contains(&c) {
-            candidates.push(c);
+        match candidates.best(told) {
+            Ok(nearest) => answer(nearest.unwrap_or(NONE)),
+            Err(step) => step,
         }
-        let mut nearest: Option<(u32, Symbol)> = None;
-        for c in candidates {
-            let Some(said) = told.next() else {
-                return ask(self.distance(c, b));
-            };
-            if let Some(length) = self.length(said)
-                && nearest.is_none_or(|(least, _)| length < least)
-            {
-                nearest = Some((length, c));
-            }
-        }
-        answer(nearest.map_or(NONE, |(_, c)| c))
     }
 }
 
@@ -215,16 +188,13 @@ impl Rules for ShortestPath {
         }
     }
 
-    fn in_play(&self, difficulty: u32) -> usize {
-        elements::in_play(FEWEST, difficulty, self.vertices)
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::Ask
-    }
-
-    fn draws(&self) -> Draws {
-        Draws::Uniform
+    fn play(&self) -> Play {
+        Play {
+            fewest: FEWEST,
+            all: self.vertices,
+            repeats: Repeats::Ask,
+            draws: Draws::Uniform,
+        }
     }
 
     fn draw(&self, in_play: usize, seed: Seed) -> Instance {
@@ -238,9 +208,7 @@ impl Rules for ShortestPath {
 
     fn questions(&self, instance: &Instance) -> Vec<Question> {
         // A vertex without edges is not to be seen in the facts.
-        let mut seen: Vec<Symbol> = instance.facts().flatten().copied().collect();
-        seen.sort_unstable();
-        seen.dedup();
+        let seen = elements::each_once(instance.facts().flatten().copied());
         let mut questions = Vec::new();
         for &a in &seen {
             questions.push(self.neighbour(a));
@@ -291,23 +259,15 @@ impl Rules for ShortestPath {
         question: &Question,
         luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        if !self.fits(question) {
-            return None;
-        }
         match *question.symbols() {
             [EDGE, a, b] => {
                 let edge = instance.facts().any(|fact| *fact == [a, b]);
                 Some(Ok(if edge { YES } else { NONE }))
             }
             [NEIGHBOUR, a, _] => {
-                let mut out: Vec<Symbol> = (instance.facts())
-                    .filter(|fact| fact[0] == a)
-                    .map(|fact| fact[1])
-                    .collect();
-                out.sort_unstable();
-                out.dedup();
-                let chosen = (!out.is_empty()).then(|| out[luck.stream().below(out.len())]);
-                Some(Ok(chosen.unwrap_or(NONE)))
+                let out = instance.facts().filter(|fact| fact[0] == a);
+                let out = elements::each_once(out.map(|fact| fact[1]));
+                Some(Ok(elements::any(&out, luck).unwrap_or(NONE)))
             }
             _ => None,
         }
@@ -318,9 +278,6 @@ impl Rules for ShortestPath {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol> {
-        if !self.fits(question) {
-            return dont_know();
-        }
         let told = Told::new(exchanges);
         match *question.symbols() {
             [DISTANCE, a, b] => self.next_distance(a, b, told),
@@ -330,13 +287,15 @@ impl Rules for ShortestPath {
     }
 
     fn is_question(&self, question: &Question) -> bool {
-        self.fits(question)
+        let vertex = |symbol: Symbol| self.vertices().contains(&symbol);
+        match *question.symbols() {
+            [DISTANCE | STEP | EDGE, a, b] => vertex(a) && vertex(b),
+            [NEIGHBOUR, a, IDK] => vertex(a),
+            _ => false,
+        }
     }
 
     fn replies(&self, question: &Question) -> Vec<Symbol> {
-        if !self.fits(question) {
-            return Vec::new();
-        }
         let none = std::iter::once(NONE);
         match question.symbols()[0] {
             EDGE => vec![NONE, YES],
@@ -406,19 +365,10 @@ impl Distances {
 
 impl Solution for Distances {
     fn answer(&self, question: &Question) -> Option<Symbol> {
-        if !self.task.fits(question) {
-            return None;
-        }
-        let replies = self.task.replies(question);
-        replies
-            .into_iter()
-            .find(|&reply| self.is_right(question, reply))
+        first_right(self, question, self.task.replies(question))
     }
 
     fn is_right(&self, question: &Question, answer: Symbol) -> bool {
-        if !self.task.fits(question) {
-            return false;
-        }
         let out = |a: Symbol| &self.out[usize::from(a)];
         match *question.symbols() {
             [DISTANCE, a, b] => {
@@ -433,9 +383,6 @@ impl Solution for Distances {
     }
 
     fn depth(&self, question: &Question) -> Option<u32> {
-        if !self.task.fits(question) {
-            return None;
-        }
         let longest = self.task.longest();
         Some(match *question.symbols() {
             [DISTANCE, a, b] => match self.length(a, b) {

@@ -14,7 +14,7 @@ use super::question::{Question, Symbol};
 use super::{Rules, Task};
 use crate::tree::Answered;
 
-/// What a task's solver makes of an instance.
+/// What a task's solver makes of an instance. Questions that it is handed are questions of the task.
 pub(super) trait Solution: Debug + Send + Sync {
     /// A right answer.
     fn answer(&self, question: &Question) -> Option<Symbol>;
@@ -25,6 +25,16 @@ pub(super) trait Solution: Debug + Send + Sync {
 
     /// Levels of decomposition down to facts; 0 for a fact.
     fn depth(&self, question: &Question) -> Option<u32>;
+}
+
+/// A right answer, where several may be: the first of the replies.
+pub(super) fn first_right(
+    solution: &impl Solution,
+    question: &Question,
+    replies: Vec<Symbol>,
+) -> Option<Symbol> {
+    let mut replies = replies.into_iter();
+    replies.find(|&reply| solution.is_right(question, reply))
 }
 
 /// How depths weigh when questions are drawn.
@@ -96,17 +106,24 @@ impl Solved {
 
     /// A right answer; `None` where the facts have none.
     pub fn answer(&self, question: &Question) -> Option<Symbol> {
-        self.solution.answer(question)
+        self.is_question(question)
+            .then(|| self.solution.answer(question))?
+    }
+
+    fn is_question(&self, question: &Question) -> bool {
+        self.task.is_question(question)
     }
 
     /// Whether it is right: of some questions several answers are. No answer is not.
     pub fn is_right(&self, question: &Question, answer: &Answered<Symbol>) -> bool {
-        (answer.as_ref()).is_ok_and(|&answer| self.solution.is_right(question, answer))
+        let right = |&answer: &Symbol| self.solution.is_right(question, answer);
+        self.is_question(question) && answer.as_ref().is_ok_and(right)
     }
 
     /// Levels of decomposition from the question down to facts: 0 for a fact, `None` where the facts have no answer.
     pub fn depth(&self, question: &Question) -> Option<u32> {
-        self.solution.depth(question)
+        self.is_question(question)
+            .then(|| self.solution.depth(question))?
     }
 
     /// Every question that is drawn from, shallow ones first.
@@ -124,7 +141,7 @@ impl Solved {
     pub fn draw(&self, depths: RangeInclusive<u32>, stream: &mut SplitMix64) -> Option<Drawn> {
         let all = self.of_depths(*depths.start(), *depths.end());
         let (first, last) = (all.first()?.depth, all.last()?.depth);
-        let some = match self.task.rules().draws() {
+        let some = match self.task.rules().play().draws {
             Draws::Uniform => all,
             Draws::ByDepth => {
                 let groups: Vec<&[Drawn]> = (first..=last)

@@ -29,10 +29,11 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_core::{Seed, SplitMix64};
 
+use super::candidates::Candidates;
 use super::instance::Instance;
 use super::question::{IDK, Question, Symbol};
-use super::solved::{Draws, Solution};
-use super::{Rules, Shape, Told, answer, ask, dont_know, elements};
+use super::solved::{Draws, Solution, first_right};
+use super::{Play, Rules, Shape, Told, answer, ask, dont_know, elements};
 use crate::expert::Step;
 use crate::frontier::Repeats;
 use crate::tree::{Answered, Exchange};
@@ -126,29 +127,17 @@ impl UnionFind {
         Question::new(&[EQUAL, x, y])
     }
 
-    fn fits(self, question: &Question) -> bool {
-        let variable = |symbol: Symbol| self.variables().contains(&symbol);
-        match *question.symbols() {
-            [VALUE | PARENT | DEPTH | NEIGHBOUR | GIVEN, x, IDK] => variable(x),
-            [EQUAL, x, y] => variable(x) && variable(y),
-            _ => false,
-        }
-    }
-
     /// Variables that `x` is equal to by a fact, each once.
     fn neighbours(self, instance: &Instance, x: Symbol) -> Vec<Symbol> {
         let variable = |symbol: &Symbol| self.variables().contains(symbol);
-        let mut all: Vec<Symbol> = (instance.facts())
+        let all = (instance.facts())
             .filter_map(|fact| match *fact {
                 [a, b] if a == x => Some(b),
                 [a, b] if b == x => Some(a),
                 _ => None,
             })
-            .filter(variable)
-            .collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+            .filter(variable);
+        elements::each_once(all)
     }
 
     fn given_value(self, instance: &Instance, x: Symbol) -> Option<Symbol> {
@@ -187,38 +176,19 @@ impl UnionFind {
             Some(value) if self.values().contains(&value) => return answer(x),
             Some(_) => {}
         }
-        let mut candidates = Vec::new();
-        for _ in 0..2 {
-            let Some(y) = told.next() else {
-                return ask(self.parent(x));
-            };
-            if !self.variables().contains(&y) {
-                continue;
-            }
-            match told.next() {
-                None => return ask(self.equal(x, y)),
-                Some(YES) => candidates.push(y),
-                Some(_) => {}
-            }
-        }
-        let Some(y) = told.next() else {
-            return ask(self.neighbour(x));
+        let candidates = Candidates {
+            again: self.parent(x),
+            neighbour: self.neighbour(x),
+            is_element: &|y| self.variables().contains(&y),
+            reached: &|y| self.equal(x, y),
+            yes: YES,
+            left: &|y| self.depth(y),
+            much: &|said| self.depth_of(said),
         };
-        if self.variables().contains(&y) {
-            candidates.push(y);
+        match candidates.best(told) {
+            Ok(parent) => parent.map_or_else(dont_know, answer),
+            Err(step) => step,
         }
-        let mut least: Option<(u32, Symbol)> = None;
-        for y in candidates {
-            let Some(said) = told.next() else {
-                return ask(self.depth(y));
-            };
-            if let Some(depth) = self.depth_of(said)
-                && least.is_none_or(|(least, _)| depth < least)
-            {
-                least = Some((depth, y));
-            }
-        }
-        least.map_or_else(dont_know, |(_, y)| answer(y))
     }
 }
 
@@ -257,16 +227,13 @@ impl Rules for UnionFind {
         }
     }
 
-    fn in_play(&self, difficulty: u32) -> usize {
-        elements::in_play(FEWEST, difficulty, self.variables)
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::Ask
-    }
-
-    fn draws(&self) -> Draws {
-        Draws::Uniform
+    fn play(&self) -> Play {
+        Play {
+            fewest: FEWEST,
+            all: self.variables,
+            repeats: Repeats::Ask,
+            draws: Draws::Uniform,
+        }
     }
 
     fn draw(&self, in_play: usize, seed: Seed) -> Instance {
@@ -291,11 +258,8 @@ impl Rules for UnionFind {
     }
 
     fn questions(&self, instance: &Instance) -> Vec<Question> {
-        let mut seen: Vec<Symbol> = (instance.facts().flatten().copied())
-            .filter(|symbol| self.variables().contains(symbol))
-            .collect();
-        seen.sort_unstable();
-        seen.dedup();
+        let symbols = instance.facts().flatten().copied();
+        let seen = elements::each_once(symbols.filter(|symbol| self.variables().contains(symbol)));
         let mut questions = Vec::new();
         for &x in &seen {
             questions.extend(seen.iter().map(|&y| self.equal(x, y)));
@@ -344,9 +308,6 @@ impl Rules for UnionFind {
         question: &Question,
         luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        if !self.fits(question) {
-            return None;
-        }
         match *question.symbols() {
             [GIVEN, x, _] => Some(Ok(self.given_value(instance, x).unwrap_or(NONE))),
             [EQUAL, x, y] => {
@@ -355,8 +316,7 @@ impl Rules for UnionFind {
             }
             [NEIGHBOUR, x, _] => {
                 let all = self.neighbours(instance, x);
-                let chosen = (!all.is_empty()).then(|| all[luck.stream().below(all.len())]);
-                Some(Ok(chosen.unwrap_or(NONE)))
+                Some(Ok(elements::any(&all, luck).unwrap_or(NONE)))
             }
             _ => None,
         }
@@ -367,9 +327,6 @@ impl Rules for UnionFind {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol> {
-        if !self.fits(question) {
-            return dont_know();
-        }
         let told = Told::new(exchanges);
         match *question.symbols() {
             [VALUE, x, _] => self.next_by_parent(
@@ -392,13 +349,15 @@ impl Rules for UnionFind {
     }
 
     fn is_question(&self, question: &Question) -> bool {
-        self.fits(question)
+        let variable = |symbol: Symbol| self.variables().contains(&symbol);
+        match *question.symbols() {
+            [VALUE | PARENT | DEPTH | NEIGHBOUR | GIVEN, x, IDK] => variable(x),
+            [EQUAL, x, y] => variable(x) && variable(y),
+            _ => false,
+        }
     }
 
     fn replies(&self, question: &Question) -> Vec<Symbol> {
-        if !self.fits(question) {
-            return Vec::new();
-        }
         let none = std::iter::once(NONE);
         match question.symbols()[0] {
             EQUAL => vec![NONE, YES],
@@ -483,16 +442,10 @@ impl Classes {
 
 impl Solution for Classes {
     fn answer(&self, question: &Question) -> Option<Symbol> {
-        let replies = self.task.replies(question);
-        replies
-            .into_iter()
-            .find(|&reply| self.is_right(question, reply))
+        first_right(self, question, self.task.replies(question))
     }
 
     fn is_right(&self, question: &Question, answer: Symbol) -> bool {
-        if !self.task.fits(question) {
-            return false;
-        }
         match *question.symbols() {
             [VALUE, x, _] => self.found(x).is_some_and(|found| found.value == answer),
             [DEPTH, x, _] => self
@@ -516,9 +469,6 @@ impl Solution for Classes {
     }
 
     fn depth(&self, question: &Question) -> Option<u32> {
-        if !self.task.fits(question) {
-            return None;
-        }
         match *question.symbols() {
             [VALUE | DEPTH, x, _] => Some(2 * self.found(x)?.depth + 1),
             [PARENT, x, _] => Some((2 * self.found(x)?.depth).max(1)),

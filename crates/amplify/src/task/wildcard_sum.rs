@@ -22,7 +22,7 @@ use trimtab_core::setting::{ConfigError, require};
 use super::instance::Instance;
 use super::question::{IDK, MOST_FIELDS, Question, Symbol};
 use super::solved::{Draws, Solution};
-use super::{Rules, Shape, Told, answer, ask, dont_know, elements};
+use super::{Play, Rules, Shape, Told, answer, ask, dont_know, elements};
 use crate::expert::Step;
 use crate::frontier::Repeats;
 use crate::tree::{Answered, Exchange};
@@ -83,12 +83,6 @@ impl WildcardSum {
             .map(|symbols| Question::new(&symbols))
     }
 
-    fn fits(self, question: &Question) -> bool {
-        let symbols = question.symbols();
-        let sign = |symbol: &Symbol| [WILD, ZERO, ONE].contains(symbol);
-        symbols.len() == self.bits && symbols.iter().all(sign)
-    }
-
     fn n_wild(question: &Question) -> usize {
         let signs = question.symbols().iter();
         signs.map(|&sign| usize::from(sign == WILD)).sum()
@@ -121,16 +115,13 @@ impl Rules for WildcardSum {
         }
     }
 
-    fn in_play(&self, difficulty: u32) -> usize {
-        elements::in_play(FEWEST, difficulty, 1 << self.bits)
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::Refuse
-    }
-
-    fn draws(&self) -> Draws {
-        Draws::ByDepth
+    fn play(&self) -> Play {
+        Play {
+            fewest: FEWEST,
+            all: 1 << self.bits,
+            repeats: Repeats::Refuse,
+            draws: Draws::ByDepth,
+        }
     }
 
     fn draw(&self, in_play: usize, seed: Seed) -> Instance {
@@ -173,7 +164,7 @@ impl Rules for WildcardSum {
         question: &Question,
         _luck: Seed,
     ) -> Option<Answered<Symbol>> {
-        if !self.fits(question) || Self::n_wild(question) > 0 {
+        if Self::n_wild(question) > 0 {
             return None;
         }
         let fact = (instance.facts()).find(|fact| fact[..self.bits] == *question.symbols());
@@ -185,9 +176,6 @@ impl Rules for WildcardSum {
         question: &Question,
         exchanges: &[Exchange<Question, Symbol>],
     ) -> Step<Question, Symbol> {
-        if !self.fits(question) {
-            return dont_know();
-        }
         let mut told = Told::new(exchanges);
         let wild = (question.symbols().iter()).position(|&symbol| symbol == WILD);
         let Some(wild) = wild else {
@@ -214,13 +202,12 @@ impl Rules for WildcardSum {
     }
 
     fn is_question(&self, question: &Question) -> bool {
-        self.fits(question)
+        let symbols = question.symbols();
+        let sign = |symbol: &Symbol| [WILD, ZERO, ONE].contains(symbol);
+        symbols.len() == self.bits && symbols.iter().all(sign)
     }
 
-    fn replies(&self, question: &Question) -> Vec<Symbol> {
-        if !self.fits(question) {
-            return Vec::new();
-        }
+    fn replies(&self, _question: &Question) -> Vec<Symbol> {
         self.numbers().collect()
     }
 
@@ -270,9 +257,6 @@ struct Sums {
 
 impl Solution for Sums {
     fn answer(&self, question: &Question) -> Option<Symbol> {
-        if !self.task.fits(question) {
-            return None;
-        }
         let sum = (self.instance.facts())
             .filter(|fact| fits(question.symbols(), fact))
             .filter_map(|fact| self.task.number(fact[self.task.bits]))
@@ -281,7 +265,7 @@ impl Solution for Sums {
     }
 
     fn depth(&self, question: &Question) -> Option<u32> {
-        (self.task.fits(question)).then(|| WildcardSum::n_wild(question) as u32)
+        Some(WildcardSum::n_wild(question) as u32)
     }
 }
 
