@@ -398,18 +398,6 @@ impl Stopwatch {
     }
 }
 
-/// The name of a part in files.
-pub fn part_name(part: Part) -> &'static str {
-    match part {
-        Part::Drawing => "drawing",
-        Part::Trees => "trees",
-        Part::Teacher => "teacher",
-        Part::Predicting => "predicting",
-        Part::Predictor => "predictor",
-        Part::Learner => "learner",
-    }
-}
-
 /// One training, from where it is to its end.
 fn train(
     out: &Path,
@@ -448,7 +436,7 @@ fn train(
         if stepped.step.is_multiple_of(asked.config.evaluate_every) || training.is_done() {
             let mut cpu_secs = spent.clone();
             for (part, secs) in &stopwatch.borrow().spent {
-                *cpu_secs.entry(part_name(*part).into()).or_default() += secs;
+                *cpu_secs.entry(part.name().into()).or_default() += secs;
             }
             let row = MeasuredRow {
                 evaluation: training.evaluate(&nobody),

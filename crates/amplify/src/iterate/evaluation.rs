@@ -61,8 +61,6 @@ pub struct Evaluation {
 impl Training {
     /// Measures it as it is. Nothing of it changes.
     pub fn evaluate(&mut self, watch: &dyn Fn(Part)) -> Evaluation {
-        // What is asked here is not part of the training's bill.
-        let bought = self.bought;
         let seed = Seed(self.seed.0).child("held out");
         let sizes = [
             self.config.held_out_contexts,
@@ -75,9 +73,8 @@ impl Training {
         let learner = self.asking.direct(&self.learner, &roots, about, watch);
         let teacher = self.asking.direct(&self.teacher, &roots, about, watch);
         let mut expert = RealExpert::of(&self.config, seed);
-        let amplified = self.amplified(&mut expert, &lesson, seed, watch);
-        let predicted = self.predicted(&lesson, seed, watch);
-        self.bought = bought;
+        let amplified = self.amplified(&mut expert, &lesson, seed, watch).trees;
+        let predicted = (self.predicted(&lesson, seed, watch)).map(|predicted| predicted.trees);
 
         let right = |tree: usize, answer: &Answered<Symbol>| {
             let question: &Question = &roots[tree];
@@ -91,14 +88,14 @@ impl Training {
                 learner: 0,
                 teacher: 0,
                 amplified: 0,
-                predicted: self.predictor.as_ref().map(|_| 0),
+                predicted: predicted.as_ref().map(|_| 0),
             });
             counted.n += 1;
             counted.learner += right(tree, &learner[tree]);
             counted.teacher += right(tree, &teacher[tree]);
             counted.amplified += right(tree, &amplified[tree].answer);
-            if let (Some(n), Some(node)) = (&mut counted.predicted, predicted.get(tree)) {
-                *n += right(tree, &node.answer);
+            if let (Some(n), Some(predicted)) = (&mut counted.predicted, &predicted) {
+                *n += right(tree, &predicted[tree].answer);
             }
         }
         Evaluation {

@@ -6,7 +6,7 @@ use trimtab_core::Seed;
 use trimtab_pointer::{Answers, Encoded, Network, Rows};
 
 use super::settings::TrainingConfig;
-use super::training::{Part, put_facts};
+use super::training::{Lesson, Part, put_facts};
 use crate::expert::Expert;
 use crate::frontier::{Repeats, amplify};
 use crate::learner::{Asked, Learned, Learner};
@@ -80,6 +80,19 @@ impl Asking {
             trees,
             n_asked: learner.inner.n_asked,
         }
+    }
+
+    /// The same of a lesson.
+    pub(super) fn amplified_lesson<E: Expert<Question, Symbol, Error = Infallible>>(
+        &mut self,
+        expert: &mut E,
+        teacher: (&TrainingConfig, &Network),
+        lesson: &Lesson,
+        seed: Seed,
+        watch: &dyn Fn(Part),
+    ) -> Amplified {
+        let about = (&lesson.instances()[..], lesson.per_instance);
+        self.amplified(expert, teacher, lesson.roots(), about, seed, watch)
     }
 
     /// The network's own answers to every root.

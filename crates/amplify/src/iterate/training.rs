@@ -18,9 +18,9 @@ use super::label_rate::LabelRate;
 use super::predictor::{Predicting, Predictor};
 use super::replay::{Replay, steps_at};
 use super::settings::TrainingConfig;
-use super::teacher::Asking;
+use super::teacher::{Amplified, Asking};
 use crate::task::{Drawn, Instance, Question, Solved, Symbol, Task};
-use crate::tree::{By, Node};
+use crate::tree::By;
 
 /// What a step is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,15 +40,17 @@ pub enum Part {
 }
 
 impl Part {
-    /// All, in the order of a step.
-    pub const ALL: [Self; 6] = [
-        Self::Drawing,
-        Self::Trees,
-        Self::Teacher,
-        Self::Predicting,
-        Self::Predictor,
-        Self::Learner,
-    ];
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Drawing => "drawing",
+            Self::Trees => "trees",
+            Self::Teacher => "teacher",
+            Self::Predicting => "predicting",
+            Self::Predictor => "predictor",
+            Self::Learner => "learner",
+        }
+    }
 }
 
 /// What came of a step.
@@ -228,24 +230,12 @@ impl Training {
         self.step >= self.config.steps
     }
 
-    /// How it is trained.
-    pub fn config(&self) -> &TrainingConfig {
-        &self.config
-    }
-
     /// One step of everything; `watch` is told what it is busy with.
     pub fn step(&mut self, watch: &dyn Fn(Part)) -> Stepped {
         watch(Part::Drawing);
         let seed = Seed(self.seed.child("step").0 ^ self.step.wrapping_mul(0x9e37_79b9_7f4a_7c15))
             .child("draw");
-        let sizes = [self.config.contexts, self.config.questions];
-        let lesson = Lesson::draw(
-            self.config.task,
-            self.curriculum.difficulty,
-            self.config.deepest,
-            sizes,
-            seed,
-        );
+        let lesson = self.lesson(seed);
         if self.predictor.is_some() {
             self.ask_the_expert(&lesson, seed, watch);
             self.train_the_predictor(seed, watch);
@@ -277,6 +267,19 @@ impl Training {
         stepped
     }
 
+    /// Instances as large as they may be by now, and questions about them.
+    fn lesson(&self, seed: Seed) -> Lesson {
+        let TrainingConfig {
+            task,
+            contexts,
+            questions,
+            deepest,
+            ..
+        } = self.config;
+        let difficulty = self.curriculum.difficulty;
+        Lesson::draw(task, difficulty, deepest, [contexts, questions], seed)
+    }
+
     /// Process 1: the real expert takes some of the questions to an answer with the teacher's help, and its steps are kept.
     fn ask_the_expert(&mut self, lesson: &Lesson, seed: Seed, watch: &dyn Fn(Part)) {
         let loss = self.predictor.as_ref().and_then(|predictor| predictor.loss);
@@ -289,14 +292,7 @@ impl Training {
             let lesson = if round == 0 {
                 lesson
             } else {
-                let sizes = [self.config.contexts, self.config.questions];
-                others = Lesson::draw(
-                    self.config.task,
-                    self.curriculum.difficulty,
-                    self.config.deepest,
-                    sizes,
-                    seed,
-                );
+                others = self.lesson(seed);
                 &others
             };
             round += 1;
@@ -346,7 +342,7 @@ impl Training {
         }
     }
 
-    /// Process 3: a target for every question, or none, in `memory`.
+    /// Process 3: a target for every question, or none.
     fn make_targets(&mut self, lesson: &Lesson, seed: Seed, watch: &dyn Fn(Part)) {
         watch(Part::Trees);
         let answers: Vec<Option<Symbol>> = match self.arm {
@@ -365,14 +361,18 @@ impl Training {
                 .collect(),
             Arm::AmplifiedExpert => {
                 let mut expert = RealExpert::of(&self.config, seed);
-                let trees = self.amplified(&mut expert, lesson, seed, watch);
-                self.bought.expert_questions +=
-                    trees.iter().filter(|tree| tree.by == By::Expert).count() as u64;
+                let Amplified { trees, n_asked } = self.amplified(&mut expert, lesson, seed, watch);
+                let by_expert = trees.iter().filter(|tree| tree.by == By::Expert);
+                self.bought.expert_questions += by_expert.count() as u64;
                 self.bought.expert_steps += expert.n_steps();
+                self.bought.teacher_answers += n_asked;
                 trees.into_iter().map(|tree| tree.answer.ok()).collect()
             }
             Arm::AmplifiedPredictor => {
-                let trees = self.predicted(lesson, seed, watch);
+                let predicted = self.predicted(lesson, seed, watch);
+                let Amplified { trees, n_asked } =
+                    predicted.unwrap_or_else(|| unreachable!("this arm has a predictor"));
+                self.bought.teacher_answers += n_asked;
                 trees.into_iter().map(|tree| tree.answer.ok()).collect()
             }
         };
@@ -429,25 +429,16 @@ impl Training {
         (1.0 - 1.0 / self.config.teacher_horizon).min(k / (k + 1.0)) as f32
     }
 
-    /// `Amplify^H′(X̄)`: the predictor in the expert's place.
+    /// `Amplify^H′(X̄)` of a lesson, the predictor in the expert's place; none where there is no predictor.
     pub(super) fn predicted(
         &mut self,
         lesson: &Lesson,
         seed: Seed,
         watch: &dyn Fn(Part),
-    ) -> Vec<Node<Question, Symbol>> {
-        let Some(predictor) = &self.predictor else {
-            return Vec::new();
-        };
-        let mut expert = self.predicting.expert(predictor, watch);
-        let (roots, instances) = (lesson.roots(), lesson.instances());
+    ) -> Option<Amplified> {
+        let mut expert = self.predicting.expert(self.predictor.as_ref()?, watch);
         let teacher = (&self.config, &self.teacher);
-        let about = (&instances[..], lesson.per_instance);
-        let amplified = self
-            .asking
-            .amplified(&mut expert, teacher, roots, about, seed, watch);
-        self.bought.teacher_answers += amplified.n_asked;
-        amplified.trees
+        Some((self.asking).amplified_lesson(&mut expert, teacher, lesson, seed, watch))
     }
 
     /// `Amplify^H(X̄)` of a lesson.
@@ -457,15 +448,9 @@ impl Training {
         lesson: &Lesson,
         seed: Seed,
         watch: &dyn Fn(Part),
-    ) -> Vec<Node<Question, Symbol>> {
-        let (roots, instances) = (lesson.roots(), lesson.instances());
+    ) -> Amplified {
         let teacher = (&self.config, &self.teacher);
-        let about = (&instances[..], lesson.per_instance);
-        let amplified = self
-            .asking
-            .amplified(expert, teacher, roots, about, seed, watch);
-        self.bought.teacher_answers += amplified.n_asked;
-        amplified.trees
+        (self.asking).amplified_lesson(expert, teacher, lesson, seed, watch)
     }
 }
 

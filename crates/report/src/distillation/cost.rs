@@ -4,7 +4,7 @@
 //! about twice its computation.
 
 use trimtab_amplify::iterate::Arm;
-use trimtab_run::distillation::{Study, TrainingRecord, part_name};
+use trimtab_run::distillation::{Study, TrainingRecord};
 
 use super::{Studied, learner};
 use crate::document::{Cell, Column, Row, Section, Table};
@@ -54,7 +54,7 @@ fn row(of: &Studied<'_>, arm: Arm, records: &[&TrainingRecord]) -> Row {
     let networks: f64 = last(|row| {
         use trimtab_amplify::iterate::Part::{Learner, Predicting, Predictor, Teacher};
         ([Learner, Teacher, Predictor, Predicting].iter())
-            .filter_map(|part| row.cpu_secs.get(part_name(*part)))
+            .filter_map(|part| row.cpu_secs.get(part.name()))
             .sum()
     });
     let learnt: Option<Vec<(u64, u64)>> =
