@@ -15,8 +15,6 @@
 //! What models and users wrote is bounded by tags where it is quoted, and loses any tag of ours that it holds: see
 //! `trimtab_prompt::fenced`.
 
-use std::sync::LazyLock;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{Message, Role};
@@ -42,64 +40,23 @@ pub enum CritiqueStep {
     Skip,
 }
 
-/// The prompts of both stages.
-#[derive(Debug, Clone)]
-pub struct Prompts {
+trimtab_prompt::prompts! { "constitution":
     /// Asks for a critique of the last reply.
-    pub critique: Prompt,
+    critique = "critique.v1";
     /// Asks for a revision after a critique.
-    pub revision: Prompt,
+    revision = "revision.v1";
     /// Asks for a revision without one.
-    pub revision_only: Prompt,
+    revision_only = "revision-only.v1";
     /// Asks which of two replies is better.
-    pub judge: Prompt,
+    judge = "judge.v1";
     /// Asks to think about it first.
-    pub judge_rationale: Prompt,
+    judge_rationale = "judge-rationale.v1";
     /// Asks for the decision after that.
-    pub judge_decision: Prompt,
-}
-
-macro_rules! embedded {
-    ($name:literal) => {
-        Prompt::parse(
-            concat!("constitution/", $name),
-            include_str!(concat!("../../../prompts/constitution/", $name, ".md")),
-        )
-        .expect("the embedded prompts can be read: a test renders them")
-    };
-}
-
-static PROMPTS: LazyLock<Prompts> = LazyLock::new(|| Prompts {
-    critique: embedded!("critique.v1"),
-    revision: embedded!("revision.v1"),
-    revision_only: embedded!("revision-only.v1"),
-    judge: embedded!("judge.v1"),
-    judge_rationale: embedded!("judge-rationale.v1"),
-    judge_decision: embedded!("judge-decision.v1"),
-});
-
-impl Prompts {
-    /// Those of `prompts/constitution/`.
-    pub fn embedded() -> &'static Self {
-        &PROMPTS
-    }
-
-    /// All of them, for the manifest.
-    pub fn all(&self) -> [&Prompt; 6] {
-        [
-            &self.critique,
-            &self.revision,
-            &self.revision_only,
-            &self.judge,
-            &self.judge_rationale,
-            &self.judge_decision,
-        ]
-    }
+    judge_decision = "judge-decision.v1";
 }
 
 fn rendered(prompt: &Prompt, values: &[(&str, &str)]) -> Message {
-    let text = prompt.render(values);
-    let text = text.expect("the values are the prompt's variables: tests render every one");
+    let text = trimtab_prompt::rendered(prompt, values);
     // An example of no stated principle begins with its request.
     Message::new(Role::User, text.trim_start())
 }

@@ -6,6 +6,7 @@
 //!
 //! Log-probabilities are in nats.
 
+mod bounded;
 pub mod choice;
 mod reading;
 mod said;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Seed;
 
+pub use self::bounded::bounded;
 pub use self::reading::{Fallback, LEAST_LOG_PROB, OptionReading, Reading, Reads};
 pub use self::said::{CallSettings, Said};
 pub use self::wave::{OnProgress, Progress, ask_rows};

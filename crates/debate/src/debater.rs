@@ -11,10 +11,11 @@
 
 use std::fmt::Write as _;
 
-use trimtab_core::chat::{Message, Role, Said};
+use trimtab_core::chat::{Message, Role, Said, bounded};
+use trimtab_prompt::rendered;
 
 use crate::config::{Form, Quotes, SpeechConfig};
-use crate::prompts::{Prompts, quoted, rendered, said, tag};
+use crate::prompts::{Prompts, quoted, said, tag};
 use crate::protocol::{Cast, Position, Protocol, Round, Turn};
 use crate::question::DebateQuestion;
 use crate::quotes;
@@ -290,18 +291,6 @@ pub(crate) fn no_speech(said: &Said, fault: Option<&Fault>) -> NoSpeech {
         },
         Said::Failed(failure) => NoSpeech::Failed(failure.clone()),
     }
-}
-
-/// `text`, of so many bytes at most.
-pub(crate) fn bounded(text: &str, bytes: usize) -> String {
-    if text.len() <= bytes {
-        return text.to_owned();
-    }
-    let mut end = bytes;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{} […]", &text[..end])
 }
 
 /// Whether criticism is what `round` is about.

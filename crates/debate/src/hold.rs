@@ -22,15 +22,16 @@ use std::sync::Arc;
 use trimtab_core::Seed;
 use trimtab_core::chat::{
     Ask, ChatModel, Generation, Message, ModelError, OnProgress, Outcome, Reading, Request, Role,
-    Said, ask_rows,
+    Said, ask_rows, bounded,
 };
+use trimtab_prompt::rendered;
 
 pub(crate) use self::branching::root;
 use self::candidates::{Attempts, Spoken};
 use crate::config::{DebateConfig, JudgeReading};
-use crate::debater::{bounded, no_speech, reading};
+use crate::debater::{no_speech, reading};
 use crate::judge::{OPTIONS, said_so_far, situation};
-use crate::prompts::{Prompts, quoted, rendered};
+use crate::prompts::{Prompts, quoted};
 use crate::protocol::{Cast, Position, Protocol, Turn, next_turns};
 use crate::question::DebateQuestion;
 use crate::quotes;

@@ -11,13 +11,13 @@
 
 use trimtab_core::chat::{
     Ask, ChatModel, Failure, FailureClass, Generation, Message, ModelError, OnProgress, Outcome,
-    Reading, Request, Role, Said, Usage, ask_rows,
+    Reading, Request, Role, Said, Usage, ask_rows, bounded,
 };
 use trimtab_core::{Distribution, Seed, Verdict};
+use trimtab_prompt::rendered;
 
 use crate::config::{Beliefs, JudgeConfig, JudgeReading, Orders, Reasons};
-use crate::debater::bounded;
-use crate::prompts::{Prompts, has_marks, quoted, rendered, said, tag};
+use crate::prompts::{Prompts, has_marks, quoted, said, tag};
 use crate::protocol::{Cast, JudgeReads, Position, Protocol, Round};
 use crate::question::DebateQuestion;
 use crate::record::{Belief, JudgeRecord};

@@ -4,9 +4,8 @@
 //! ends its own quotation or speaks as somebody else.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
-use trimtab_prompt::{Prompt, fenced};
+use trimtab_prompt::fenced;
 
 use crate::speech::{QuoteStatus, Segment};
 use crate::transcript::{Speaker, Speakers};
@@ -31,31 +30,7 @@ pub(crate) const TAGS: [&str; 16] = [
     "assistant",
 ];
 
-macro_rules! prompts {
-    ($($(#[$doc:meta])* $field:ident = $file:literal;)*) => {
-        /// Every prompt, from `prompts/debate/`.
-        #[derive(Debug, Clone)]
-        pub struct Prompts {
-            $($(#[$doc])* pub $field: Prompt,)*
-        }
-
-        static PROMPTS: LazyLock<Prompts> = LazyLock::new(|| Prompts {
-            $($field: Prompt::parse(
-                concat!("debate/", $file),
-                include_str!(concat!("../../../prompts/debate/", $file, ".md")),
-            ).expect("a test renders it"),)*
-        });
-
-        impl Prompts {
-            /// All of them, for the manifest.
-            pub fn all(&self) -> Vec<&Prompt> {
-                vec![$(&self.$field),*]
-            }
-        }
-    };
-}
-
-prompts! {
+trimtab_prompt::prompts! { "debate":
     /// Tells a debater what it is.
     debater = "debater.v1";
     /// Tells a consultant whose answer was drawn.
@@ -118,18 +93,6 @@ prompts! {
     helpful = "helpful.v1";
     /// Asks for a speech that follows advice.
     refine = "refine.v1";
-}
-
-impl Prompts {
-    /// Those of `prompts/debate/`.
-    pub fn embedded() -> &'static Self {
-        &PROMPTS
-    }
-}
-
-/// `prompt` with `values`.
-pub(crate) fn rendered(prompt: &Prompt, values: &[(&str, &str)]) -> String {
-    (prompt.render(values)).expect("the values are the prompt's variables: tests render every one")
 }
 
 /// `text` of the data or of a model, where it stands between tags.

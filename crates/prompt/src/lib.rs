@@ -16,8 +16,10 @@
 //!
 //! A prompt is known by its name, its version and the SHA-256 of its file, which goes into manifests.
 
+mod embedded;
 mod fence;
 
+pub use embedded::rendered;
 pub use fence::fenced;
 
 use sha2::{Digest, Sha256};

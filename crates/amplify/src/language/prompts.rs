@@ -12,10 +12,9 @@
 //! `trimtab_prompt::fenced`.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
 use trimtab_core::chat::{Message, Role};
-use trimtab_prompt::{Prompt, fenced};
+use trimtab_prompt::{fenced, rendered};
 
 use super::reply::Reply;
 use super::text::Text;
@@ -35,31 +34,7 @@ const TAGS: [&str; 7] = [
 /// The names of the tags inside a question that is made of a text and its labels, or a prompt and its replies.
 const INNER_TAGS: [&str; 2] = ["text", "prompt"];
 
-macro_rules! prompts {
-    ($($(#[$doc:meta])* $field:ident = $file:literal;)*) => {
-        /// Every prompt, from `prompts/amplify/`.
-        #[derive(Debug, Clone)]
-        pub struct Prompts {
-            $($(#[$doc])* pub $field: Prompt,)*
-        }
-
-        static PROMPTS: LazyLock<Prompts> = LazyLock::new(|| Prompts {
-            $($field: Prompt::parse(
-                concat!("amplify/", $file),
-                include_str!(concat!("../../../../prompts/amplify/", $file, ".md")),
-            ).expect("a test renders it"),)*
-        });
-
-        impl Prompts {
-            /// All of them, for the manifest.
-            pub fn all(&self) -> Vec<&Prompt> {
-                vec![$(&self.$field),*]
-            }
-        }
-    };
-}
-
-prompts! {
+trimtab_prompt::prompts! { "amplify":
     /// Asks for sub-questions, all at once.
     decompose = "decompose.v1";
     /// Asks for the next sub-question, or the answer.
@@ -74,18 +49,6 @@ prompts! {
     classify = "classify.v1";
     /// Puts a prompt and replies to it as a question.
     compare = "compare.v1";
-}
-
-impl Prompts {
-    /// Those of `prompts/amplify/`.
-    pub fn embedded() -> &'static Self {
-        &PROMPTS
-    }
-}
-
-/// `prompt` with `values`.
-pub(crate) fn rendered(prompt: &Prompt, values: &[(&str, &str)]) -> String {
-    (prompt.render(values)).expect("the values are the prompt's variables: tests render every one")
 }
 
 /// `text` of the data or of a model, where it stands between tags.

@@ -4,10 +4,10 @@
 //! with the text on the next line; an answer also where mathematics have it by custom (`\boxed{…}`, `####`, "the answer is"), and
 //! questions as a list. What a reply that is cut short ends in is not read: half a number is another number.
 
-use trimtab_core::chat::Said;
+use trimtab_core::chat::{Said, bounded};
 
 use super::reply::Reply;
-use super::text::{Text, bounded, folded};
+use super::text::{Text, folded};
 use crate::tree::Answered;
 use crate::unanswered::Unanswered;
 

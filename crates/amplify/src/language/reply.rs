@@ -1,9 +1,10 @@
 //! What was answered: the words, and the answer in them.
 
 use serde::{Deserialize, Serialize};
+use trimtab_core::chat::bounded;
 
 use super::number::Number;
-use super::text::{bounded, folded};
+use super::text::folded;
 
 /// The longest reply that is kept, in bytes.
 pub const MOST_BYTES: usize = 8000;

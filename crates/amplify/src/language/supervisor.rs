@@ -17,17 +17,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{
     Answer, ChatModel, Fallback, Message, OnProgress, OptionScores, Outcome, Request, Role, Usage,
-    ask_rows,
+    ask_rows, bounded,
 };
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_core::{
     Cost, Distribution, Judgement, Problem, Question, Seed, Supervisor, SupervisorError, Verdict,
 };
+use trimtab_prompt::rendered;
 
 use super::config::{MOST_DEPTH, TreeConfig};
-use super::prompts::{Prompts, in_words, quoted, quoted_inside, rendered};
+use super::prompts::{Prompts, in_words, quoted, quoted_inside};
 use super::reply::Reply;
-use super::text::bounded;
 use super::trees::{Participants, ProblemTree, trees};
 use crate::unanswered::Unanswered;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use trimtab_core::chat::bounded;
 
 /// The longest sub-question that is kept, in bytes: more is cut. What people ask is never cut.
 pub const MOST_BYTES: usize = 8000;
@@ -72,18 +73,6 @@ fn same(a: &str, b: &str) -> bool {
             _ => return false,
         }
     }
-}
-
-/// `text`, of so many bytes at most and the mark of a cut.
-pub(crate) fn bounded(text: &str, bytes: usize) -> String {
-    if text.len() <= bytes {
-        return text.to_owned();
-    }
-    let mut end = bytes;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{} […]", &text[..end])
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@ use trimtab_core::chat::{
     Ask, Failure, FailureClass, Message, ModelError, OnProgress, Request, Role, Said, Usage,
     ask_rows,
 };
+use trimtab_prompt::rendered;
 
 use super::{Hall, Work, in_order_of_sides, speaker_name};
 use crate::config::{Quotes, SpeechConfig};
 use crate::debater::{Draft, Fault, draft, is_criticism, messages, no_speech};
 use crate::judge::{asked, situation};
-use crate::prompts::{Prompts, rendered};
+use crate::prompts::Prompts;
 use crate::protocol::Turn;
 use crate::question::DebateQuestion;
 use crate::side::{Order, Side};

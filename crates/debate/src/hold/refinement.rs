@@ -5,14 +5,15 @@
 
 use trimtab_core::Seed;
 use trimtab_core::chat::{
-    Ask, Generation, Message, ModelError, OnProgress, Request, Role, Said, ask_rows,
+    Ask, Generation, Message, ModelError, OnProgress, Request, Role, Said, ask_rows, bounded,
 };
+use trimtab_prompt::rendered;
 
 use super::candidates::Spoken;
 use super::{Hall, Work, speaker_name};
-use crate::debater::{Draft, Fault, bounded, messages};
+use crate::debater::{Draft, Fault, messages};
 use crate::preferences::tagged;
-use crate::prompts::{Prompts, quoted, rendered};
+use crate::prompts::{Prompts, quoted};
 use crate::protocol::Turn;
 use crate::speech::Segment;
 

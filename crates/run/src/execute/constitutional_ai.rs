@@ -301,9 +301,7 @@ impl Cell<'_> {
             run_id: self.run_id.to_owned(),
             constitution_sha256: self.constitution.sha256().to_owned(),
             prompts_sha256: self.prompts.sha256.clone(),
-            prompt_files: (Prompts::embedded().all().into_iter())
-                .map(|prompt| (prompt.name().to_owned(), prompt.sha256().to_owned()))
-                .collect(),
+            prompt_files: Prompts::embedded().sha256_by_name(),
             left_out: BTreeMap::new(),
             wall_secs: 0.0,
             models: BTreeMap::new(),

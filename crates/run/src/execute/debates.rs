@@ -329,9 +329,7 @@ impl Cell<'_> {
         Done {
             run_id: self.run_id.to_owned(),
             data_sha256: self.sha256.to_owned(),
-            prompt_files: (Prompts::embedded().all().into_iter())
-                .map(|prompt| (prompt.name().to_owned(), prompt.sha256().to_owned()))
-                .collect(),
+            prompt_files: Prompts::embedded().sha256_by_name(),
             wall_secs: 0.0,
             models: BTreeMap::new(),
         }
