@@ -32,8 +32,9 @@ use trimtab_core::setting::{ConfigError, require};
 use trimtab_core::{Problem, SampleId};
 use trimtab_data::preferences::ExportConfig;
 
+use crate::cell_folder::{self, CellFolder};
 use crate::experiment::MethodConfig;
-use crate::folder::{FolderError, RunFolder, as_folder_name, hex};
+use crate::folder::{FolderError, RunFolder, hex};
 use crate::people::ExpertStep;
 use crate::row_folder::RowFolder;
 use crate::tuning::TuneConfig;
@@ -172,47 +173,23 @@ impl IteratedAmplificationConfig {
     }
 }
 
-/// The folder of one method under one seed of one variant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AmplificationFolder(RowFolder);
+const FAMILY: &str = "amplification";
+
+/// The folder of one method of iterated amplification.
+pub type AmplificationFolder = CellFolder<AmplificationDone>;
+
+impl cell_folder::Done for AmplificationDone {
+    const FAMILY: &'static str = FAMILY;
+}
 
 impl AmplificationFolder {
-    /// That of `method`, in the run folder `run`.
-    pub fn new(run: &Path, variant: usize, seed: u64, method: &str) -> Self {
-        let name = format!("{variant}-{seed}-{}", as_folder_name(method));
-        Self(RowFolder::new(all(run).path().join(name)))
-    }
-
-    /// Its own name: variant, seed and method.
-    pub fn name(&self) -> String {
-        self.0.name().to_string_lossy().into_owned()
-    }
-
-    /// What it holds.
-    pub fn files(&self) -> &RowFolder {
-        &self.0
-    }
-
-    /// What it says of itself; none while it is not whole.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::Io`] when it cannot be read.
-    pub fn done(&self) -> Result<Option<AmplificationDone>, FolderError> {
-        self.0.document("done.json")
-    }
-
-    pub(crate) fn set_done(&self, done: &AmplificationDone) -> Result<(), FolderError> {
-        self.0.write_document("done.json", done)
-    }
-
     /// The problems that are measured on.
     ///
     /// # Errors
     ///
     /// [`FolderError::Io`] when they cannot be read.
     pub fn held_out(&self) -> Result<Vec<Problem>, FolderError> {
-        self.0.rows("held-out.jsonl")
+        self.files().rows("held-out.jsonl")
     }
 
     /// Steps that waited for a person when the run was last asked to go on; some may have been taken since.
@@ -221,16 +198,16 @@ impl AmplificationFolder {
     ///
     /// [`FolderError::Io`] when they cannot be read.
     pub fn waiting(&self) -> Result<Vec<WaitingStep>, FolderError> {
-        self.0.rows(WAITING)
+        self.files().rows(WAITING)
     }
 
     /// Where those are.
     pub fn waiting_path(&self) -> std::path::PathBuf {
-        self.0.path().join(WAITING)
+        self.files().path().join(WAITING)
     }
 
     pub(crate) fn set_waiting(&self, waiting: &[WaitingStep]) -> Result<(), FolderError> {
-        self.0.write_rows(WAITING, waiting)
+        self.files().write_rows(WAITING, waiting)
     }
 
     /// Trees of one kind; none where that kind was not made.
@@ -239,7 +216,7 @@ impl AmplificationFolder {
     ///
     /// [`FolderError::Io`] when they cannot be read.
     pub fn trees(&self, of: Trees) -> Result<Vec<ProblemTree>, FolderError> {
-        self.0.rows(&of.file())
+        self.files().rows(&of.file())
     }
 }
 
@@ -368,7 +345,7 @@ pub(crate) fn write_key(
 }
 
 fn all(run: &Path) -> RowFolder {
-    RowFolder::new(run.join("amplification"))
+    RowFolder::new(run.join(FAMILY))
 }
 
 /// That all files of a method are whole.

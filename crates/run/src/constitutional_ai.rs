@@ -15,7 +15,6 @@
 //! `calls.sqlite`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,9 +23,9 @@ use trimtab_core::chat::{Message, Said};
 use trimtab_core::setting::ConfigError;
 use trimtab_data::preferences::ExportConfig;
 
+use crate::cell_folder::{self, CellFolder};
 use crate::experiment::MethodConfig;
-use crate::folder::{FolderError, RunFolder, as_folder_name};
-use crate::row_folder::RowFolder;
+use crate::folder::RunFolder;
 use crate::tuning::TuneConfig;
 
 /// Constitutional AI: replies are criticised and revised under principles, the assistant learns the revisions, and pairs
@@ -203,37 +202,9 @@ pub fn places(run: &RunFolder) -> Vec<Place<'_>> {
 /// The set of requests of the organism's world.
 pub const ORGANISM: &str = "builtin:organism";
 
-/// The folder of one method under one seed of one variant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MethodFolder(RowFolder);
+/// The folder of one method of constitutional AI.
+pub type MethodFolder = CellFolder<Done>;
 
-impl MethodFolder {
-    /// That of `method`, in the run folder `run`.
-    pub fn new(run: &Path, variant: usize, seed: u64, method: &str) -> Self {
-        let name = format!("{variant}-{seed}-{}", as_folder_name(method));
-        Self(RowFolder::new(run.join("constitutional-ai").join(name)))
-    }
-
-    /// What it holds.
-    pub fn files(&self) -> &RowFolder {
-        &self.0
-    }
-
-    /// What it says of itself; none while it is not whole.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::Io`] when it cannot be read.
-    pub fn done(&self) -> Result<Option<Done>, FolderError> {
-        self.0.document("done.json")
-    }
-
-    /// Says that every file is whole.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::Io`] when it cannot be written.
-    pub fn set_done(&self, done: &Done) -> Result<(), FolderError> {
-        self.0.write_document("done.json", done)
-    }
+impl cell_folder::Done for Done {
+    const FAMILY: &'static str = "constitutional-ai";
 }

@@ -19,53 +19,29 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::{AnswerKey, PreferencePair, SampleId};
 use trimtab_debate::{JudgeRecord, Passage, Transcript};
 
+use crate::cell_folder::{self, CellFolder};
 use crate::execute::RunError;
 use crate::experiment::MethodConfig;
-use crate::folder::{FolderError, RunFolder, as_folder_name};
+use crate::folder::{FolderError, RunFolder};
 use crate::row_folder::RowFolder;
 
-/// The folder of one method of debate under one seed of one variant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DebateFolder(RowFolder);
+const FAMILY: &str = "debates";
+
+/// The folder of one method of debate.
+pub type DebateFolder = CellFolder<Done>;
+
+impl cell_folder::Done for Done {
+    const FAMILY: &'static str = FAMILY;
+}
 
 impl DebateFolder {
-    /// That of `method`, in the run folder `run`.
-    pub fn new(run: &Path, variant: usize, seed: u64, method: &str) -> Self {
-        let name = format!("{variant}-{seed}-{}", as_folder_name(method));
-        Self(RowFolder::new(all(run).path().join(name)))
-    }
-
-    /// Its own name: variant, seed and method.
-    pub fn name(&self) -> String {
-        self.0.name().to_string_lossy().into_owned()
-    }
-
-    /// What it holds.
-    pub fn files(&self) -> &RowFolder {
-        &self.0
-    }
-
-    /// What it says of itself; none while it is not whole.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::Io`] when it cannot be read.
-    pub fn done(&self) -> Result<Option<Done>, FolderError> {
-        self.0.document("done.json")
-    }
-
-    /// Says that both files are whole.
-    pub(crate) fn set_done(&self, done: &Done) -> Result<(), FolderError> {
-        self.0.write_document("done.json", done)
-    }
-
     /// Every transcript.
     ///
     /// # Errors
     ///
     /// [`FolderError::Io`] when they cannot be read.
     pub fn transcripts(&self) -> Result<Vec<Transcript>, FolderError> {
-        self.0.rows("transcripts.jsonl")
+        self.files().rows("transcripts.jsonl")
     }
 
     /// What models said of them.
@@ -74,18 +50,16 @@ impl DebateFolder {
     ///
     /// [`FolderError::Io`] when they cannot be read.
     pub fn judgements(&self) -> Result<Vec<JudgeRecord>, FolderError> {
-        self.0.rows("judgements.jsonl")
+        self.files().rows("judgements.jsonl")
     }
-}
 
-impl DebateFolder {
     /// Pairs of speeches, for the training of debaters.
     ///
     /// # Errors
     ///
     /// [`FolderError::Io`] when they cannot be read.
     pub fn preferences(&self) -> Result<Vec<PreferencePair>, FolderError> {
-        self.0.rows("preferences.jsonl")
+        self.files().rows("preferences.jsonl")
     }
 }
 
@@ -130,7 +104,7 @@ pub fn passages(run: &Path, variant: usize) -> Result<Vec<Passage>, FolderError>
 
 /// The folder that holds all of it.
 pub(crate) fn all(run: &Path) -> RowFolder {
-    RowFolder::new(run.join("debates"))
+    RowFolder::new(run.join(FAMILY))
 }
 
 /// That both files of a method are whole.

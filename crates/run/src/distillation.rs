@@ -29,7 +29,7 @@ use trimtab_core::Seed;
 use trimtab_core::setting::ConfigError;
 
 use crate::event::{Event, is_milestone};
-use crate::folder::{FolderError, write_whole};
+use crate::folder::{FolderError, whole_lines, write_whole};
 use crate::reproduction::ReproductionFolder;
 
 /// One training: who makes the targets, how, and under which seed.
@@ -214,7 +214,7 @@ impl ReproductionFolder<DistillationConfig> {
     pub fn records(&self) -> Result<Vec<TrainingRecord>, DistillationError> {
         let listed = fs::read_dir(self.path())
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-            .map_err(|error| io_failure(self.path(), "listing", error))?;
+            .map_err(|error| FolderError::io(self.path(), "listing", error))?;
         let mut paths: Vec<PathBuf> = listed.into_iter().map(|entry| entry.path()).collect();
         paths.retain(|path| {
             path.extension()
@@ -240,25 +240,10 @@ impl ReproductionFolder<DistillationConfig> {
 
 const PROPAGATION: &str = "propagation.json";
 
-fn io_failure(path: &Path, action: &'static str, source: io::Error) -> DistillationError {
-    let path = path.to_owned();
-    FolderError::Io {
-        path,
-        action,
-        source,
-    }
-    .into()
-}
-
 /// A training's file, and where each of its lines ends; none where there is no whole line. A last line that a killed process left
 /// unfinished is none.
 fn read(path: &Path) -> Result<Option<(TrainingRecord, Vec<u64>)>, DistillationError> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io_failure(path, "reading", error)),
-    };
-    let whole = (text.iter().rposition(|byte| *byte == b'\n')).map_or(0, |at| at + 1);
+    let text = whole_lines(path)?;
     let bad = |line: usize, error: serde_json::Error| DistillationError::Row {
         path: path.to_owned(),
         line: line + 1,
@@ -267,7 +252,7 @@ fn read(path: &Path) -> Result<Option<(TrainingRecord, Vec<u64>)>, DistillationE
     let mut ends = Vec::new();
     let mut record: Option<TrainingRecord> = None;
     let mut end = 0;
-    for (number, line) in (text[..whole].split_inclusive(|byte| *byte == b'\n')).enumerate() {
+    for (number, line) in (text.split_inclusive(|byte| *byte == b'\n')).enumerate() {
         end += line.len() as u64;
         ends.push(end);
         match &mut record {
@@ -409,7 +394,7 @@ fn train(
     let path = rows_file(out, asked);
     let state = format!("{}.safetensors", asked.name);
     let (mut training, spent) = begin(&path, &out.join(&state), asked)?;
-    let failed = |error| io_failure(&path, "writing", error);
+    let failed = |error| FolderError::io(&path, "writing", error);
     let mut file = File::options().append(true).open(&path).map_err(failed)?;
     let stopwatch = RefCell::new(Stopwatch::new());
     let watch = |part| stopwatch.borrow_mut().turn_to(Some(part));
@@ -478,7 +463,7 @@ fn begin(
     state: &Path,
     asked: &TrainingRun,
 ) -> Result<(Training, BTreeMap<String, f64>), DistillationError> {
-    let failed = |error| io_failure(path, "writing", error);
+    let failed = |error| FolderError::io(path, "writing", error);
     let seed = Seed(asked.seed);
     let found = read(path)?;
     let snapshot = match fs::read(state) {
@@ -487,7 +472,7 @@ fn begin(
         }
         Ok(_) => None,
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(io_failure(state, "reading", error)),
+        Err(error) => return Err(FolderError::io(state, "reading", error).into()),
     };
     if let (Some((record, ends)), Some(snapshot)) = (found, snapshot) {
         let training = Training::resume(asked.arm, asked.config.clone(), seed, snapshot)

@@ -28,7 +28,7 @@ use trimtab_evidence::{
 };
 
 use crate::event::{Event, is_milestone};
-use crate::folder::{FolderError, write_whole};
+use crate::folder::{FolderError, make_folder, whole_lines, write_whole};
 use crate::reproduction::{ReproductionFolder, hash};
 
 /// Digits.
@@ -190,30 +190,11 @@ fn trials_file(folder: &Path, pixels: usize) -> PathBuf {
     folder.join(format!("pixels-{pixels}.jsonl"))
 }
 
-fn io_failure(path: &Path, action: &'static str, source: io::Error) -> EvidenceError {
-    let path = path.to_owned();
-    FolderError::Io {
-        path,
-        action,
-        source,
-    }
-    .into()
-}
-
 /// The rows of a file, and how many of its bytes hold them.
 fn read_trials(path: &Path) -> Result<(BTreeMap<usize, TrialRow>, u64), EvidenceError> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(io_failure(path, "reading", error)),
-    };
-    let whole = text.iter().rposition(|byte| *byte == b'\n');
-    let whole = whole.map_or(0, |at| at + 1);
+    let text = whole_lines(path)?;
     let mut rows = BTreeMap::new();
-    for (number, line) in text[..whole]
-        .split_inclusive(|byte| *byte == b'\n')
-        .enumerate()
-    {
+    for (number, line) in (text.split_inclusive(|byte| *byte == b'\n')).enumerate() {
         let row: TrialRow = serde_json::from_slice(line).map_err(|error| EvidenceError::Row {
             path: path.to_owned(),
             line: number + 1,
@@ -221,7 +202,7 @@ fn read_trials(path: &Path) -> Result<(BTreeMap<usize, TrialRow>, u64), Evidence
         })?;
         rows.insert(row.trial.case, row);
     }
-    Ok((rows, whole as u64))
+    Ok((rows, text.len() as u64))
 }
 
 /// Plays what is not played yet.
@@ -326,7 +307,7 @@ fn judge(
             return Ok((judge, file));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(io_failure(&path, "reading", error)),
+        Err(error) => return Err(FolderError::io(&path, "reading", error).into()),
     }
     let certain = |label: &u8| {
         (0..N_LABELS).map({
@@ -364,8 +345,7 @@ fn judge(
             path: path.clone(),
             source,
         })?;
-    fs::create_dir_all(&asked.judges)
-        .map_err(|error| io_failure(&asked.judges, "making a folder", error))?;
+    make_folder(&asked.judges, "making a folder")?;
     write_whole(&asked.judges, &file, |out| out.write_all(&bytes))?;
     Ok((trained, file))
 }
@@ -384,7 +364,7 @@ fn play_images(
     let missing: Vec<usize> = (0..labels.len())
         .filter(|n| !finished.contains_key(n))
         .collect();
-    let failed = |error| io_failure(&path, "writing", error);
+    let failed = |error| FolderError::io(&path, "writing", error);
     let open = || {
         let file = File::options().append(true).create(true).open(&path)?;
         // What a killed process did not finish.

@@ -134,6 +134,16 @@ pub enum FolderError {
 }
 
 impl FolderError {
+    /// That `action` failed at `path`.
+    pub(crate) fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Io {
+            path,
+            action,
+            source,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
@@ -173,7 +183,7 @@ impl RunFolder {
     ///
     /// [`FolderError`] when it is in use, holds anything else, or cannot be written.
     pub fn create_or_resume(path: &Path, manifest: Manifest) -> Result<Self, FolderError> {
-        fs::create_dir_all(path).map_err(|e| failure(path, "making the run folder", e))?;
+        make_folder(path, "making the run folder")?;
         let manifest_path = path.join("manifest.json");
         if !manifest_path.exists() && !holds_only_a_lock(path)? {
             return Err(FolderError::NotEmpty(path.to_owned()));
@@ -339,6 +349,31 @@ impl RunFolder {
     }
 }
 
+/// Makes a folder, and those that it is in.
+pub(crate) fn make_folder(path: &Path, action: &'static str) -> Result<(), FolderError> {
+    fs::create_dir_all(path).map_err(|error| FolderError::io(path, action, error))
+}
+
+/// Where training files of other programs go that a method's folder `cell` leads to; it is made.
+pub(crate) fn exports_folder(run: &Path, cell: &str) -> Result<PathBuf, FolderError> {
+    let folder = run.join("exports").join(cell);
+    make_folder(&folder, "making the folder of exports")?;
+    Ok(folder)
+}
+
+/// The whole lines of a file that rows are appended to; none where there is no file. A last line that a killed process left
+/// unfinished is none.
+pub(crate) fn whole_lines(path: &Path) -> Result<Vec<u8>, FolderError> {
+    let mut text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(FolderError::io(path, "reading", error)),
+    };
+    let end = (text.iter().rposition(|byte| *byte == b'\n')).map_or(0, |at| at + 1);
+    text.truncate(end);
+    Ok(text)
+}
+
 /// Writes the file `name` of `folder`, whole or not at all.
 pub(crate) fn write_whole(
     folder: &Path,
@@ -355,7 +390,7 @@ pub(crate) fn write_whole(
             .sync_all()?;
         fs::rename(&temporary, &path)
     };
-    write().map_err(|source| failure(&path, "writing", source))
+    write().map_err(|source| FolderError::io(&path, "writing", source))
 }
 
 /// `name` as a folder's: letters, digits and `-` stay, all else becomes `_`.
@@ -388,7 +423,7 @@ pub(crate) fn run_id(variants: &[(String, Experiment)]) -> String {
 
 /// The hash of a file.
 pub(crate) fn sha256_of_file(path: &Path) -> Result<String, FolderError> {
-    let bytes = fs::read(path).map_err(|source| failure(path, "reading", source))?;
+    let bytes = fs::read(path).map_err(|source| FolderError::io(path, "reading", source))?;
     Ok(hex(&Sha256::digest(bytes)))
 }
 
@@ -415,7 +450,7 @@ fn read_manifest(folder: &Path) -> Result<Manifest, FolderError> {
         {
             Err(FolderError::NotARun(folder.to_owned()))
         }
-        Err(error) => Err(failure(&path, "reading", error)),
+        Err(error) => Err(FolderError::io(&path, "reading", error)),
     }
 }
 
@@ -497,21 +532,24 @@ fn holds_cells(path: &Path) -> Result<bool, FolderError> {
 
 /// Takes out what a run without a finished cell has left; its events stay.
 fn clear(path: &Path) -> Result<(), FolderError> {
-    for entry in fs::read_dir(path).map_err(|e| failure(path, "listing", e))? {
-        let entry = entry.map_err(|e| failure(path, "listing", e))?;
+    for entry in fs::read_dir(path).map_err(|e| FolderError::io(path, "listing", e))? {
+        let entry = entry.map_err(|e| FolderError::io(path, "listing", e))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(LEDGER) || name.starts_with("resolved-") {
-            fs::remove_file(entry.path()).map_err(|e| failure(&entry.path(), "removing", e))?;
+            fs::remove_file(entry.path())
+                .map_err(|e| FolderError::io(&entry.path(), "removing", e))?;
         }
     }
     Ok(())
 }
 
 fn holds_only_a_lock(path: &Path) -> Result<bool, FolderError> {
-    let entries = fs::read_dir(path).map_err(|e| failure(path, "listing", e))?;
+    let entries = fs::read_dir(path).map_err(|e| FolderError::io(path, "listing", e))?;
     for entry in entries {
-        let name = entry.map_err(|e| failure(path, "listing", e))?.file_name();
+        let name = entry
+            .map_err(|e| FolderError::io(path, "listing", e))?
+            .file_name();
         // A run killed before its manifest was whole leaves these.
         if name != "lock" && name != "manifest.json.new" {
             return Ok(false);
@@ -528,7 +566,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, FolderError> {
         .create(true)
         .truncate(false)
         .open(&path);
-    let mut file = open.map_err(|e| failure(&path, "opening", e))?;
+    let mut file = open.map_err(|e| FolderError::io(&path, "opening", e))?;
     match file.try_lock() {
         Ok(()) => {
             // Who holds it is a courtesy to the next process; the lock itself is the kernel's.
@@ -536,7 +574,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, FolderError> {
                 file.set_len(0)?;
                 (&file).write_all(std::process::id().to_string().as_bytes())
             };
-            note().map_err(|e| failure(&path, "writing", e))?;
+            note().map_err(|e| FolderError::io(&path, "writing", e))?;
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {
@@ -548,14 +586,6 @@ pub(crate) fn lock(folder: &Path) -> Result<File, FolderError> {
                 holder,
             })
         }
-        Err(TryLockError::Error(source)) => Err(failure(&path, "locking", source)),
-    }
-}
-
-fn failure(path: &Path, action: &'static str, source: io::Error) -> FolderError {
-    FolderError::Io {
-        path: path.to_owned(),
-        action,
-        source,
+        Err(TryLockError::Error(source)) => Err(FolderError::io(&path, "locking", source)),
     }
 }

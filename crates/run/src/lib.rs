@@ -4,6 +4,7 @@
 //! [`store`] is what a report reads. Nothing here prints or reads the environment.
 
 pub mod amplification;
+pub mod cell_folder;
 pub mod chat_models;
 #[cfg_attr(not(feature = "networks"), path = "checkpoints_absent.rs")]
 mod checkpoints;

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::folder::{FolderError, hex, lock, write_whole};
+use crate::folder::{FolderError, hex, lock, make_folder, write_whole};
 use crate::row_folder::RowFolder;
 
 const MANIFEST: &str = "manifest.json";
@@ -76,11 +76,7 @@ impl<C: Serialize + DeserializeOwned + Clone> ReproductionFolder<C> {
             config: config.clone(),
             data_sha256: data_sha256.map(str::to_owned),
         };
-        std::fs::create_dir_all(path).map_err(|source| FolderError::Io {
-            path: path.to_owned(),
-            action: "making a folder",
-            source,
-        })?;
+        make_folder(path, "making a folder")?;
         let held = Held { _lock: lock(path)? };
         let rows = RowFolder::new(path.to_owned());
         match rows.document::<ReproductionManifest<C>>(MANIFEST)? {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::folder::{FolderError, write_whole};
+use crate::folder::{FolderError, make_folder, write_whole};
 
 /// A folder; it need not exist before something is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,11 +122,7 @@ impl RowFolder {
         name: &str,
         fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
     ) -> Result<(), FolderError> {
-        std::fs::create_dir_all(&self.0).map_err(|source| FolderError::Io {
-            path: self.0.clone(),
-            action: "making a folder",
-            source,
-        })?;
+        make_folder(&self.0, "making a folder")?;
         write_whole(&self.0, name, fill)
     }
 }

@@ -40,7 +40,7 @@ use crate::amplification::{
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
-use crate::folder::{DataManifest, FolderError, RunFolder};
+use crate::folder::{DataManifest, RunFolder, exports_folder};
 use crate::people::{ExpertSays, ExpertStep, People};
 
 /// Does what is not done yet of every method, seed and variant.
@@ -371,14 +371,8 @@ impl Cell<'_> {
         let distilled = sft_rows(trees, self.config.taught, self.config.completion);
         self.write(&rows_file(k), &distilled.rows)?;
         if self.calling != Calling::Forecast {
-            let cell = self.folder.name();
-            let folder = self.run.join("exports").join(cell);
             for export in &self.config.export {
-                std::fs::create_dir_all(&folder).map_err(|source| FolderError::Io {
-                    path: folder.clone(),
-                    action: "making the folder of exports",
-                    source,
-                })?;
+                let folder = exports_folder(&self.run, &self.folder.name())?;
                 let path = folder.join(export.file_name(&format!("distilled-{k}")));
                 export_demonstrations(&distilled.rows, &path, export)?;
             }

@@ -31,7 +31,7 @@ use crate::constitutional_ai::{
 };
 use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
-use crate::folder::{FolderError, RunFolder};
+use crate::folder::{FolderError, RunFolder, exports_folder};
 
 /// Does what is not done yet of every method, seed and variant.
 pub(super) fn run(
@@ -366,13 +366,7 @@ impl Cell<'_> {
         stem: &str,
         export: &trimtab_data::preferences::ExportConfig,
     ) -> Result<std::path::PathBuf, FolderError> {
-        let cell = self.folder.files().name();
-        let folder = self.run.join("exports").join(cell);
-        std::fs::create_dir_all(&folder).map_err(|source| FolderError::Io {
-            path: folder.clone(),
-            action: "making the folder of exports",
-            source,
-        })?;
+        let folder = exports_folder(self.run, &self.folder.name())?;
         Ok(folder.join(export.file_name(stem)))
     }
 
