@@ -18,23 +18,13 @@ mod unanswered;
 #[cfg(test)]
 mod tests;
 
-use std::num::NonZeroUsize;
-
-use trimtab_core::Seed;
 use trimtab_run::RunFolder;
-use trimtab_stats::{Level, Resampler};
 
 use self::method::methods;
 use crate::calls::calls;
 use crate::document::Document;
+use crate::measuring::Measuring;
 use crate::summarise::SummaryError;
-
-/// How everything is measured.
-#[derive(Clone, Copy)]
-struct Measuring {
-    level: Level,
-    resampler: Resampler,
-}
 
 /// Measures a run of iterated amplification.
 ///
@@ -45,13 +35,7 @@ pub fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     let manifest = folder.manifest();
     let experiment = &manifest.variants[0].experiment;
     let report = experiment.report;
-    let measuring = Measuring {
-        level: Level::new(report.level).map_err(SummaryError::from)?,
-        resampler: Resampler {
-            n_resamples: NonZeroUsize::new(report.resamples as usize).unwrap_or(NonZeroUsize::MIN),
-            seed: Seed(0),
-        },
-    };
+    let measuring = Measuring::of(report)?;
     let (methods, notices) = methods(folder)?;
     let mut sections = vec![accuracy::section(&methods, measuring)];
     sections.extend(levels::section(&methods));

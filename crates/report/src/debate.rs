@@ -15,25 +15,15 @@ mod ratings;
 mod rewards;
 mod speeches;
 
-use std::num::NonZeroUsize;
-
-use trimtab_core::Seed;
 use trimtab_debate::protocol::{Cast, JudgeAsks, Turns};
 use trimtab_debate::{DebateConfig, ProtocolName};
 use trimtab_run::RunFolder;
-use trimtab_stats::{Level, Resampler};
 
 use self::judged_row::{JudgedRow, methods, rows};
 use crate::calls::calls;
 use crate::document::{Cell, Column, Document, Row, Section, Table};
+use crate::measuring::Measuring;
 use crate::summarise::SummaryError;
-
-/// How everything is measured.
-#[derive(Clone, Copy)]
-struct Measuring {
-    level: Level,
-    resampler: Resampler,
-}
 
 /// Measures a run of debates.
 ///
@@ -43,13 +33,7 @@ struct Measuring {
 pub fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     let manifest = folder.manifest();
     let report = manifest.variants[0].experiment.report;
-    let measuring = Measuring {
-        level: Level::new(report.level).map_err(SummaryError::from)?,
-        resampler: Resampler {
-            n_resamples: NonZeroUsize::new(report.resamples as usize).unwrap_or(NonZeroUsize::MIN),
-            seed: Seed(0),
-        },
-    };
+    let measuring = Measuring::of(report)?;
     let (rows, mut notices) = rows(folder)?;
     let judged: Vec<_> = (rows.iter())
         .map(JudgedRow::judged)

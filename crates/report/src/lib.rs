@@ -20,11 +20,14 @@ pub mod terminal;
 mod calls;
 #[cfg(test)]
 mod example;
+mod measuring;
 mod number;
 mod prompt_numbers;
 mod ranking;
 mod report;
 mod rlhf;
+#[cfg(test)]
+mod run_on_disk;
 mod text;
 
 pub use document::Document;

@@ -13,12 +13,11 @@ use trimtab_llm_testkit::AmplifyScript;
 use trimtab_run::amplification::{
     AmplificationDone, AmplificationFolder, Ceiling, IteratedAmplificationConfig, Trees,
 };
-use trimtab_run::experiment_file::load;
-use trimtab_run::{Experiment, Manifest, MethodConfig, RowFolder, RunFolder, VariantManifest};
+use trimtab_run::{Experiment, MethodConfig, RowFolder, RunFolder};
 
 use crate::Report;
+use crate::run_on_disk::{RUN_ID, RunOnDisk};
 
-const RUN_ID: &str = "0123456789abcdef";
 const N_HELD_OUT: usize = 40;
 const N_WORKED_ON: usize = 20;
 
@@ -44,44 +43,22 @@ tree.most-questions = 12
 resamples = 400
 "#;
 
-/// A run folder, as far as a report reads it.
+/// A run whose methods are written here.
 struct Run {
-    there: tempfile::TempDir,
-    experiments: Vec<Experiment>,
+    on_disk: RunOnDisk,
 }
 
 impl Run {
     fn new(experiment: &str) -> Self {
-        let there = tempfile::tempdir().unwrap();
-        let file = there.path().join("experiment.toml");
-        std::fs::write(&file, experiment).unwrap();
-        let variants = load::<Experiment>(&file, &[]).unwrap();
-        let run = Self {
-            experiments: variants.iter().map(|v| v.config.clone()).collect(),
-            there,
-        };
-        let manifest = Manifest {
-            name: run.experiments[0].name.clone(),
-            version: "0.1.0".into(),
-            run_id: RUN_ID.into(),
-            variants: (variants.into_iter())
-                .map(|variant| VariantManifest {
-                    label: variant.label,
-                    experiment: variant.config,
-                    data: None,
-                })
-                .collect(),
-        };
-        RowFolder::new(run.path().to_owned())
-            .write_document("manifest.json", &manifest)
-            .unwrap();
-        run
+        Self {
+            on_disk: RunOnDisk::new(experiment),
+        }
     }
 
     /// With every seed of every method finished.
     fn finished(experiment: &str) -> Self {
         let run = Self::new(experiment);
-        for (variant, experiment) in run.experiments.iter().enumerate() {
+        for (variant, experiment) in run.on_disk.experiments.iter().enumerate() {
             for seed in experiment.seeds() {
                 for method in &experiment.method {
                     run.method(variant, seed, experiment, method);
@@ -92,7 +69,7 @@ impl Run {
     }
 
     fn path(&self) -> &Path {
-        self.there.path()
+        self.on_disk.path()
     }
 
     fn method(&self, variant: usize, seed: u64, experiment: &Experiment, method: &MethodConfig) {

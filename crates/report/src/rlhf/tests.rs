@@ -9,18 +9,15 @@ use trimtab_core::{PreferencePair, Seed, SplitMix64};
 use trimtab_organism::reply::{Faults, helpful_only, ideal, text};
 use trimtab_organism::{Request, Split, evaluate, requests};
 use trimtab_reward::{Iteration, PolicyConfig};
-use trimtab_run::experiment_file::load;
 use trimtab_run::rlhf::{
     GoldMeans, LabelledRow, LabelsConfig, MethodStages, PairPrediction, PolicyReply, RewardFit,
     RlhfConfig, Sample, StepRow, StoppedEarly, method_folder,
 };
-use trimtab_run::{
-    Experiment, Manifest, MethodConfig, RowFolder, RunFolder, StageFolder, VariantManifest,
-};
+use trimtab_run::{MethodConfig, RowFolder, RunFolder, StageFolder};
 
 use crate::Report;
+use crate::run_on_disk::{RUN_ID, RunOnDisk};
 
-const RUN_ID: &str = "0123456789abcdef";
 const N_PROMPTS: usize = 24;
 const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[2J";
 
@@ -74,49 +71,27 @@ labels = { by = "annotator", accuracy = 0.8 }
 "method.0.labels.accuracy" = [1.0, 0.8, 0.6]
 "#;
 
-/// A run folder, as far as a report reads it.
+/// A run whose methods are written here.
 struct Run {
-    there: tempfile::TempDir,
-    experiments: Vec<Experiment>,
+    on_disk: RunOnDisk,
     /// Seeds of the first method that are left unfinished.
     n_unfinished: u64,
 }
 
 impl Run {
     fn new(experiment: &str) -> Self {
-        let there = tempfile::tempdir().unwrap();
-        let file = there.path().join("experiment.toml");
-        std::fs::write(&file, experiment).unwrap();
-        let variants = load::<Experiment>(&file, &[]).unwrap();
-        let run = Self {
-            experiments: variants.iter().map(|v| v.config.clone()).collect(),
-            there,
+        Self {
+            on_disk: RunOnDisk::new(experiment),
             n_unfinished: 0,
-        };
-        let manifest = Manifest {
-            name: run.experiments[0].name.clone(),
-            version: "0.1.0".into(),
-            run_id: RUN_ID.into(),
-            variants: (variants.into_iter())
-                .map(|variant| VariantManifest {
-                    label: variant.label,
-                    experiment: variant.config,
-                    data: None,
-                })
-                .collect(),
-        };
-        RowFolder::new(run.path().to_owned())
-            .write_document("manifest.json", &manifest)
-            .unwrap();
-        run
+        }
     }
 
     fn path(&self) -> &Path {
-        self.there.path()
+        self.on_disk.path()
     }
 
     fn write(&self) {
-        for (variant, experiment) in self.experiments.iter().enumerate() {
+        for (variant, experiment) in self.on_disk.experiments.iter().enumerate() {
             for seed in experiment.seeds() {
                 for (number, method) in experiment.method.iter().enumerate() {
                     let MethodConfig::Rlhf(config) = method else {
@@ -136,7 +111,7 @@ impl Run {
         let stages = MethodStages {
             run_id: RUN_ID.into(),
             before: self.replies(&format!("replies-before-{seed}"), seed, 0.4, false),
-            start: (name == "rlhf-dpo" && self.experiments.len() == 1)
+            start: (name == "rlhf-dpo" && self.on_disk.experiments.len() == 1)
                 .then(|| self.replies(&format!("replies-start-{seed}"), seed, 0.6, false)),
             labels: self.labels(seed, config),
             reward: self.reward(seed, config),
