@@ -8,6 +8,7 @@ pub mod cell_folder;
 pub mod chat_models;
 #[cfg_attr(not(feature = "networks"), path = "checkpoints_absent.rs")]
 mod checkpoints;
+pub mod comparison;
 pub mod constitutional_ai;
 pub mod curves;
 pub mod debates;

@@ -178,10 +178,20 @@ const SCHEMA: &str = "
         answer INTEGER, probabilities BLOB,
         -- not decided: the reply or the error
         reply TEXT,
-        calls INTEGER NOT NULL, tokens INTEGER NOT NULL,
+        calls INTEGER NOT NULL, tokens INTEGER NOT NULL, judge_calls INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (cell, split, sample)
     ) WITHOUT ROWID;
 ";
+
+/// Ledgers of before judge budgets lack this column.
+const ADD_JUDGE_CALLS: &str =
+    "ALTER TABLE judgement ADD COLUMN judge_calls INTEGER NOT NULL DEFAULT 0";
+
+fn has_judge_calls(connection: &Connection) -> rusqlite::Result<bool> {
+    let there =
+        "SELECT EXISTS (SELECT 1 FROM pragma_table_info('judgement') WHERE name = 'judge_calls')";
+    connection.query_row(there, [], |row| row.get(0))
+}
 
 impl Store {
     /// Opens the ledger for writing, and makes it if there is none.
@@ -194,7 +204,11 @@ impl Store {
         store.check("preparing the ledger", |connection| {
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "normal")?;
-            connection.execute_batch(SCHEMA)
+            connection.execute_batch(SCHEMA)?;
+            if !has_judge_calls(connection)? {
+                connection.execute_batch(ADD_JUDGE_CALLS)?;
+            }
+            Ok(())
         })?;
         Ok(store)
     }
@@ -387,7 +401,10 @@ impl Store {
             let number = transaction.last_insert_rowid();
             {
                 let mut insert = transaction
-                    .prepare("INSERT INTO judgement VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+                    .prepare(
+                        "INSERT INTO judgement (cell, split, sample, verdict, answer, probabilities, reply, calls,
+                         tokens, judge_calls) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                )?;
                 let mut blob = Vec::new();
                 for (split, judgements) in judged {
                     for (sample, Judgement { verdict, cost, .. }) in judgements {
@@ -413,6 +430,7 @@ impl Store {
                             reply,
                             cost.calls.cast_signed(),
                             cost.tokens.cast_signed(),
+                            cost.judge_calls.cast_signed(),
                         ])?;
                     }
                 }
@@ -491,10 +509,14 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut bad = None;
         self.check("reading judgements", |connection| {
-            let mut statement = connection.prepare(
-                "SELECT sample, verdict, probabilities, reply, calls, tokens FROM judgement
+            let judge_calls = match has_judge_calls(connection)? {
+                true => "judge_calls",
+                false => "0",
+            };
+            let mut statement = connection.prepare(&format!(
+                "SELECT sample, verdict, probabilities, reply, calls, tokens, {judge_calls} FROM judgement
                  WHERE cell = ?1 AND split = ?2 ORDER BY sample",
-            )?;
+            ))?;
             let mut rows = statement.query(params![cell, split.as_str()])?;
             let mut probabilities = Vec::new();
             while let Some(row) = rows.next()? {
@@ -522,6 +544,7 @@ impl Store {
                 let cost = Cost {
                     calls: row.get::<_, i64>(4)?.cast_unsigned(),
                     tokens: row.get::<_, i64>(5)?.cast_unsigned(),
+                    judge_calls: row.get::<_, i64>(6)?.cast_unsigned(),
                     cpu_secs: 0.0,
                 };
                 each(row.get(0)?, verdict, cost);
