@@ -1,26 +1,41 @@
 //! Annotators: people who compare answers, and say which they prefer, as RLHF asks them.
 //!
 //! ```text
-//! each of m annotators prefers answer k with probability p_k, what the judge believes;   label = share of preferences
+//! likeliest   the answer that the judge believes in most
+//! drawn       answer k with probability p_k, what the judge believes: Bradley and Terry's annotator;   label = share of choices
 //! ```
 //!
 //! A preference is one choice, not a probability: what a reward model under the Bradley–Terry loss learns from (Christiano et al.
-//! 2017, section 2.2.3). Where a question has two answers, that loss on the pair is the cross-entropy of the shares.
+//! 2017, arXiv:1706.03741, section 2.2.3). Where a question has two answers, that loss on the pair is the cross-entropy of the shares.
 //!
-//! In: a judge, and how many annotators look at each question. Out: shares of preferences; a failed judgement stays failed. Each
-//! annotator costs what the judge costs.
+//! In: a judge, how choices follow from what it believes, and how many annotators look at each question. Out: shares of
+//! preferences; a failed judgement stays failed. Each annotator costs what the judge costs.
 //! Differs from simulated annotators of a given accuracy (the `reward` crate): these are as right as the judge is, item by item,
 //! and need no gold.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use trimtab_core::{
     AnswerIdx, Cost, Distribution, Fitted, Judgement, Lesson, Provenance, Question, Seed, Student,
     Supervisor, SupervisorError, Verdict,
 };
 
+/// How annotators choose by what they believe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// Each prefers the likeliest answer.
+    #[default]
+    Likeliest,
+    /// Each prefers an answer as often as it is right by its belief.
+    Drawn,
+}
+
 /// A judge whose beliefs are only seen in choices.
 pub struct Annotators {
     name: String,
     of: Box<dyn Supervisor>,
+    choice: Choice,
     votes: u32,
     seed: Seed,
 }
@@ -31,17 +46,27 @@ impl Annotators {
     /// # Panics
     ///
     /// When there is no annotator: a bug in the caller.
-    pub fn new(name: String, of: Box<dyn Supervisor>, votes: u32, seed: Seed) -> Self {
+    pub fn new(
+        name: String,
+        of: Box<dyn Supervisor>,
+        choice: Choice,
+        votes: u32,
+        seed: Seed,
+    ) -> Self {
         assert!(votes > 0, "no annotator");
         Self {
             name,
             of,
+            choice,
             votes,
             seed,
         }
     }
 
     fn prefer(&self, question: &Question, believed: &Distribution) -> Distribution {
+        if self.choice == Choice::Likeliest {
+            return Distribution::certain(believed.answer(), believed.n_answers());
+        }
         let mut stream = self.seed.child(question.id.as_str()).stream();
         let mut shares = vec![0.0; believed.n_answers()];
         for _ in 0..self.votes {
@@ -103,6 +128,8 @@ pub struct AnnotatorsStudent {
     pub name: String,
     /// Who becomes their judge.
     pub of: Box<dyn Student>,
+    /// How they choose.
+    pub choice: Choice,
     /// How many look at each question, 1 at least.
     pub votes: u32,
 }
@@ -119,6 +146,7 @@ impl Student for AnnotatorsStudent {
             student: Box::new(Annotators::new(
                 self.name.clone(),
                 fitted.student,
+                self.choice,
                 self.votes,
                 seed,
             )),
@@ -136,7 +164,7 @@ mod tests {
     fn shares_approach_beliefs_and_cost_adds_up() {
         let questions = questions(2_000);
         let judge = Box::new(Says::sure(0.7));
-        let annotators = Annotators::new("a".into(), judge, 1, Seed(3));
+        let annotators = Annotators::new("a".into(), judge, Choice::Drawn, 1, Seed(3));
         let judged = annotators.judge(&questions).unwrap();
         let n_yes = (judged.iter())
             .filter(|j| j.verdict.decided().unwrap().probabilities() == [0.0, 1.0])
@@ -147,7 +175,8 @@ mod tests {
         assert_eq!(n_yes + n_no, 2_000);
         // Five standard deviations of a binomial.
         assert!((n_yes as f64 - 1_400.0).abs() < 5.0 * (2_000.0 * 0.21_f64).sqrt());
-        let three = Annotators::new("a".into(), Box::new(Says::sure(0.7)), 3, Seed(3));
+        let judge = Box::new(Says::sure(0.7));
+        let three = Annotators::new("a".into(), judge, Choice::Drawn, 3, Seed(3));
         let judged = three.judge(&questions[..1]).unwrap();
         assert_eq!((judged[0].cost.calls, judged[0].cost.judge_calls), (3, 3));
     }
@@ -155,15 +184,28 @@ mod tests {
     #[test]
     fn a_question_is_preferred_alike_whatever_else_is_asked() {
         let questions = questions(50);
-        let annotators = Annotators::new("a".into(), Box::new(Says::sure(0.5)), 3, Seed(0));
+        let judge = Box::new(Says::sure(0.5));
+        let annotators = Annotators::new("a".into(), judge, Choice::Drawn, 3, Seed(0));
         let all = annotators.judge(&questions).unwrap();
         let one = annotators.judge(&questions[40..41]).unwrap();
         assert_eq!(all[40], one[0]);
     }
 
     #[test]
+    fn whoever_is_sure_of_nothing_still_prefers_one() {
+        let judge = Box::new(Says::sure(0.51));
+        let annotators = Annotators::new("a".into(), judge, Choice::Likeliest, 1, Seed(0));
+        let judged = annotators.judge(&questions(1)).unwrap();
+        assert_eq!(
+            judged[0].verdict.decided().unwrap().probabilities(),
+            [0.0, 1.0]
+        );
+    }
+
+    #[test]
     fn what_failed_stays_failed() {
-        let annotators = Annotators::new("a".into(), Box::new(Says::refuses()), 1, Seed(0));
+        let judge = Box::new(Says::refuses());
+        let annotators = Annotators::new("a".into(), judge, Choice::Drawn, 1, Seed(0));
         let judged = annotators.judge(&questions(1)).unwrap();
         assert!(matches!(judged[0].verdict, Verdict::Refused { .. }));
     }

@@ -5,7 +5,7 @@
 //! | [`Ensemble`] | several judge, and their probabilities become one |
 //! | [`Cascade`] | cheap first; what it is not sure of goes to the next, with a bound on the risk |
 //! | [`ChainStudent`] | each learns from the judgements of the one before (bootstrapping) |
-//! | [`Annotators`] | people prefer one answer, drawn from what a judge believes |
+//! | [`Annotators`] | people prefer one answer, by what a judge believes |
 //!
 //! A combination is taught like any [`Student`](trimtab_core::Student) and judges like any
 //! [`Supervisor`](trimtab_core::Supervisor), so that combinations are parts of others, to any depth. It sees what its parts see,
@@ -18,7 +18,7 @@ mod ensemble;
 #[cfg(test)]
 mod parts;
 
-pub use annotators::{Annotators, AnnotatorsStudent};
+pub use annotators::{Annotators, AnnotatorsStudent, Choice};
 pub use cascade::{
     Calibration, Cascade, CascadeStudent, Fitting, Guarantee, Otherwise, Stage, threshold,
 };

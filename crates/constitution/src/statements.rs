@@ -39,7 +39,7 @@ struct Statement {
     principle: String,
     answer: String,
     #[serde(rename = "statement")]
-    _statement: String,
+    text: String,
     features: Vec<f32>,
 }
 
@@ -148,6 +148,12 @@ impl Statements {
             dim: dim.ok_or(StatementsError::Empty)?,
             principles: principles.into_values().collect(),
         })
+    }
+
+    /// Every principle's name, an answer's name, and what it states of texts with that answer.
+    pub fn in_words(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let all = self.principles.iter().flatten();
+        all.map(|statement| (&*statement.principle, &*statement.answer, &*statement.text))
     }
 
     /// How many principles there are.
@@ -403,6 +409,10 @@ mod tests {
     fn embedded_statements_are_of_eight_principles() {
         let statements = Statements::film_reviews();
         assert_eq!((statements.n_principles(), statements.dim), (8, 384));
+        assert_eq!(statements.in_words().count(), 16);
+        assert!(statements.in_words().any(|(principle, answer, text)| {
+            (principle, answer) == ("advice", "positive") && text == "I recommend it warmly."
+        }));
         let answers = AnswerSet::new(&["negative", "positive"]).unwrap();
         assert_eq!(statements.means(&answers).unwrap().len(), 2 * 384);
     }

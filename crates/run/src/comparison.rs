@@ -63,6 +63,27 @@ fn two() -> usize {
     2
 }
 
+/// A question as the report of a comparison shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionText {
+    /// Its id.
+    pub id: String,
+    /// What is asked, or its beginning.
+    pub text: String,
+    /// The answers there are.
+    pub answers: Vec<String>,
+}
+
+impl QuestionText {
+    /// Longer texts are cut.
+    pub(crate) const MOST_BYTES: usize = 400;
+
+    /// The file that a variant's are in, in the run folder.
+    pub fn file(variant: usize) -> String {
+        format!("questions-{variant}.jsonl")
+    }
+}
+
 /// A way to combine supervisors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -38,6 +38,7 @@ mod tuning;
 
 pub use chat_models::{Calling, ChatError, Keys};
 pub use checkpoints::LoadError;
+pub use comparison::QuestionText;
 pub use constitutional_ai::{ConstitutionalAiConfig, MethodFolder, Stage};
 pub use curves::{LossCurve, loss_curves};
 pub use debates::DebateFolder;
@@ -53,5 +54,6 @@ pub use rlhf::RlhfConfig;
 pub use row_folder::RowFolder;
 pub use stages::StageFolder;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
-pub use supervisors::SupervisorConfig;
+pub use supervisors::{Approach, SupervisorConfig};
+pub use trimtab_evidence::Shown;
 pub use tuning::{TuneConfig, TuneError};

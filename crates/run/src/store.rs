@@ -137,6 +137,8 @@ pub struct Cell {
     pub wall_secs: f64,
     /// Processor seconds, training and judging.
     pub cpu_secs: f64,
+    /// Calls of the weak overseer while it was taught: those of a chain's or a cascade's parts.
+    pub judge_calls: u64,
 }
 
 /// One split of one seed.
@@ -168,6 +170,7 @@ const SCHEMA: &str = "
         model TEXT NOT NULL, provenance TEXT NOT NULL, n_labels INTEGER NOT NULL,
         label_ids_sha256 TEXT NOT NULL, n_steps INTEGER NOT NULL, loss REAL,
         converged INTEGER NOT NULL, wall_secs REAL NOT NULL, cpu_secs REAL NOT NULL,
+        judge_calls INTEGER NOT NULL DEFAULT 0,
         UNIQUE (variant, seed, kind, name)
     );
     CREATE TABLE IF NOT EXISTS judgement (
@@ -183,14 +186,16 @@ const SCHEMA: &str = "
     ) WITHOUT ROWID;
 ";
 
-/// Ledgers of before judge budgets lack this column.
-const ADD_JUDGE_CALLS: &str =
-    "ALTER TABLE judgement ADD COLUMN judge_calls INTEGER NOT NULL DEFAULT 0";
+/// Ledgers of before judge budgets do not count a judge's calls.
+fn has_judge_calls(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let there = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = 'judge_calls')";
+    connection.query_row(there, [table], |row| row.get(0))
+}
 
-fn has_judge_calls(connection: &Connection) -> rusqlite::Result<bool> {
-    let there =
-        "SELECT EXISTS (SELECT 1 FROM pragma_table_info('judgement') WHERE name = 'judge_calls')";
-    connection.query_row(there, [], |row| row.get(0))
+/// The column, or what stands for it where there is none.
+fn judge_calls(connection: &Connection, table: &str) -> rusqlite::Result<&'static str> {
+    let there = has_judge_calls(connection, table)?;
+    Ok(if there { "judge_calls" } else { "0" })
 }
 
 impl Store {
@@ -205,8 +210,12 @@ impl Store {
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "normal")?;
             connection.execute_batch(SCHEMA)?;
-            if !has_judge_calls(connection)? {
-                connection.execute_batch(ADD_JUDGE_CALLS)?;
+            for table in ["cell", "judgement"] {
+                if !has_judge_calls(connection, table)? {
+                    connection.execute_batch(&format!(
+                        "ALTER TABLE {table} ADD COLUMN judge_calls INTEGER NOT NULL DEFAULT 0"
+                    ))?;
+                }
             }
             Ok(())
         })?;
@@ -380,8 +389,8 @@ impl Store {
             let transaction = connection.transaction()?;
             transaction.execute(
                 "INSERT INTO cell (variant, seed, kind, name, model, provenance, n_labels,
-                    label_ids_sha256, n_steps, loss, converged, wall_secs, cpu_secs)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                    label_ids_sha256, n_steps, loss, converged, wall_secs, cpu_secs, judge_calls)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 params![
                     cell.variant,
                     cell.seed.cast_signed(),
@@ -396,6 +405,7 @@ impl Store {
                     cell.converged,
                     cell.wall_secs,
                     cell.cpu_secs,
+                    cell.judge_calls.cast_signed(),
                 ],
             )?;
             let number = transaction.last_insert_rowid();
@@ -447,12 +457,14 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub fn cells(&self) -> Result<Vec<(i64, Cell)>, StoreError> {
         let rows: Vec<(i64, Cell, String, String)> = self.check("reading cells", |connection| {
+            let judge_calls = judge_calls(connection, "cell")?;
             connection
-                .prepare(
+                .prepare(&format!(
                     "SELECT cell, variant, seed, kind, name, model, provenance, n_labels,
-                            label_ids_sha256, n_steps, loss, converged, wall_secs, cpu_secs
+                            label_ids_sha256, n_steps, loss, converged, wall_secs, cpu_secs,
+                            {judge_calls}
                          FROM cell ORDER BY cell",
-                )?
+                ))?
                 .query_map([], |row| {
                     let cell = Cell {
                         variant: row.get(1)?,
@@ -468,6 +480,7 @@ impl Store {
                         converged: row.get(11)?,
                         wall_secs: row.get(12)?,
                         cpu_secs: row.get(13)?,
+                        judge_calls: row.get::<_, i64>(14)?.cast_unsigned(),
                     };
                     Ok((row.get(0)?, cell, row.get(3)?, row.get(6)?))
                 })?
@@ -509,10 +522,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut bad = None;
         self.check("reading judgements", |connection| {
-            let judge_calls = match has_judge_calls(connection)? {
-                true => "judge_calls",
-                false => "0",
-            };
+            let judge_calls = judge_calls(connection, "judgement")?;
             let mut statement = connection.prepare(&format!(
                 "SELECT sample, verdict, probabilities, reply, calls, tokens, {judge_calls} FROM judgement
                  WHERE cell = ?1 AND split = ?2 ORDER BY sample",
@@ -599,6 +609,7 @@ mod tests {
             converged: true,
             wall_secs: 0.1,
             cpu_secs: 0.1,
+            judge_calls: 3,
         }
     }
 
@@ -606,6 +617,7 @@ mod tests {
         let id = SampleId::new("a");
         let cost = Cost {
             calls: 1,
+            judge_calls: 2,
             tokens: 7,
             cpu_secs: 0.0,
         };

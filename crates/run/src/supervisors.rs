@@ -19,7 +19,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_amplify::language::AmplifiedSupervisorConfig;
-use trimtab_combine::{Combine, Guarantee};
+use trimtab_combine::{Choice, Combine, Guarantee};
 use trimtab_constitution::JudgeConfig;
 use trimtab_constitution::statements::Statements;
 use trimtab_core::setting::{ConfigError, require};
@@ -46,7 +46,7 @@ pub enum SupervisorConfig {
     Amplified(Box<AmplifiedSupervisorConfig>),
     /// A model that understands texts judges them by the statements of principles that they are near to.
     Principles(PrinciplesConfig),
-    /// Annotators compare answers, as RLHF asks them: choices, drawn from what a judge believes.
+    /// Annotators compare answers, as RLHF asks them: choices, by what a judge believes.
     Preferences(PreferencesConfig),
     /// Several judge, and their probabilities become one.
     Ensemble(EnsembleConfig),
@@ -210,8 +210,11 @@ impl PrinciplesConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PreferencesConfig {
-    /// Whose beliefs their choices are drawn from.
+    /// Whose beliefs they have.
     pub of: Part,
+    /// How they choose.
+    #[serde(default)]
+    pub choice: Choice,
     /// How many annotators look at each question.
     #[serde(default = "one")]
     pub votes: u32,
@@ -363,6 +366,18 @@ impl SupervisorConfig {
                 Part::Table(config) => config.each_name(each),
             }
         }
+    }
+
+    /// The names of its parts, and of those of tables within it.
+    pub fn part_names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for part in self.parts() {
+            match part {
+                Part::Named(name) => names.push(&**name),
+                Part::Table(config) => names.extend(config.part_names()),
+            }
+        }
+        names
     }
 
     /// Hands itself and every table within it to `each`.

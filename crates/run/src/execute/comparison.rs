@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use cpu_time::ThreadTime;
 use sha2::{Digest as _, Sha256};
+use trimtab_core::chat::bounded;
 use trimtab_core::{
     AnswerKey, Fitted, Folders, Judgement, KeyError, LabelError, Lesson, Provenance, Question,
     SampleId, Seed, Student, SupervisorError, TrainingLabels, TrainingStep, Workplace,
@@ -28,9 +29,11 @@ use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
 use super::{RunError, RunOptions};
 use crate::chat_models::{ChatModels, Means};
 use crate::checkpoints::Checkpoints;
+use crate::comparison::QuestionText;
 use crate::event::{Event, EventLog, is_milestone};
 use crate::experiment::Experiment;
 use crate::folder::{DataManifest, FolderError, RunFolder, hex};
+use crate::row_folder::RowFolder;
 use crate::store::{Cell, CellKind, SplitName, SplitRecord, Store, StoreError};
 use crate::supervisors::{Workshop, students};
 
@@ -49,6 +52,7 @@ pub(super) fn run(
             state: folder.path().join("trainings"),
             models: folder.path().join("models"),
         },
+        root: folder.path().to_owned(),
         observe,
     };
     let finished = Finished::read(&run.store)?;
@@ -226,6 +230,8 @@ struct Run<'o> {
     log: EventLog,
     /// Where trainings keep their state while they last, and where models are saved.
     folders: Folders,
+    /// The run folder.
+    root: PathBuf,
     observe: &'o mut dyn FnMut(&Event),
 }
 
@@ -336,6 +342,9 @@ impl Run<'_> {
             .map(|question| Ok((question.id.clone(), dataset.key.answer(&question.id)?)))
             .collect::<Result<Vec<_>, KeyError>>()?;
         self.store.put_samples(variant, samples.into_iter())?;
+        if experiment.comparison.is_some() {
+            self.put_texts(variant, &dataset.questions)?;
+        }
         let mut groups = Vec::with_capacity(pending.len());
         for &seed in pending {
             let splits = Splits::new(dataset, &experiment.data, Seed(seed))?;
@@ -393,6 +402,18 @@ impl Run<'_> {
             drop(receiver);
             result
         })
+    }
+
+    /// What was asked, for readers of the report: those who look at a number want to see what is behind it.
+    fn put_texts(&self, variant: usize, questions: &[Question]) -> Result<(), RunError> {
+        let texts: Vec<QuestionText> = (questions.iter())
+            .map(|question| QuestionText {
+                id: question.id.as_str().to_owned(),
+                text: bounded(&question.text, QuestionText::MOST_BYTES),
+                answers: question.answers.names().map(str::to_owned).collect(),
+            })
+            .collect();
+        Ok(RowFolder::new(self.root.clone()).write_rows(&QuestionText::file(variant), &texts)?)
     }
 
     fn put(&mut self, done: &Done) -> Result<(), RunError> {
@@ -657,7 +678,7 @@ impl Group<'_> {
         let mut order: Vec<usize> = (0..questions.len()).collect();
         (Seed(self.seed).child("judge budget").stream()).shuffle(&mut order);
         let spent = fitted.cost.judge_calls;
-        if spent >= budget {
+        if spent > budget {
             return Err(RunError::BudgetSpent {
                 seed: self.seed,
                 supervisor: role.to_owned(),
@@ -666,11 +687,16 @@ impl Group<'_> {
             });
         }
         let mut left = budget - spent;
-        let (mut judged, mut dearest) = (Vec::new(), 1);
+        let (mut judged, mut dearest) = (Vec::new(), 0);
         let mut order = &order[..];
-        while left > 0 && !order.is_empty() {
-            // As many as can be paid for if each costs what the dearest has cost; a few at first, to learn what that is.
-            let affordable = if judged.is_empty() { 8 } else { left / dearest };
+        // One whose judgements cost nothing may judge all.
+        while !order.is_empty() && (judged.is_empty() || left > 0 || dearest == 0) {
+            // A few at first, to learn what they cost; then as many as can be paid for if each costs what the dearest has cost.
+            let affordable = match (judged.is_empty(), dearest) {
+                (true, _) => left.min(8),
+                (false, 0) => u64::MAX,
+                (false, dearest) => left / dearest,
+            };
             let n = affordable.clamp(1, order.len() as u64) as usize;
             let (now, later) = order.split_at(n);
             order = later;
@@ -900,6 +926,7 @@ impl Group<'_> {
             converged: fitted.converged,
             wall_secs: spent.wall_secs,
             cpu_secs: spent.cpu_secs,
+            judge_calls: fitted.cost.judge_calls,
         }
     }
 }

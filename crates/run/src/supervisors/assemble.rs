@@ -186,6 +186,7 @@ impl Assembly<'_> {
             SupervisorConfig::Preferences(config) => Box::new(AnnotatorsStudent {
                 of: self.part(&name, 0, &config.of)?,
                 name,
+                choice: config.choice,
                 votes: config.votes,
             }),
             SupervisorConfig::Ensemble(config) => Box::new(EnsembleStudent {
