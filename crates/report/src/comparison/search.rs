@@ -91,7 +91,7 @@ pub(super) fn section(
                 Column::new("Held out", "Right answers on the half that did not choose."),
                 Column::new(
                     "Optimism",
-                    "How much higher it was on the half that chose it, in percentage points.",
+                    "How much higher it was on the half that chose it, in percentage points; 0 where both halves choose the same.",
                 )
                 .spare(1),
                 Column::new("Tried", "Students to choose from.").spare(2),

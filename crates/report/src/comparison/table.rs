@@ -30,7 +30,7 @@ pub(super) fn section(compared: &Compared<'_>, level: Level) -> Section {
                 Column::new("PGR", "Performance gap recovered: the student's way from the overseer alone (0) to the ceiling (1). It can be above 1 or below 0."),
                 Column::new("Source", "The share of test questions that the supervisor itself answers rightly, where it is asked about them; what it does not answer counts as wrong.").spare(2),
                 Column::new("Labels", "Questions that the student learnt from, on average over seeds.").spare(3),
-                Column::new("Judge calls", "Calls of the weak overseer for those labels, and while the supervisor was taught, on average over seeds.").spare(1),
+                Column::new("Judge calls", "Calls of the weak overseer for those labels, and while the supervisor was taught, on average over seeds. The last question may cost more than is left of the budget.").spare(1),
             ],
             rows,
         },
