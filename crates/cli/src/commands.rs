@@ -4,6 +4,7 @@ mod check;
 mod constitution;
 mod data;
 mod export;
+mod format;
 mod label;
 mod report;
 mod reproduce;
