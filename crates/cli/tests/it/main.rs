@@ -22,6 +22,7 @@ mod ledger;
 mod material;
 mod page;
 mod report;
+mod reproduce;
 mod resume;
 mod rlhf;
 mod run;
