@@ -28,4 +28,5 @@ mod rlhf;
 mod run;
 mod serve;
 mod together;
+mod tutorials;
 mod workplace;
