@@ -4,6 +4,7 @@ mod check;
 mod constitution;
 mod data;
 mod export;
+mod format;
 mod label;
 mod report;
 mod reproduce;
@@ -35,9 +36,8 @@ pub(crate) enum Command {
     /// Data sets that are fetched once
     #[command(subcommand)]
     Data(data::Command),
-    /// A paper's experiment, with its numbers beside ours
-    #[command(subcommand)]
-    Reproduce(reproduce::Command),
+    /// A paper's experiment, with its numbers beside ours; without a name, which there are
+    Reproduce(reproduce::Arguments),
     /// Serve pages of a run: how it goes, its transcripts, and people who judge them
     Serve(serve::Arguments),
     /// Print the JSON schema of experiment files
@@ -54,7 +54,7 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
             Self::Data(command) => data::run(command),
-            Self::Reproduce(command) => reproduce::run(command),
+            Self::Reproduce(arguments) => reproduce::run(arguments),
             Self::Serve(arguments) => serve::run(arguments),
             Self::Schema => schema::run(),
         }

@@ -93,6 +93,13 @@ impl<C: Serialize + DeserializeOwned + Clone> ReproductionFolder<C> {
         Ok((Self { rows, manifest }, held))
     }
 
+    /// A hash of what was asked, and of the data.
+    pub fn id(&self) -> String {
+        hash(&(&self.manifest.config, &self.manifest.data_sha256))
+    }
+}
+
+impl<C> ReproductionFolder<C> {
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.rows.path()
@@ -101,11 +108,6 @@ impl<C: Serialize + DeserializeOwned + Clone> ReproductionFolder<C> {
     /// What was asked.
     pub fn manifest(&self) -> &ReproductionManifest<C> {
         &self.manifest
-    }
-
-    /// A hash of what was asked, and of the data.
-    pub fn id(&self) -> String {
-        hash(&(&self.manifest.config, &self.manifest.data_sha256))
     }
 
     /// Its files.

@@ -12,4 +12,5 @@ pub(crate) mod live;
 mod plot;
 pub(crate) mod transcript;
 pub(crate) mod tree;
+mod typed;
 mod words;

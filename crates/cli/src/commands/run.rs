@@ -1,7 +1,7 @@
 //! `trimtab run FILE`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use trimtab_report::Report;
@@ -15,12 +15,19 @@ use crate::progress::Progress;
 pub(crate) struct Arguments {
     /// The experiment file (TOML)
     file: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How an experiment file is run, whatever is in it.
+#[derive(Debug, Args)]
+pub(crate) struct How {
     /// Change a setting: `--set seeds=3`, `--set method.0.loss=naive`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// The run folder [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// Seeds computed at a time [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     jobs: Option<NonZeroUsize>,
@@ -40,24 +47,29 @@ fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    run_file(&arguments.file, arguments.how)
+}
+
+/// Runs an experiment file, and prints its report.
+pub(crate) fn run_file(file: &Path, how: How) -> Result<(), Failure> {
     let environment = Environment::read();
     let n_processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let options = RunOptions {
-        overrides: arguments.set,
-        out: arguments.out,
-        n_threads: arguments.jobs.map_or(n_processors, NonZeroUsize::get),
+        overrides: how.set,
+        out: how.out,
+        n_threads: how.jobs.map_or(n_processors, NonZeroUsize::get),
         hub: environment.hub(),
-        calling: match (arguments.replay, arguments.dry_run) {
+        calling: match (how.replay, how.dry_run) {
             (true, _) => Calling::Replay,
             (_, true) => Calling::Forecast,
             _ => Calling::Make,
         },
         keys: &|variable| environment.key(variable),
     };
-    let mut progress = Progress::new(arguments.quiet);
+    let mut progress = Progress::new(how.quiet);
     let mut forecast = String::new();
     let mut n_waiting = 0;
-    let result = execute(&arguments.file, &options, &mut |event| match event {
+    let result = execute(file, &options, &mut |event| match event {
         Event::Forecast { table } => forecast.push_str(table),
         event => {
             if let Event::Waiting { n_steps, .. } = event {
@@ -68,7 +80,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     });
     progress.finish();
     let folder = result?;
-    if arguments.dry_run {
+    if how.dry_run {
         return print(&forecast);
     }
     if n_waiting > 0 {
@@ -81,11 +93,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     folder
         .write("report.html", report.html().as_bytes())
         .map_err(trimtab_run::RunError::from)?;
-    if !arguments.quiet {
+    if !how.quiet {
         print(&report.terminal(environment.width, environment.colour))?;
     }
     let page = folder.path().join("report.html").display().to_string();
-    if arguments.quiet {
+    if how.quiet {
         print(&format!("{page}\n"))
     } else {
         note(&format!("report: {page}"))

@@ -2,14 +2,13 @@
 //! wrong settings, by the real program.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use trimtab_core::Seed;
 use trimtab_llm_testkit::amplify::{amplify, value_of};
 use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer};
 
-use crate::material::Stream;
 use crate::workplace::{Workplace, say};
 
 const N_KILLS: usize = 10;
@@ -237,23 +236,6 @@ fn a_dry_run_foretells_the_largest_trees() {
     assert!(n_asked > 20 && n_asked <= 50, "{n_asked}");
 }
 
-fn n_stored(place: &Workplace, run: &str) -> usize {
-    let path = place.path(run).join("calls.sqlite");
-    let store = rusqlite::Connection::open(path).unwrap();
-    let count = |of: &str| {
-        let sql = format!("SELECT COUNT({of}) FROM call");
-        store
-            .query_row(&sql, [], |row| row.get::<_, usize>(0))
-            .unwrap()
-    };
-    assert_eq!(
-        count("key"),
-        count("DISTINCT key"),
-        "a call is stored twice"
-    );
-    count("key")
-}
-
 #[test]
 fn faults_and_kills_change_nothing() {
     let good = ScriptedServer::builder(amplify).start().unwrap();
@@ -267,7 +249,7 @@ fn faults_and_kills_change_nothing() {
         "{:?}",
         whole.iter().map(|(name, _)| name).collect::<Vec<_>>()
     );
-    let n_calls = n_stored(&place, "whole");
+    let n_calls = place.n_calls_stored("whole");
     assert_eq!(good.log().n_answered(), n_calls);
 
     // Four calls at a time, so that all of it takes longer than every kill together leaves.
@@ -280,25 +262,11 @@ fn faults_and_kills_change_nothing() {
     let text = experiment(&bad, DEEP).replace("first-delay-secs", slow);
     place.write("amplify.toml", text);
     let command = ["run", "amplify.toml", "--quiet", "--out", "cut"];
-    let mut stream = Stream(3);
-    let (mut n_hits, began) = (0, Instant::now());
-    while n_hits < N_KILLS && began.elapsed() < Duration::from_mins(1) {
-        let mut child = place.trimtab(&command).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(
-            50 + (250.0 * stream.uniform()) as u64,
-        ));
-        child.kill().unwrap();
-        if child.wait().unwrap().code().is_some() {
-            break;
-        }
-        n_hits += 1;
-    }
-    say(&format!("{n_hits} kills hit a process at work"));
-    assert_eq!(n_hits, N_KILLS);
+    place.kill_often(&command, N_KILLS, 50.0..300.0);
     let n_before = bad.log().n_answered();
     assert!(n_before < n_calls, "killed after everything was answered");
     place.succeed(&command);
-    assert_eq!(n_stored(&place, "cut"), n_calls);
+    assert_eq!(place.n_calls_stored("cut"), n_calls);
     // What was stored is never asked again. A kill loses the four calls on their way, and answers of the last 50 ms, which the store
     // holds back: three times four of them.
     let n_lost = bad.log().n_answered() - n_calls;

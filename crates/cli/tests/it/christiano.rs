@@ -80,10 +80,7 @@ fn a_killed_training_goes_on_to_the_same_figures() {
     assert_eq!(whole.len(), 4);
     let mut n_midway = 0;
     for wait in 1..40 {
-        let mut child = place.trimtab(&arguments("cut")).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(100 * wait));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        place.kill_after(&arguments("cut"), Duration::from_millis(100 * wait));
         let n = std::fs::read_to_string(place.path(&format!("cut/{file}")))
             .map_or(0, |text| text.lines().count());
         n_midway += usize::from(n > 1 && n < 5);

@@ -1,12 +1,11 @@
 //! Constitutional AI against a scripted server: faults, kills and wrong settings, by the real program.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use trimtab_core::Seed;
 use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer};
 
-use crate::material::Stream;
 use crate::workplace::{Workplace, say};
 
 const N_KILLS: usize = 20;
@@ -84,23 +83,6 @@ fn made(place: &Workplace, run: &str) -> Vec<(String, String)> {
     })
 }
 
-fn n_stored(place: &Workplace, run: &str) -> usize {
-    let path = place.path(run).join("calls.sqlite");
-    let store = rusqlite::Connection::open(path).unwrap();
-    let count = |of: &str| {
-        let sql = format!("SELECT COUNT({of}) FROM call");
-        store
-            .query_row(&sql, [], |row| row.get::<_, usize>(0))
-            .unwrap()
-    };
-    assert_eq!(
-        count("key"),
-        count("DISTINCT key"),
-        "a call is stored twice"
-    );
-    count("key")
-}
-
 #[test]
 fn faults_and_kills_change_nothing() {
     let good = ScriptedServer::builder(script).start().unwrap();
@@ -119,7 +101,7 @@ fn faults_and_kills_change_nothing() {
         "{:?}",
         whole.iter().map(|(name, _)| name).collect::<Vec<_>>()
     );
-    let n_calls = n_stored(&place, "whole");
+    let n_calls = place.n_calls_stored("whole");
     assert_eq!(good.log().n_answered(), n_calls);
 
     // Again: nothing is asked.
@@ -135,24 +117,9 @@ fn faults_and_kills_change_nothing() {
     let slow = "max-concurrency = 4, start-concurrency = 4, first-delay-secs";
     place.write("c.toml", experiment(&bad).replace("first-delay-secs", slow));
     let command = ["run", "c.toml", "--quiet", "--out", "cut"];
-    let mut stream = Stream(3);
-    let (mut n_hits, began) = (0, Instant::now());
-    while n_hits < N_KILLS && began.elapsed() < Duration::from_mins(1) {
-        let mut child = place.trimtab(&command).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(
-            30 + (120.0 * stream.uniform()) as u64,
-        ));
-        child.kill().unwrap();
-        if child.wait().unwrap().code().is_none() {
-            n_hits += 1;
-        } else {
-            break;
-        }
-    }
-    say(&format!("{n_hits} kills hit a process at work"));
+    place.kill_often(&command, N_KILLS, 30.0..150.0);
     place.succeed(&command);
-    assert!(n_hits >= N_KILLS, "only {n_hits} kills hit");
-    assert_eq!(n_stored(&place, "cut"), n_calls);
+    assert_eq!(place.n_calls_stored("cut"), n_calls);
     let cut = made(&place, "cut");
     let names = |files: &[(String, String)]| -> Vec<String> {
         files.iter().map(|(name, _)| name.clone()).collect()
@@ -181,7 +148,7 @@ fn a_dry_run_asks_nothing_and_foretells_the_calls() {
     place.succeed(&["run", "c.toml", "--quiet", "--out", "dry"]);
     // What is stored needs no call.
     let said = place.succeed(&["run", "c.toml", "--quiet", "--out", "dry", "--dry-run"]);
-    assert_eq!(server.log().n_answered(), n_stored(&place, "dry"));
+    assert_eq!(server.log().n_answered(), place.n_calls_stored("dry"));
     assert!(said.stdout.contains("openai:scripted"), "{}", said.stdout);
 }
 
@@ -370,7 +337,7 @@ fn the_organism_goes_through_every_stage_offline() {
     // The same seed makes the same files, and what is done is not done again.
     place.succeed(&command("again"));
     assert_eq!(made(&place, "o"), made(&place, "again"));
-    let before = n_stored(&place, "o");
+    let before = place.n_calls_stored("o");
     place.succeed(&command("o"));
-    assert_eq!(n_stored(&place, "o"), before);
+    assert_eq!(place.n_calls_stored("o"), before);
 }

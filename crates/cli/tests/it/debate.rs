@@ -136,13 +136,8 @@ fn a_run_that_is_killed_ends_in_the_same_files() {
     let whole = began.elapsed();
     let mut stream = Stream(7);
     for _ in 0..N_KILLS {
-        let mut child = place
-            .trimtab(&["run", "debate.toml", "--out", "runs/killed"])
-            .spawn()
-            .unwrap();
-        std::thread::sleep(whole.mul_f64(0.5 * stream.uniform()));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let command = ["run", "debate.toml", "--out", "runs/killed"];
+        place.kill_after(&command, whole.mul_f64(0.5 * stream.uniform()));
     }
     place.succeed(&["run", "debate.toml", "--out", "runs/killed"]);
     assert_eq!(made(&place, "runs/whole"), made(&place, "runs/killed"));

@@ -135,10 +135,7 @@ fn a_killed_run_goes_on() {
     let mut n_midway = 0;
     for wait in 1..40 {
         let arguments = with(&["--out", "cut"]);
-        let mut child = place.trimtab(&arguments).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(20 * wait));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        place.kill_after(&arguments, Duration::from_millis(20 * wait));
         let n = std::fs::read_to_string(place.path("cut/pixels-4.jsonl"))
             .map_or(0, |text| text.lines().count());
         n_midway += usize::from(n > 0 && n < 12);

@@ -1,6 +1,5 @@
 //! `kill -9` at random moments, then the same command: the same numbers.
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use crate::ledger;
@@ -66,13 +65,8 @@ fn killed_runs_end_in_the_same_numbers() {
         let jobs = ["2", "1", "3"][round % 3];
         let command = ["run", "kill.toml", "--quiet", "--out", &out, "--jobs", jobs];
         for _ in 0..KILLS_A_ROUND {
-            let mut child = place.trimtab(&command).spawn().unwrap();
             // What is left gets less with each start: kill sooner than at any moment of the whole.
-            std::thread::sleep(took.mul_f64(0.6 * stream.uniform()));
-            child.kill().unwrap();
-            let status = child.wait().unwrap();
-            if status.signal() != Some(9) {
-                assert!(status.success(), "{status}");
+            if !place.kill_after(&command, took.mul_f64(0.6 * stream.uniform())) {
                 break;
             }
             n_hits += 1;
@@ -113,13 +107,8 @@ fn killed_at_once_leaves_a_folder_to_run_in() {
     place.succeed(&["run", "kill.toml", "--quiet", "--out", "whole"]);
     // From before the folder is made to after its manifest is written.
     for millis in 0..10 {
-        let mut child = place
-            .trimtab(&["run", "kill.toml", "--out", "cut"])
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(millis));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let command = ["run", "kill.toml", "--out", "cut"];
+        place.kill_after(&command, Duration::from_millis(millis));
     }
     place.succeed(&["run", "kill.toml", "--quiet", "--out", "cut"]);
     let [cut, whole] = ["cut", "whole"].map(|run| ledger::numbers(&place.path(run)));

@@ -4,7 +4,6 @@
 //! The program may have been built without networks (the cargo feature `networks`, which `cargo test --workspace` turns on).
 //! Then it must say so, and what needs them is skipped.
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::time::Instant;
 
 use crate::material::Stream;
@@ -257,10 +256,7 @@ fn a_killed_training_ends_in_the_same_policy() {
     let mut stream = Stream(3);
     let mut n_hits = 0;
     for _ in 0..12 {
-        let mut child = place.trimtab(&command).spawn().unwrap();
-        std::thread::sleep(took.mul_f64(0.5 * stream.uniform()));
-        child.kill().unwrap();
-        if child.wait().unwrap().signal() != Some(9) {
+        if !place.kill_after(&command, took.mul_f64(0.5 * stream.uniform())) {
             break;
         }
         n_hits += 1;

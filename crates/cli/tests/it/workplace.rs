@@ -1,10 +1,15 @@
 //! A folder to run the program in, and what it said.
 
 use std::ffi::OsStr;
+use std::ops::Range;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::material::Stream;
 
 /// The program under test.
 pub(crate) const TRIMTAB: &str = env!("CARGO_BIN_EXE_trimtab");
@@ -106,6 +111,51 @@ impl Workplace {
         let said = self.run(arguments);
         assert_eq!(said.code, Some(0), "{arguments:?}\n{}", said.stderr);
         said
+    }
+
+    /// Starts the program and kills it (`kill -9`) after a while: whether that hit a process at work. One that had ended must have ended
+    /// well.
+    #[track_caller]
+    pub(crate) fn kill_after(&self, arguments: &[&str], wait: Duration) -> bool {
+        let mut child = self.trimtab(arguments).spawn().unwrap();
+        std::thread::sleep(wait);
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        let was_at_work = status.signal() == Some(9);
+        assert!(was_at_work || status.success(), "{arguments:?}: {status}");
+        was_at_work
+    }
+
+    /// Kills the program at work `n` times, each after some milliseconds drawn from `within`, before it comes to its end.
+    #[track_caller]
+    pub(crate) fn kill_often(&self, arguments: &[&str], n: usize, within: Range<f64>) {
+        let mut stream = Stream(3);
+        let began = Instant::now();
+        let mut wait = || {
+            let millis = within.start + (within.end - within.start) * stream.uniform();
+            Duration::from_secs_f64(millis / 1000.0)
+        };
+        let n_hits = (0..n)
+            .take_while(|_| {
+                began.elapsed() < Duration::from_mins(1) && self.kill_after(arguments, wait())
+            })
+            .count();
+        say(&format!("{n_hits} kills hit a process at work"));
+        assert_eq!(n_hits, n, "kills that hit a process at work");
+    }
+
+    /// How many calls of chat models a run has stored, none of them twice.
+    #[track_caller]
+    pub(crate) fn n_calls_stored(&self, run: &str) -> usize {
+        let path = self.path(run).join("calls.sqlite");
+        let store = rusqlite::Connection::open(path).unwrap();
+        let count = |of: &str| {
+            let sql = format!("SELECT COUNT({of}) FROM call");
+            (store.query_row(&sql, [], |row| row.get::<_, usize>(0))).unwrap()
+        };
+        let n = count("key");
+        assert_eq!(n, count("DISTINCT key"), "a call is stored twice");
+        n
     }
 
     /// Runs what must be refused: exit 1, nothing on stdout, one error of at most 80 columns.

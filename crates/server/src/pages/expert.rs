@@ -22,6 +22,7 @@ use trimtab_run::amplification::WaitingStep;
 use trimtab_run::people::{ExpertRecorded, ExpertSays, ExpertStep};
 
 use super::layout::{self, Script};
+use super::typed::typed;
 use super::words;
 use crate::catalogue::{Catalogue, WaitingHead};
 use crate::clock::now;
@@ -263,11 +264,11 @@ pub(crate) struct StepForm {
 impl StepForm {
     /// What it says, or what is wrong with it, in words.
     fn says(&self, most_questions: u32) -> Result<ExpertSays, String> {
-        let questions: Vec<String> = (clean(&self.questions).lines())
+        let questions: Vec<String> = (typed(&self.questions).lines())
             .map(|line| line.trim().to_owned())
             .filter(|line| !line.is_empty())
             .collect();
-        let answer = clean(&self.answer);
+        let answer = typed(&self.answer);
         match &*self.says {
             "asks" => {
                 if !answer.is_empty() {
@@ -313,14 +314,6 @@ impl StepForm {
             _ => Err("Use one of the buttons.".into()),
         }
     }
-}
-
-/// Without control characters, and blanks at its ends.
-fn clean(text: &str) -> String {
-    let text: String = (text.replace("\r\n", "\n").chars())
-        .filter(|c| *c == '\n' || *c == '\t' || !c.is_control())
-        .collect();
-    text.trim().to_owned()
 }
 
 /// Takes a step.

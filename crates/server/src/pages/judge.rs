@@ -26,6 +26,7 @@ use trimtab_run::people::{
 
 use super::belief::{self, Half};
 use super::layout::{self, Script};
+use super::typed::typed_up_to;
 use super::words;
 use crate::assignment::{AskingConfig, plan};
 use crate::catalogue::Pair;
@@ -590,7 +591,7 @@ pub(crate) async fn step(
     let Some(percent) = form.percent() else {
         return refused("Say what you believe: 5 to 95 %, in steps of 5.");
     };
-    let reason = clean(&form.reason);
+    let reason = typed_up_to(&form.reason, MOST_REASON_CHARS);
     let mut rounds = 0;
     if task.what.kind == TaskKind::Debate {
         if kind == StepKind::Final && percent.is_half() {
@@ -662,15 +663,6 @@ fn conflict(what: &str, on: &str) -> Trouble {
     }
 }
 
-/// What is kept of words that somebody wrote: no control characters, and not more than is asked for.
-fn clean(text: &str) -> String {
-    let text: String = (text.replace("\r\n", "\n").chars())
-        .filter(|c| *c == '\n' || *c == '\t' || !c.is_control())
-        .take(MOST_REASON_CHARS)
-        .collect();
-    text.trim().to_owned()
-}
-
 /// A form that says only what it is of.
 #[derive(Debug, Deserialize)]
 pub(crate) struct UndoForm {
@@ -739,7 +731,7 @@ pub(crate) async fn draft(
     visitor.check_form(&form.form)?;
     let task = place.people().task(visitor.rater.number, &public)?;
     let task = task.ok_or(Trouble::NotFound)?;
-    let text = clean(&form.reason);
+    let text = typed_up_to(&form.reason, MOST_REASON_CHARS);
     let at = now();
     place
         .desk
@@ -848,11 +840,5 @@ mod tests {
         // Nobody speaks: the first step is the judgement.
         let alone = Stage::of(0, 0, &early);
         assert!(alone.allows(StepKind::Final) && !alone.allows(StepKind::Belief));
-    }
-
-    #[test]
-    fn reasons_are_kept_as_plain_text_of_bounded_length() {
-        assert_eq!(clean(" a\r\nb\u{0}\u{7}c "), "a\nbc");
-        assert_eq!(clean(&"x".repeat(9000)).len(), MOST_REASON_CHARS);
     }
 }

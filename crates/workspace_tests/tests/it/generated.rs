@@ -18,7 +18,7 @@ const HEAD: &str = "\
 # The experiment file, key by key
 
 Made from the code; the same text is in `schemas/experiment.json`, which editors read and `trimtab schema` prints.
-What the parts are for is told in [the README](../README.md).
+What the parts are for is told in the repository's `README.md`, and for each approach in [its page](introduction.md).
 ";
 
 #[test]

@@ -8,13 +8,13 @@ use trimtab_amplify::iterate::{Arm, Scale, TaskKind, TrainingConfig};
 use trimtab_amplify::task::measure::PropagationConfig;
 use trimtab_amplify::task::{Errs, PermutationPowering, Task};
 use trimtab_core::Seed;
-use trimtab_report::{Document, distillation, json};
+use trimtab_report::distillation;
 use trimtab_run::distillation::{
     Distillation, DistillationError, PropagationRun, Study, TrainingRun, distil,
 };
 
-use crate::environment::Environment;
-use crate::failure::{Failure, note, print};
+use crate::commands::format::{Format, publish};
+use crate::failure::Failure;
 use crate::progress::Progress;
 
 #[derive(Debug, Args)]
@@ -100,20 +100,6 @@ enum ArmName {
     AmplifiedPredictor,
     /// The expert alone
     Unamplified,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// Tables for the terminal
-    Terminal,
-    /// One self-contained page
-    Html,
-    /// GitHub-flavoured Markdown
-    Md,
-    /// Everything, as JSON
-    Json,
-    /// One row a number
-    Csv,
 }
 
 impl TaskName {
@@ -256,7 +242,6 @@ fn failure(error: DistillationError) -> Failure {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let environment = Environment::read();
     let n_processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let scale = arguments.scale.scale();
     let asked = Distillation {
@@ -272,23 +257,5 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     progress.finish();
     let folder = result.map_err(failure)?;
     let document = distillation::describe(&folder).map_err(failure)?;
-    folder
-        .write("report.html", document.html().as_bytes())
-        .map_err(|error| failure(error.into()))?;
-    print(&rendered(&document, arguments.format, &environment))?;
-    if arguments.quiet {
-        return Ok(());
-    }
-    let page = folder.path().join("report.html");
-    note(&format!("report: {}", page.display()))
-}
-
-fn rendered(document: &Document, format: Format, environment: &Environment) -> String {
-    match format {
-        Format::Terminal => document.terminal(environment.width, environment.colour),
-        Format::Html => document.html(),
-        Format::Md => document.markdown(),
-        Format::Json => json::render(document),
-        Format::Csv => document.csv(),
-    }
+    publish(&document, &folder, arguments.format, arguments.quiet)
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use trimtab_evidence::{Exactness, JudgeOptions, Reward, SearchOptions};
 use trimtab_report::evidence::describe;
-use trimtab_report::{Document, json};
 use trimtab_run::evidence::{EvidenceConfig, EvidenceError, Reproduction, reproduce};
 
 use crate::commands::data::mnist_folder;
+use crate::commands::format::{Format, publish};
 use crate::environment::Environment;
-use crate::failure::{Failure, note, print};
+use crate::failure::Failure;
 use crate::progress::Progress;
 
 #[derive(Debug, Args)]
@@ -91,20 +91,6 @@ enum Rewards {
     Margin,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// Tables for the terminal
-    Terminal,
-    /// One self-contained page
-    Html,
-    /// GitHub-flavoured Markdown
-    Md,
-    /// Everything, as JSON
-    Json,
-    /// One row a number
-    Csv,
-}
-
 fn failure(error: EvidenceError) -> Failure {
     let hint = error.hint();
     Failure::other(error, hint)
@@ -156,23 +142,5 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     progress.finish();
     let folder = result.map_err(failure)?;
     let document = describe(&folder, &asked.pixels, asked.images).map_err(failure)?;
-    folder
-        .write("report.html", document.html().as_bytes())
-        .map_err(|error| failure(error.into()))?;
-    print(&rendered(&document, arguments.format, &environment))?;
-    if arguments.quiet {
-        return Ok(());
-    }
-    let page = folder.path().join("report.html");
-    note(&format!("report: {}", page.display()))
-}
-
-fn rendered(document: &Document, format: Format, environment: &Environment) -> String {
-    match format {
-        Format::Terminal => document.terminal(environment.width, environment.colour),
-        Format::Html => document.html(),
-        Format::Md => document.markdown(),
-        Format::Json => json::render(document),
-        Format::Csv => document.csv(),
-    }
+    publish(&document, &folder, arguments.format, arguments.quiet)
 }
