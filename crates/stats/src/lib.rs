@@ -98,8 +98,8 @@ pub use kappa::HumanAgreement;
 pub use order_effect::{BothOrders, Consistency, OrderEffect, Said, Winner};
 pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};
 pub use panel::{
-    Categories, CategoriesError, Coefficient, Estimate, GoldAccuracy, Kind, MixedAgreement,
-    PairAgreement, Panel, PanelError, RaterAccuracy, Rating, Scale, Undefined, Weights,
+    Categories, CategoriesError, Coefficient, Estimate, GoldAccuracy, MixedAgreement,
+    PairAgreement, Panel, PanelError, RaterAccuracy, Undefined, Weights,
 };
 pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};
 pub use plateaus::Plateaus;

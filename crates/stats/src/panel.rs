@@ -1,6 +1,6 @@
 //! A panel: what several raters said of several items, none of whom need have rated all.
 //!
-//! In: ratings, each an item, a rater and a category, all numbered from 0, and the [`Categories`] with their [`Scale`]. Out:
+//! In: ratings, each an item, a rater and a category, all numbered from 0, and the [`Categories`] with their [`Scale`](trimtab_core::Scale). Out:
 //! agreement ([`Panel::agreement`]), accuracy where a gold label is known ([`Panel::accuracy`]), agreement of people with people
 //! and with models ([`MixedAgreement`]); [`crate::dawid_skene`] weighs raters on one.
 //!
@@ -27,23 +27,14 @@ mod mixed;
 mod patterns;
 mod weights;
 
-pub use categories::{Categories, CategoriesError, Scale};
+use trimtab_core::Rating;
+
+pub use categories::{Categories, CategoriesError};
 pub use coefficient::{Coefficient, Estimate, Undefined};
 pub(crate) use cohen::Table;
 pub use gold::{GoldAccuracy, RaterAccuracy};
-pub use mixed::{Kind, MixedAgreement, PairAgreement};
+pub use mixed::{MixedAgreement, PairAgreement};
 pub use weights::Weights;
-
-/// What one rater said of one item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rating {
-    /// The item, from 0.
-    pub item: u32,
-    /// The rater, from 0.
-    pub rater: u32,
-    /// The category's position in [`Categories`].
-    pub category: u16,
-}
 
 /// Ratings of items by raters.
 #[derive(Debug, Clone, PartialEq)]
@@ -295,6 +286,7 @@ impl Panel {
 #[cfg(test)]
 pub(crate) mod tests {
     use proptest::prelude::*;
+    use trimtab_core::Scale;
 
     use super::*;
 

@@ -1,22 +1,7 @@
 //! What raters may say: categories with names, an order and values, and what may be read from those.
-//!
-//! Paper: Stevens 1946, "On the theory of scales of measurement", Science 103.
 
-use serde::{Deserialize, Serialize};
-
-/// What the numbers of categories mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scale {
-    /// Names: equal or not.
-    Nominal,
-    /// An order.
-    Ordinal,
-    /// Distances: values can be subtracted.
-    Interval,
-    /// Distances from a true nothing: values, none negative, can be divided.
-    Ratio,
-}
+use serde::Serialize;
+use trimtab_core::Scale;
 
 /// The categories of a panel, in order.
 #[derive(Debug, Clone, PartialEq, Serialize)]

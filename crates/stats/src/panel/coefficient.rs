@@ -8,10 +8,10 @@
 //! Gold vectors: Fleiss 1971 .2099, Krippendorff .6914 and .8108, in the tests below.
 
 use serde::{Deserialize, Serialize};
+use trimtab_core::Scale;
 
 use super::Panel;
 use super::by_counts::{Counted, Marginals};
-use super::categories::Scale;
 use super::cohen::Pairs;
 use super::draws::replicates;
 use super::krippendorff::Alpha;
@@ -288,11 +288,11 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use proptest::prelude::*;
-    use trimtab_core::Seed;
+    use trimtab_core::{Rating, Seed};
 
     use super::*;
+    use crate::panel::Categories;
     use crate::panel::tests::panels;
-    use crate::panel::{Categories, Rating};
 
     const ALL: [Coefficient; 14] = [
         Coefficient::PerCent,

@@ -110,7 +110,8 @@ fn majority_of(said: impl Iterator<Item = usize>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::panel::Scale;
+    use trimtab_core::Scale;
+
     use crate::panel::tests::{by_rater, categories};
 
     #[test]

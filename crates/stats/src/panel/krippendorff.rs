@@ -15,8 +15,9 @@
 //! `Σ_{g=k..l} n_g − (n_k + n_l)/2`, is the interval distance of mid-ranks.
 //! Parity: `tests/golden/panel.json` (fast-krippendorff).
 
+use trimtab_core::Scale;
+
 use super::by_counts::{Counted, Marginals};
-use super::categories::Scale;
 use super::coefficient::Undefined;
 
 /// Alpha under one distance, made ready.

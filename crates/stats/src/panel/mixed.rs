@@ -9,28 +9,19 @@
 //! with `π`, `π'` the shares of categories among ratings of the two kinds, over all rated items: one's own for two of a kind (Scott's pi), and
 //! each its own otherwise, so that a model that says other things than people is not credited with chance it does not have.
 //!
-//! In: a panel and the [`Kind`] of each rater. Out: shares with percentile intervals, items drawn whole; the difference is
+//! In: a panel and the [`RaterKind`] of each rater. Out: shares with percentile intervals, items drawn whole; the difference is
 //! paired by item. It is on a scale where people's own agreement is the yardstick: 0 is a model that people could not tell from
 //! one of them by its answers, above 0 one that agrees with people better than they do with each other.
 //! Pairs count alike: an item with more raters has more pairs.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use trimtab_core::RaterKind;
 
 use super::by_counts::beyond_chance;
 use super::draws::replicates;
 use super::patterns::Patterns;
 use super::{Panel, Undefined};
 use crate::{Interval, Level, Replicates, Resampler};
-
-/// What a rater is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// A person.
-    Human,
-    /// A model.
-    Model,
-}
 
 /// Agreement by kinds of pairs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -117,9 +108,9 @@ impl MixedAgreement {
     /// # Panics
     ///
     /// When there are not as many kinds as raters: a bug in the caller.
-    pub fn new(panel: &Panel, kinds: &[Kind], resampler: &Resampler, level: Level) -> Self {
+    pub fn new(panel: &Panel, kinds: &[RaterKind], resampler: &Resampler, level: Level) -> Self {
         assert_eq!(kinds.len(), panel.n_raters(), "raters and their kinds");
-        let patterns: Patterns<(Kind, u16)> = Patterns::new(panel, |item, key| {
+        let patterns: Patterns<(RaterKind, u16)> = Patterns::new(panel, |item, key| {
             let before = key.len();
             key.extend((panel.item(item)).map(|(rater, said)| (kinds[rater], said as u16)));
             key[before..].sort_unstable();
@@ -185,7 +176,7 @@ impl Tally {
 }
 
 impl Item {
-    fn new(key: &[(Kind, u16)]) -> Self {
+    fn new(key: &[(RaterKind, u16)]) -> Self {
         let mut tallies = [Tally::default(); 3];
         for (i, (one, said)) in key.iter().enumerate() {
             for (other, other_said) in &key[..i] {
@@ -206,10 +197,9 @@ impl Item {
 mod tests {
     use std::num::NonZeroUsize;
 
-    use trimtab_core::Seed;
+    use trimtab_core::{Scale, Seed};
 
     use super::*;
-    use crate::panel::Scale;
     use crate::panel::tests::{by_rater, categories};
 
     const RESAMPLER: Resampler = Resampler {
@@ -219,7 +209,7 @@ mod tests {
 
     #[test]
     fn pairs_by_hand() {
-        use Kind::{Human, Model};
+        use RaterKind::{Human, Model};
         // Items: people agree and the model too; people agree, the model not; people differ; one person and the model.
         let panel = by_rater(
             categories(3, Scale::Nominal),
@@ -261,7 +251,7 @@ mod tests {
         let rows = [row(), row(), row()];
         let rows: Vec<&[_]> = rows.iter().map(Vec::as_slice).collect();
         let panel = by_rater(categories(2, Scale::Nominal), &rows);
-        let kinds = [Kind::Human, Kind::Model, Kind::Human];
+        let kinds = [RaterKind::Human, RaterKind::Model, RaterKind::Human];
         let mixed = MixedAgreement::new(&panel, &kinds, &RESAMPLER, Level::default());
         let difference = mixed.difference.unwrap();
         assert!(

@@ -75,7 +75,8 @@ pub(super) fn by_raters(panel: &Panel) -> Patterns<(u32, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::panel::Scale;
+    use trimtab_core::Scale;
+
     use crate::panel::tests::{by_rater, categories};
 
     #[test]

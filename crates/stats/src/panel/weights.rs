@@ -14,8 +14,9 @@
 //! with `x` the values of categories: of names, their positions.
 
 use serde::{Deserialize, Serialize};
+use trimtab_core::Scale;
 
-use super::categories::{Categories, Scale};
+use super::categories::Categories;
 
 /// How near two categories are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

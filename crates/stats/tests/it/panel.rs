@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use serde::Deserialize;
-use trimtab_core::Seed;
-use trimtab_stats::{
-    Categories, Coefficient, Level, Panel, Rating, Resampler, Scale, Undefined, Weights,
-};
+use trimtab_core::{Rating, Scale, Seed};
+use trimtab_stats::{Categories, Coefficient, Level, Panel, Resampler, Undefined, Weights};
 
 #[derive(Deserialize)]
 struct Golden {
