@@ -73,7 +73,7 @@ pub(crate) fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     sections.extend(search::section(first, level)?);
     sections.push(errors::section(first));
     sections.push(calibration::section(first));
-    sections.extend(missed::section(folder, first)?);
+    sections.extend(missed::sections(folder, first)?);
     sections.extend(crate::calls::calls(folder)?);
     Ok(Document {
         name: manifest.name.clone(),
@@ -108,9 +108,34 @@ fn sentence(experiment: &Experiment, first: &Compared<'_>) -> String {
         format!(" (at {}, where nothing else is said)", first.label)
     };
     format!(
-        "{} on {}: {budget}, {}{variants}.",
+        "{} on {}: {budget}, {}{variants}. {}",
         crate::text::plural(first.arms.len(), "student", "students"),
         experiment.data.set,
         crate::text::plural(first.measured.seeds.len(), "seed", "seeds"),
+        verdict(first),
+    )
+}
+
+/// What came out, for who reads no further.
+fn verdict(first: &Compared<'_>) -> String {
+    let accuracy = |model: usize| first.replicates[model].estimate();
+    let [weak, ceiling] = [first.weak, first.ceiling].map(accuracy);
+    let best = (first.named()).max_by(|a, b| accuracy(a.student).total_cmp(&accuracy(b.student)));
+    let Some(best) = best else {
+        return "There is no student.".into();
+    };
+    let percent = crate::number::percent;
+    let of_gap = if ceiling > weak {
+        let recovered = (accuracy(best.student) - weak) / (ceiling - weak);
+        format!(", {} of the gap", crate::number::percent_whole(recovered))
+    } else {
+        String::new()
+    };
+    format!(
+        "The overseer alone is right on {}, the ceiling on {}; the best student is that of {}: {}{of_gap}.",
+        percent(weak),
+        percent(ceiling),
+        best.name,
+        percent(accuracy(best.student)),
     )
 }

@@ -55,6 +55,20 @@ pub struct Section {
     pub curves: Option<Curves>,
 }
 
+/// The id of a section that holds what is behind rows of this name: a page leads from them to it.
+pub fn behind(row: &str) -> String {
+    let slug: String = (row.chars())
+        .map(|c| {
+            if c.is_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    format!("behind-{slug}")
+}
+
 /// Columns and rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Table {

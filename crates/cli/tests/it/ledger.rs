@@ -119,3 +119,15 @@ fn shown(value: ValueRef<'_>) -> String {
         ValueRef::Blob(bytes) => format!("{bytes:02x?}"),
     }
 }
+
+/// Calls of the judge that each supervisor took under each seed, for labels and while it was taught: `debate, seed 0`.
+pub(crate) fn judge_calls(run: &Path) -> Vec<(String, u64)> {
+    let all =
+        "SELECT name || ', seed ' || seed, judge_calls + (SELECT sum(judge_calls) FROM judgement
+                   WHERE judgement.cell = cell.cell AND split = 'student-train')
+               FROM cell WHERE kind = 'supervisor' ORDER BY 1";
+    let connection = open(run);
+    let mut statement = connection.prepare(all).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)));
+    rows.unwrap().map(Result::unwrap).collect()
+}

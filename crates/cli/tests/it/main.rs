@@ -10,6 +10,7 @@ mod bad_folder;
 mod bad_usage;
 mod checkpoint;
 mod christiano;
+mod compare;
 mod constitution;
 mod data_files;
 mod debate;

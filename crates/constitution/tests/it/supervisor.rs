@@ -53,6 +53,7 @@ fn it_teaches_which_reply_is_better() {
     );
     let cost = Cost {
         calls: 2,
+        judge_calls: 0,
         tokens: 2 * USAGE.total(),
         cpu_secs: 0.0,
     };

@@ -73,7 +73,7 @@ impl<'m> Compared<'m> {
             .map_err(|source| ledger.shape(source))?;
         let searched: Vec<String> = (experiment.comparison.iter())
             .flat_map(|comparison| &comparison.search)
-            .flat_map(|search| search.tried())
+            .flat_map(SearchConfig::tried)
             .map(|tried| SearchConfig::method_of(&tried))
             .collect();
         let mut arms = Vec::new();

@@ -44,14 +44,14 @@ pub(super) fn section(
         .accuracies(&[&best_of_all, &best_part])
         .map_err(shape)?;
     let rows = [
-        ("best of all that was tried", &best, 0, tried.len()),
-        ("best part alone", &part, 1, single.len()),
+        ("all", &best, 0, tried.len()),
+        ("parts alone", &part, 1, single.len()),
     ];
     let mut rows: Vec<Row> = (rows.into_iter())
-        .map(|(name, chosen, at, n)| Row {
-            name: name.into(),
+        .map(|(among, chosen, at, n)| Row {
+            name: chosen.names(),
             cells: vec![
-                Cell::words(chosen.names()),
+                Cell::words(among),
                 Cell::share_within(Some(replicates[at].interval(level))),
                 Cell::Number {
                     value: 100.0 * (chosen.seen - replicates[at].estimate()),
@@ -63,7 +63,7 @@ pub(super) fn section(
         .collect();
     let difference = replicates[0].minus(&replicates[1]).interval(level);
     rows.push(Row {
-        name: "difference, percentage points".into(),
+        name: "Difference, percentage points".into(),
         cells: vec![
             Cell::absent(""),
             Cell::NumberWithin {
@@ -83,11 +83,8 @@ pub(super) fn section(
         ),
         table: Table {
             columns: vec![
-                Column::new("", ""),
-                Column::new(
-                    "Chosen",
-                    "The student that was best on a half, and what the other half chose where that is another.",
-                ),
+                Column::new("Chosen", "The supervisor whose student was best on a half, and what the other half chose where that is another."),
+                Column::new("Among", "Whom it was chosen from."),
                 Column::new("Held out", "Right answers on the half that did not choose."),
                 Column::new(
                     "Optimism",

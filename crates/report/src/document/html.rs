@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Cell, Column, Curves, Document, Section};
+use super::{Cell, Column, Curves, Document, Section, behind};
 use crate::html::{figure, interval_cells, page};
 use crate::svg::Layout;
 use crate::{number, svg, text};
@@ -21,7 +21,7 @@ pub(super) fn render(document: &Document) -> String {
                 }
             }
         }
-        main { @for section in &document.sections { (self::section(section)) } }
+        main { @for section in &document.sections { (self::section(section, &document.sections)) } }
         footer {
             dl {
                 div { dt { "Run" } dd { code { (text::name(&document.run_id)) } } }
@@ -39,7 +39,7 @@ pub(super) fn render(document: &Document) -> String {
     page(&text::name(&document.name), &body)
 }
 
-fn section(section: &Section) -> Markup {
+fn section(section: &Section, all: &[Section]) -> Markup {
     let title = text::name(&section.title);
     let draw = |layout| {
         let plotted = section.plotted.iter();
@@ -55,8 +55,8 @@ fn section(section: &Section) -> Markup {
                 (figure(&draw(Layout::Wide), &draw(Layout::Narrow), &html! { (title) ", with intervals; ticks are single seeds." }))
             }
             @if let Some(curves) = &section.curves { (self::curves(curves)) }
-            (table(section))
-            (meanings(&section.table.columns))
+            (table(section, all))
+            (meanings(section))
         }
     }
 }
@@ -84,7 +84,35 @@ fn has_ends(section: &Section, column: usize) -> bool {
     })
 }
 
-fn table(section: &Section) -> Markup {
+/// What a row is called, with a link to what is behind it.
+fn row_name(name: &str, all: &[Section]) -> Markup {
+    let id = behind(name);
+    html! {
+        @if all.iter().any(|section| section.id == id) {
+            a href={ "#" (id) } { (text::name(name)) }
+        } @else {
+            (text::name(name))
+        }
+    }
+}
+
+/// What a column is called, with a link to what that means.
+fn column_name(section: &Section, at: usize) -> Markup {
+    let column = &section.table.columns[at];
+    html! {
+        @if column.meaning.is_empty() {
+            (text::name(&column.name))
+        } @else {
+            a href={ "#" (meaning_id(section, at)) } { (text::name(&column.name)) }
+        }
+    }
+}
+
+fn meaning_id(section: &Section, at: usize) -> String {
+    format!("{}-meaning-{at}", section.id)
+}
+
+fn table(section: &Section, all: &[Section]) -> Markup {
     let title = text::name(&section.title);
     let columns = &section.table.columns;
     html! {
@@ -95,9 +123,9 @@ fn table(section: &Section) -> Markup {
                     tr {
                         @for (i, column) in columns.iter().enumerate() {
                             @if i > 0 && has_ends(section, i - 1) {
-                                th scope="col" colspan="2" title=(text::sentence(&column.meaning)) { (text::name(&column.name)) }
+                                th scope="col" colspan="2" title=(text::sentence(&column.meaning)) { (column_name(section, i)) }
                             } @else {
-                                th scope="col" title=(text::sentence(&column.meaning)) { (text::name(&column.name)) }
+                                th scope="col" title=(text::sentence(&column.meaning)) { (column_name(section, i)) }
                             }
                         }
                     }
@@ -105,7 +133,7 @@ fn table(section: &Section) -> Markup {
                 tbody {
                     @for row in &section.table.rows {
                         tr {
-                            th scope="row" { (text::name(&row.name)) }
+                            th scope="row" { (row_name(&row.name, all)) }
                             @for (i, cell) in row.cells.iter().enumerate() {
                                 (self::cell(cell, has_ends(section, i)))
                             }
@@ -128,12 +156,13 @@ fn cell(cell: &Cell, has_ends: bool) -> Markup {
     }
 }
 
-fn meanings(columns: &[Column]) -> Markup {
+fn meanings(section: &Section) -> Markup {
+    let columns: &[Column] = &section.table.columns;
     html! {
         @if columns.iter().any(|column| !column.meaning.is_empty()) {
             p class="setup" {
-                @for column in columns.iter().filter(|column| !column.meaning.is_empty()) {
-                    b { (text::name(&column.name)) } ": " (text::sentence(&column.meaning)) " "
+                @for (at, column) in columns.iter().enumerate().filter(|(_, column)| !column.meaning.is_empty()) {
+                    b id=(meaning_id(section, at)) { (text::name(&column.name)) } ": " (text::sentence(&column.meaning)) " "
                 }
             }
         }
