@@ -37,7 +37,7 @@ impl<'de> Deserialize<'de> for Part {
             type Value = Part;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a role or supervisor by name, or a table with `kind`")
+                f.write_str("a name, or a table with `kind`")
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Part, E> {
