@@ -773,6 +773,23 @@ mod tests {
         format!("{:.3}", right as f64 / n as f64)
     }
 
+    /// Cohen's kappa of two raters who rated every item.
+    fn kappa(set: &RatingSet, one: u32, other: u32) -> f64 {
+        let said = |rater: u32| {
+            let rows = set.rows.iter().filter(move |row| row.rater == rater);
+            rows.map(|row| row.category.unwrap()).collect::<Vec<_>>()
+        };
+        let (one, other) = (said(one), said(other));
+        let n = one.len() as f64;
+        let share =
+            |said: &[u16], k: u16| said.iter().filter(|said| **said == k).count() as f64 / n;
+        let observed = one.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / n;
+        let expected: f64 = (0..set.categories.len() as u16)
+            .map(|k| share(&one, k) * share(&other, k))
+            .sum();
+        (observed - expected) / (1.0 - expected)
+    }
+
     #[test]
     fn csv_and_json_lines_say_the_same() {
         let json = "{\"item\": \"a\", \"rater\": 1, \"rating\": 2.0, \"gold\": 2, \"year\": 2021}\n\
@@ -873,6 +890,12 @@ mod tests {
         assert_eq!(
             pandalm.n_failed(|row| pandalm.raters[row.rater as usize].name == "gpt-3.5-turbo"),
             25
+        );
+
+        let kappas = [(0, 1), (0, 2), (1, 2)].map(|(one, other)| kappa(&pandalm, one, other));
+        assert_eq!(
+            kappas.map(|kappa| format!("{kappa:.2}")),
+            ["0.85", "0.88", "0.86"]
         );
 
         let bbq = builtin("bbq");
