@@ -20,7 +20,7 @@
 //! |---|---|---|---|
 //! | `builtin:pandalm` | 999 pairs of replies: first, second, tie | three people, GPT-3.5, PandaLM-7B | none |
 //! | `builtin:bbq` | 2,154 questions with three answers | workers of eleven rounds, five an item | the answer |
-//! | `builtin:nyu-debates` | 498 debates and consultancies that the paper counts | people, live and afterwards | the right answer |
+//! | `builtin:nyu-debates` | 413 debates and consultancies that the paper counts | people, live and afterwards | the right answer |
 //! | `builtin:llmbar` | 419 pairs of replies | a rule: the longer reply (no person's label is published) | right |
 //! | `builtin:gsm8k-ladder` | 1,319 problems | four models of 2021 | right |
 
@@ -932,6 +932,7 @@ mod tests {
         assert_eq!(share(live("debate-by-gpt-4")), "0.782");
         assert_eq!(share(live("consultancy-by-gpt-4")), "0.803");
         assert_eq!(nyu.n_failed(|_| true), 2);
+        assert_eq!((nyu.items.len(), nyu.rows.len()), (413, 531));
 
         let llmbar = builtin("llmbar");
         assert_eq!(
