@@ -20,7 +20,7 @@
 //! |---|---|---|---|
 //! | `builtin:pandalm` | 999 pairs of replies: first, second, tie | three people, GPT-3.5, PandaLM-7B | none |
 //! | `builtin:bbq` | 2,154 questions with three answers | workers of eleven rounds, five an item | the answer |
-//! | `builtin:nyu-debates` | 498 debates and consultancies that the paper counts | people, live and afterwards | the right answer |
+//! | `builtin:nyu-debates` | 413 debates and consultancies that the paper counts | people, live and afterwards | the right answer |
 //! | `builtin:llmbar` | 419 pairs of replies | a rule: the longer reply (no person's label is published) | right |
 //! | `builtin:gsm8k-ladder` | 1,319 problems | four models of 2021 | right |
 
@@ -773,6 +773,23 @@ mod tests {
         format!("{:.3}", right as f64 / n as f64)
     }
 
+    /// Cohen's kappa of two raters who rated every item.
+    fn kappa(set: &RatingSet, one: u32, other: u32) -> f64 {
+        let said = |rater: u32| {
+            let rows = set.rows.iter().filter(move |row| row.rater == rater);
+            rows.map(|row| row.category.unwrap()).collect::<Vec<_>>()
+        };
+        let (one, other) = (said(one), said(other));
+        let n = one.len() as f64;
+        let share =
+            |said: &[u16], k: u16| said.iter().filter(|said| **said == k).count() as f64 / n;
+        let observed = one.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / n;
+        let expected: f64 = (0..set.categories.len() as u16)
+            .map(|k| share(&one, k) * share(&other, k))
+            .sum();
+        (observed - expected) / (1.0 - expected)
+    }
+
     #[test]
     fn csv_and_json_lines_say_the_same() {
         let json = "{\"item\": \"a\", \"rater\": 1, \"rating\": 2.0, \"gold\": 2, \"year\": 2021}\n\
@@ -875,6 +892,12 @@ mod tests {
             25
         );
 
+        let kappas = [(0, 1), (0, 2), (1, 2)].map(|(one, other)| kappa(&pandalm, one, other));
+        assert_eq!(
+            kappas.map(|kappa| format!("{kappa:.2}")),
+            ["0.85", "0.88", "0.86"]
+        );
+
         let bbq = builtin("bbq");
         assert_eq!((bbq.items.len(), bbq.rows.len()), (2_154, 10_770));
         assert_eq!(
@@ -909,6 +932,7 @@ mod tests {
         assert_eq!(share(live("debate-by-gpt-4")), "0.782");
         assert_eq!(share(live("consultancy-by-gpt-4")), "0.803");
         assert_eq!(nyu.n_failed(|_| true), 2);
+        assert_eq!((nyu.items.len(), nyu.rows.len()), (413, 531));
 
         let llmbar = builtin("llmbar");
         assert_eq!(

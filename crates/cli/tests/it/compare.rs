@@ -270,14 +270,14 @@ fn what_cannot_be_compared_is_named() {
         "search = { parts = [\"weak\", \"strange\"] }",
     );
     refuse(
-        "statements that are not there",
-        "kind = \"principles\"",
-        "kind = \"principles\"\nstatements = \"none.jsonl\"",
-    );
-    refuse(
         "a debate that nobody holds",
         "kind = \"principles\"",
         "kind = \"debate\"",
+    );
+    refuse(
+        "late: statements that are not there",
+        "kind = \"principles\"",
+        "kind = \"principles\"\nstatements = \"none.jsonl\"",
     );
     insta::assert_snapshot!("bad_comparisons", gallery);
     place.write(

@@ -56,21 +56,24 @@ impl Alpha {
         if n_k.iter().filter(|n| **n > 0.0).count() < 2 {
             return Err(Undefined::Constant);
         }
-        let sum = |of: &mut dyn Iterator<Item = f64>| -> f64 {
-            of.zip(drawn).map(|(d, times)| d * f64::from(*times)).sum()
+        let sum = |of: &[f64]| -> f64 {
+            (of.iter().zip(drawn))
+                .map(|(d, times)| d * f64::from(*times))
+                .sum()
         };
         let x = counted.categories.values();
         let (observed, expected) = match self.scale {
             Scale::Ordinal => {
                 let ranks = mid_ranks(n_k);
-                let mut of_items = (counted.patterns.iter()).map(|key| squares(key, &ranks));
-                (sum(&mut of_items), spread(n_k, &ranks))
+                let drawn = (counted.patterns.iter().zip(drawn)).filter(|(_, times)| **times > 0);
+                let observed = drawn.map(|(key, times)| squares(key, &ranks) * f64::from(*times));
+                (observed.sum(), spread(n_k, &ranks))
             }
             Scale::Nominal => {
                 let same: f64 = n_k.iter().map(|n_k| n_k * n_k).sum();
-                (sum(&mut self.disagreements.iter().copied()), n * n - same)
+                (sum(&self.disagreements), n * n - same)
             }
-            Scale::Interval => (sum(&mut self.disagreements.iter().copied()), spread(n_k, x)),
+            Scale::Interval => (sum(&self.disagreements), spread(n_k, x)),
             Scale::Ratio => {
                 let mut expected = 0.0;
                 for (k, n_k) in n_k.iter().enumerate().filter(|(_, n_k)| **n_k > 0.0) {
@@ -78,7 +81,7 @@ impl Alpha {
                         expected += 2.0 * n_k * n_l * ratio(x[k], x[l]);
                     }
                 }
-                (sum(&mut self.disagreements.iter().copied()), expected)
+                (sum(&self.disagreements), expected)
             }
         };
         Ok(1.0 - (n - 1.0) * observed / expected)
