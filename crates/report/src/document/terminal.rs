@@ -49,6 +49,28 @@ fn section(section: &Section, width: usize, colour: bool, out: &mut String) {
             out.push('\n');
         }
     }
+    let whole = table(section, Shown::WithEnds);
+    // Where intervals leave no room for names, estimates alone are shown; the page has both.
+    let table = if whole.least_width() <= width {
+        whole
+    } else {
+        table(section, Shown::Estimates)
+    };
+    out.push_str(&table.render(width, colour));
+    if let Some(curves) = &section.curves {
+        out.push('\n');
+        self::curves(curves, width, colour, out);
+    }
+}
+
+/// What of a number is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    WithEnds,
+    Estimates,
+}
+
+fn table(section: &Section, shown: Shown) -> Table {
     let columns = (section.table.columns.iter().enumerate()).map(|(i, column)| Column {
         header: text::wrap(&text::name(&column.name), 14).join("\n").into(),
         align: if i == 0 { Align::Left } else { Align::Right },
@@ -56,8 +78,8 @@ fn section(section: &Section, width: usize, colour: bool, out: &mut String) {
     });
     let rows = section.table.rows.iter().map(|row| {
         let cells = row.cells.iter().map(|cell| match cell.shown() {
-            (estimate, None) => estimate,
-            (estimate, Some(ends)) => format!("{estimate} {ends}"),
+            (estimate, Some(ends)) if shown == Shown::WithEnds => format!("{estimate} {ends}"),
+            (estimate, _) => estimate,
         });
         Row {
             cells: std::iter::once(text::name(&row.name))
@@ -66,15 +88,10 @@ fn section(section: &Section, width: usize, colour: bool, out: &mut String) {
             style: Style::new(),
         }
     });
-    let table = Table {
+    Table {
         columns: columns.collect(),
         rows: rows.collect(),
         rules: Vec::new(),
-    };
-    out.push_str(&table.render(width, colour));
-    if let Some(curves) = &section.curves {
-        out.push('\n');
-        self::curves(curves, width, colour, out);
     }
 }
 

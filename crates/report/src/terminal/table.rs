@@ -11,6 +11,9 @@ use crate::text;
 /// The first column is not squeezed below this while another column can still go.
 const FIRST_COLUMN_MIN: usize = 16;
 
+/// Nor below this when none can: the table overflows instead.
+const FIRST_COLUMN_LEAST: usize = 8;
+
 /// Lines of one cell of the first column.
 const FIRST_COLUMN_LINES: usize = 3;
 
@@ -62,7 +65,8 @@ impl Table {
                 row.cells.remove(spared);
             }
         }
-        widths[0] = first_column(&widths, width).clamp(1, widths[0].max(1));
+        let least = widths[0].clamp(1, FIRST_COLUMN_LEAST);
+        widths[0] = first_column(&widths, width).clamp(least, widths[0].max(1));
 
         let mut out = String::new();
         self.header(&widths, colour, &mut out);
@@ -85,6 +89,17 @@ impl Table {
             header.chain(cells).max().unwrap_or(0)
         };
         (0..self.columns.len()).map(widest).collect()
+    }
+
+    /// How wide the table is when everything that can be spared has gone, and the first column is squeezed.
+    pub(crate) fn least_width(&self) -> usize {
+        let widths = self.widths();
+        let kept = (widths.iter().zip(&self.columns)).skip(1);
+        let others: usize = kept
+            .filter(|(_, column)| column.spare.is_none())
+            .map(|(width, _)| width + 2)
+            .sum();
+        widths[0].min(FIRST_COLUMN_MIN) + others
     }
 
     /// How wide the table is when nothing is squeezed but a first column of more than `first`.
