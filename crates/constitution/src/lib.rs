@@ -27,6 +27,7 @@ pub mod measure;
 pub mod messages;
 pub mod preference;
 pub mod principle;
+pub mod statements;
 pub mod supervised;
 mod supervisor;
 pub mod training_rows;

@@ -84,6 +84,8 @@ impl Supervisor for ConstitutionalJudge {
                 verdict: verdict(pair),
                 cost: Cost {
                     calls: pair.n_calls(),
+                    // AI feedback: it is no weak overseer that judges.
+                    judge_calls: 0,
                     tokens: pair.usage().total(),
                     cpu_secs: 0.0,
                 },

@@ -42,6 +42,9 @@ impl Verdict {
 pub struct Cost {
     /// Model calls.
     pub calls: u64,
+    /// Judgements of the weak overseer, whose time is scarce: what a judge budget is spent on. The weak model's own, those of a
+    /// debate's judge, of the expert of amplification; not the debaters' speeches, nor what a model judges by itself.
+    pub judge_calls: u64,
     /// Tokens in and out.
     pub tokens: u64,
     /// Processor time, in seconds.
@@ -54,6 +57,7 @@ impl std::ops::Add for Cost {
     fn add(self, other: Self) -> Self {
         Self {
             calls: self.calls + other.calls,
+            judge_calls: self.judge_calls + other.judge_calls,
             tokens: self.tokens + other.tokens,
             cpu_secs: self.cpu_secs + other.cpu_secs,
         }

@@ -1,7 +1,7 @@
 //! Supervisors judge; students learn from judgements and become supervisors.
 
 use crate::{
-    AnswerKey, FeatureError, Judgement, KeyError, LabelError, Provenance, Question, Seed,
+    AnswerKey, Cost, FeatureError, Judgement, KeyError, LabelError, Provenance, Question, Seed,
     TrainingLabels, Workplace,
 };
 
@@ -59,6 +59,8 @@ pub struct Fitted {
     pub loss: f64,
     /// Whether the optimiser reached its tolerance (always, for a fixed number of steps).
     pub converged: bool,
+    /// What was asked of others while it learnt: judgements that a chain or a cascade is taught with. Its own steps cost nothing here.
+    pub cost: Cost,
 }
 
 /// A model that learns from labels.

@@ -115,11 +115,15 @@ impl Supervisor for DebateSupervisor {
             let (spoken, others) = said.split_at(n);
             said = others;
             let mut cost = Cost::default();
-            for usage in
-                (spoken.iter().map(crate::Transcript::usage)).chain(own.iter().map(|r| r.usage))
-            {
+            for usage in spoken.iter().map(crate::Transcript::usage) {
                 cost.calls += u64::from(usage.total() > 0);
                 cost.tokens += usage.total();
+            }
+            for record in own {
+                let asked = u64::from(record.usage.total() > 0);
+                cost.calls += asked;
+                cost.judge_calls += asked;
+                cost.tokens += record.usage.total();
             }
             judgements.push(Judgement {
                 id: question.id.clone(),

@@ -11,6 +11,17 @@
 //! What the judge would say of as many random pieces ([`Shown::Random`]), and of all ([`Shown::All`]), are the controls: the first
 //! costs it as much reading as a debate.
 //!
+//! A judge who can take in few pieces at a time can also be amplified ([`Shown::Parts`]; Christiano et al. 2018, arXiv:1810.08575,
+//! section 2): the text is decomposed into parts that it can read, copies of the judge answer each, and the judge counts their
+//! answers. Every answer is one of the two labels, or none where a copy is unsure, as the answers of sub-questions are:
+//!
+//! ```text
+//! p(answer 1) = (n₁ + 1) / (n₀ + n₁ + 2)           n_k: parts that were answered with k;   unsure: confidence < 0.6
+//! ```
+//!
+//! It then costs a call for every part and one for the count. What it gets wrong though the same judge reads all pieces at once
+//! rightly, decomposition lost.
+//!
 //! After Irving et al. 2018, section 3, on text; the paper has images, and players that know the truth.
 
 use std::num::NonZeroUsize;
@@ -42,7 +53,12 @@ pub enum Shown {
     Random,
     /// Everything.
     All,
+    /// Everything, in parts of as many pieces, each answered by itself; then their answers.
+    Parts,
 }
+
+/// Below this confidence a part is not answered.
+const UNSURE: f64 = 0.6;
 
 /// A judge of revealed pieces of text, and how they are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -83,7 +99,7 @@ impl Default for TextEvidenceConfig {
 
 impl TextEvidenceConfig {
     /// How its judge is built and trained: linear in the pieces.
-    pub fn judge(&self) -> JudgeOptions {
+    pub fn judge_options(&self) -> JudgeOptions {
         JudgeOptions {
             hidden: Vec::new(),
             pieces: self.pieces.get(),
@@ -186,14 +202,6 @@ impl TextEvidenceStudent {
         &self,
         lesson: &Lesson<'_>,
     ) -> Result<TextEvidenceSupervisor, SupervisorError> {
-        Ok(self.train(lesson)?.0)
-    }
-
-    /// The supervisor, and the losses of its judge's steps.
-    fn train(
-        &self,
-        lesson: &Lesson<'_>,
-    ) -> Result<(TextEvidenceSupervisor, Vec<f64>), SupervisorError> {
         let failed = |error: TextEvidenceError| SupervisorError::Fit {
             name: self.name.clone(),
             source: Box::new(error),
@@ -215,15 +223,22 @@ impl TextEvidenceStudent {
             n_labels: 2,
         };
         let mut on_step = |step: &Step| losses.push(step.loss);
-        let judge = Judge::train(lessons, &self.config.judge(), lesson.seed, 1, &mut on_step)
-            .map_err(|error| failed(error.into()))?;
-        let supervisor = TextEvidenceSupervisor {
+        let judge = Judge::train(
+            lessons,
+            &self.config.judge_options(),
+            lesson.seed,
+            1,
+            &mut on_step,
+        )
+        .map_err(|error| failed(error.into()))?;
+        let last = &losses[losses.len().saturating_sub(100)..];
+        Ok(TextEvidenceSupervisor {
             name: self.name.clone(),
             config: self.config,
+            loss: last.iter().sum::<f64>() / last.len().max(1) as f64,
             judge: Arc::new(judge),
             seed: lesson.seed.child("random evidence"),
-        };
-        Ok((supervisor, losses))
+        })
     }
 }
 
@@ -233,13 +248,13 @@ impl Student for TextEvidenceStudent {
     }
 
     fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
-        let (supervisor, losses) = self.train(lesson)?;
-        let last = &losses[losses.len().saturating_sub(100)..];
+        let supervisor = self.learn_supervisor(lesson)?;
         Ok(Fitted {
+            n_steps: supervisor.config.steps,
+            loss: supervisor.loss,
             student: Box::new(supervisor),
-            loss: last.iter().sum::<f64>() / last.len().max(1) as f64,
-            n_steps: losses.len(),
             converged: true,
+            cost: Cost::default(),
         })
     }
 }
@@ -249,6 +264,8 @@ impl Student for TextEvidenceStudent {
 pub struct TextEvidenceSupervisor {
     name: String,
     config: TextEvidenceConfig,
+    /// The last losses of its judge's training, on average.
+    loss: f64,
     judge: Arc<Judge>,
     seed: Seed,
 }
@@ -262,9 +279,23 @@ impl TextEvidenceSupervisor {
         other
     }
 
+    /// The same under another name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Its judge.
     pub fn trained(&self) -> &Judge {
         &self.judge
+    }
+
+    /// Mean loss of the last hundred steps of its judge's training, in nats.
+    pub fn loss(&self) -> f64 {
+        self.loss
     }
 
     /// How its judge was trained, and what it is shown.
@@ -287,6 +318,17 @@ impl TextEvidenceSupervisor {
                 let mut drawn = Vec::new();
                 draw(n_pieces, pieces, &mut seed.stream(), &mut drawn);
                 of_pieces(&drawn)
+            }
+            Shown::Parts => {
+                let all: Vec<usize> = (0..n_pieces).collect();
+                let mut counts = [1.0, 1.0];
+                for part in all.chunks(pieces) {
+                    let p = of_pieces(part);
+                    if p.max(1.0 - p) >= UNSURE {
+                        counts[usize::from(p > 0.5)] += 1.0;
+                    }
+                }
+                counts[1] / (counts[0] + counts[1])
             }
             Shown::Debate => {
                 let mut board = Board::new(&self.judge, texts, case);
@@ -321,10 +363,11 @@ impl Supervisor for TextEvidenceSupervisor {
         let texts = self
             .config
             .cut(questions.iter().map(|question| &*question.text));
-        // A debate is judged in both orders.
-        let calls = match self.config.shown {
+        let calls = |case: usize| match self.config.shown {
+            // It is judged in both orders.
             Shown::Debate => 2,
             Shown::Random | Shown::All => 1,
+            Shown::Parts => 1 + texts.n_pieces(case).div_ceil(self.config.pieces.get()) as u64,
         };
         let judged = questions.iter().enumerate().map(|(case, question)| {
             let seed = self.seed.child(&question.id.to_string());
@@ -339,7 +382,8 @@ impl Supervisor for TextEvidenceSupervisor {
                 id: question.id.clone(),
                 verdict,
                 cost: Cost {
-                    calls,
+                    calls: calls(case),
+                    judge_calls: calls(case),
                     ..Cost::default()
                 },
             }

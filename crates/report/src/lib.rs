@@ -18,6 +18,7 @@ pub mod svg;
 pub mod terminal;
 
 mod calls;
+mod comparison;
 #[cfg(test)]
 mod example;
 mod measuring;

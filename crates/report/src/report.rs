@@ -5,7 +5,9 @@ use trimtab_run::{Family, RunFolder};
 use crate::document::Document;
 use crate::summarise::{SummaryError, summarise};
 use crate::summary::Summary;
-use crate::{amplification, constitutional_ai, csv, debate, html, json, markdown, rlhf, terminal};
+use crate::{
+    amplification, comparison, constitutional_ai, csv, debate, html, json, markdown, rlhf, terminal,
+};
 
 /// What a run is reported as.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,9 @@ impl Report {
     /// [`SummaryError`] when its files cannot be read.
     pub fn of(folder: &RunFolder) -> Result<Self, SummaryError> {
         match folder.family() {
+            Family::WeakToStrong if folder.is_comparison() => {
+                Ok(Self::Document(comparison::describe(folder)?))
+            }
             Family::WeakToStrong => Ok(Self::Comparison(Box::new(summarise(folder)?))),
             Family::ConstitutionalAi => Ok(Self::Document(constitutional_ai::describe(folder)?)),
             Family::Reward => Ok(Self::Document(rlhf::describe(folder)?)),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use trimtab_core::{AnswerIdx, Distribution, Seed};
 use trimtab_run::{
@@ -163,7 +164,7 @@ fn training(curves: &[LossCurve], variant: usize) -> Vec<TrainingCurve> {
     trainings
 }
 
-fn interval_method(resamples: u32) -> String {
+pub(crate) fn interval_method(resamples: u32) -> String {
     format!(
         "percentile bootstrap, {resamples} resamples of seeds and of test items, the same draws for \
          every model; with few seeds intervals are somewhat short where seeds matter much"
@@ -203,16 +204,16 @@ fn capitalised(text: &str) -> String {
 }
 
 /// The part of a ledger that belongs to one variant.
-struct Ledger<'a> {
-    folder: &'a RunFolder,
-    store: &'a Store,
-    cells: &'a [(i64, Cell)],
-    curves: &'a [LossCurve],
-    variant: usize,
+pub(crate) struct Ledger<'a> {
+    pub(crate) folder: &'a RunFolder,
+    pub(crate) store: &'a Store,
+    pub(crate) cells: &'a [(i64, Cell)],
+    pub(crate) curves: &'a [LossCurve],
+    pub(crate) variant: usize,
 }
 
 impl Ledger<'_> {
-    fn find(&self, seed: u64, kind: CellKind, name: &str) -> Option<&(i64, Cell)> {
+    pub(crate) fn find(&self, seed: u64, kind: CellKind, name: &str) -> Option<&(i64, Cell)> {
         self.cells.iter().find(|(_, cell)| {
             cell.variant == self.variant
                 && cell.seed == seed
@@ -221,7 +222,7 @@ impl Ledger<'_> {
         })
     }
 
-    fn shape(&self, source: ShapeError) -> SummaryError {
+    pub(crate) fn shape(&self, source: ShapeError) -> SummaryError {
         SummaryError::Shape {
             path: self.folder.path().to_owned(),
             source,
@@ -245,25 +246,28 @@ impl Ledger<'_> {
 }
 
 /// A model over all finished seeds of a variant.
-struct Model {
-    name: String,
-    kind: CellKind,
+pub(crate) struct Model {
+    pub(crate) name: String,
+    pub(crate) kind: CellKind,
     /// By seed, then item: the answer chosen, if the judgement did not fail.
-    chosen: Vec<Vec<Option<AnswerIdx>>>,
-    correctness: Correctness,
-    summary: ModelSummary,
+    pub(crate) chosen: Vec<Vec<Option<AnswerIdx>>>,
+    /// By seed, then item: the probability of that answer; 0 where the judgement failed.
+    pub(crate) confidence: Vec<Vec<f64>>,
+    pub(crate) correctness: Correctness,
+    pub(crate) summary: ModelSummary,
 }
 
 /// A variant's models, all on the same items and seeds.
-struct Measured {
-    seeds: Vec<u64>,
+pub(crate) struct Measured {
+    path: PathBuf,
+    pub(crate) seeds: Vec<u64>,
     /// By seed, then item.
-    samples: Vec<Vec<u32>>,
-    truth: Vec<Vec<AnswerIdx>>,
-    items: Items,
-    answers: Vec<AnswerIdx>,
+    pub(crate) samples: Vec<Vec<u32>>,
+    pub(crate) truth: Vec<Vec<AnswerIdx>>,
+    pub(crate) items: Items,
+    pub(crate) answers: Vec<AnswerIdx>,
     /// Supervisors, ceiling, methods.
-    models: Vec<Model>,
+    pub(crate) models: Vec<Model>,
 }
 
 /// The models of an experiment, in the order of a report.
@@ -283,7 +287,10 @@ fn arms(experiment: &Experiment) -> Vec<(CellKind, String)> {
 }
 
 impl Measured {
-    fn read(ledger: &Ledger<'_>, experiment: &Experiment) -> Result<Option<Self>, SummaryError> {
+    pub(crate) fn read(
+        ledger: &Ledger<'_>,
+        experiment: &Experiment,
+    ) -> Result<Option<Self>, SummaryError> {
         let arms = arms(experiment);
         let is_finished = |seed: &u64| {
             arms.iter()
@@ -295,6 +302,7 @@ impl Measured {
         }
         let answers = ledger.store.answers(ledger.variant)?;
         let mut measured = Self {
+            path: ledger.folder.path().to_owned(),
             seeds,
             samples: Vec::new(),
             truth: Vec::new(),
@@ -350,6 +358,13 @@ impl Measured {
                     .collect()
             })
             .collect();
+        let confidence = (by_seed.iter())
+            .map(|(_, judged)| {
+                (judged.iter())
+                    .map(|d| d.as_ref().map_or(0.0, Distribution::confidence))
+                    .collect()
+            })
+            .collect();
         let rights: Vec<Vec<bool>> = chosen
             .iter()
             .zip(&self.truth)
@@ -362,6 +377,7 @@ impl Measured {
             name,
             kind,
             chosen,
+            confidence,
             correctness,
             summary,
         })
@@ -417,11 +433,22 @@ impl Measured {
         Some(sum / by_seed.len() as f64)
     }
 
-    fn find(&self, kind: CellKind, name: &str) -> usize {
-        self.models
-            .iter()
-            .position(|model| model.kind == kind && model.name == name)
-            .unwrap_or_else(|| unreachable!("every arm is read"))
+    /// Where a model is, if it was measured.
+    pub(crate) fn get(&self, kind: CellKind, name: &str) -> Option<usize> {
+        (self.models.iter()).position(|model| model.kind == kind && model.name == name)
+    }
+
+    /// Where a model of the experiment is.
+    pub(crate) fn find(&self, kind: CellKind, name: &str) -> usize {
+        (self.get(kind, name)).unwrap_or_else(|| unreachable!("every arm is read"))
+    }
+
+    /// What does not fit, in which folder.
+    pub(crate) fn shape(&self, source: ShapeError) -> SummaryError {
+        SummaryError::Shape {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     fn summary(

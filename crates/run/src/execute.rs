@@ -92,6 +92,37 @@ pub enum RunError {
         /// The role.
         role: String,
     },
+    /// Statements of principles cannot be read.
+    #[error("{}: {source}", path.display())]
+    StatementsFile {
+        /// Their file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Statements of principles are wrong.
+    #[error("{}: {source}", path.display())]
+    Statements {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong.
+        source: trimtab_constitution::statements::StatementsError,
+    },
+    /// Nothing is left of the judge budget to label with.
+    #[error(
+        "seed {seed}: supervisor `{supervisor}` asked for {spent} of {budget} calls of the judge while it was taught: it can label \
+         nothing"
+    )]
+    BudgetSpent {
+        /// Of the run.
+        seed: u64,
+        /// Which.
+        supervisor: String,
+        /// Calls that teaching took.
+        spent: u64,
+        /// Calls there are.
+        budget: u64,
+    },
     /// Only calls can be foretold.
     #[error("a dry run foretells calls, and these methods are trainings")]
     NoForecast,
@@ -220,6 +251,14 @@ impl RunError {
                 "bind it to a server (openai:NAME@URL, anthropic:NAME) or a checkpoint that chats"
                     .into(),
             ),
+            Self::StatementsFile { .. } => {
+                Some("check the path: it is relative to the experiment file".into())
+            }
+            Self::Statements { source, .. } => Some(source.hint().into()),
+            Self::BudgetSpent { .. } => Some(
+                "raise comparison.judge-budget, or calibrate a cascade on fewer samples: guarantee.calibration"
+                    .into(),
+            ),
             Self::NoForecast => Some("run it without --dry-run".into()),
             Self::Constitution { source, .. } => source.hint(),
             Self::Stage(error) => error.hint(),
@@ -288,8 +327,12 @@ pub fn execute(
     options: &RunOptions<'_>,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<RunFolder, RunError> {
-    let check = |experiment: &Experiment| Ok(experiment.check()?);
-    let resolved = experiment_file::resolve_checked(file, &options.overrides, &check)?;
+    let settle = |experiment: &mut Experiment| {
+        experiment.check()?;
+        experiment.expand();
+        Ok(experiment.check()?)
+    };
+    let resolved = experiment_file::resolve_settled(file, &options.overrides, &settle)?;
     let asked: Vec<(String, Experiment)> = resolved
         .iter()
         .map(|resolved| {

@@ -13,11 +13,12 @@ pub use trimtab_weak_to_strong::WeakToStrongConfig;
 
 use crate::amplification::{self, IteratedAmplificationConfig};
 use crate::chat_models::CallsConfig;
+use crate::comparison::ComparisonConfig;
 use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
 use crate::overoptimisation::OveroptimisationMethodConfig;
 use crate::rlhf::RlhfConfig;
-use crate::supervisors::SupervisorConfig;
+use crate::supervisors::{SupervisorConfig, circle};
 
 /// One experiment: data, the models that roles are bound to, and the methods to compare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +42,9 @@ pub struct Experiment {
     /// Supervisors that are made of others, by name: methods name them as they name roles.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub supervisor: BTreeMap<String, SupervisorConfig>,
+    /// How approaches are compared: with the same judge budget, on one page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonConfig>,
     /// What is compared. All methods of one experiment are of one family.
     pub method: Vec<MethodConfig>,
     /// Calls of chat models: what they may cost.
@@ -257,10 +261,13 @@ impl Experiment {
         }
         let family = self.family();
         if family == Family::WeakToStrong {
-            self.check_role(Self::WEAK, "the floor")?;
+            if !self.supervisor.contains_key(Self::WEAK) {
+                self.check_role(Self::WEAK, "the floor")?;
+            }
             self.check_role(Self::STRONG, "the ceiling")?;
         }
         self.check_supervisors()?;
+        self.check_comparison()?;
         for (i, method) in self.method.iter().enumerate() {
             if method.family() != family {
                 return Err(ExperimentError::TwoFamilies {
@@ -339,8 +346,70 @@ impl Experiment {
                     expected: error.expected,
                 }
             })?;
-            for role in supervisor.roles() {
-                self.check_role(role, &format!("supervisor `{name}`"))?;
+            let user = format!("supervisor `{name}`");
+            let mut missing = Ok(());
+            supervisor.each_table(&mut |table| {
+                for role in table.roles() {
+                    missing = (missing.clone()).and_then(|()| self.check_role(role, &user));
+                }
+                if let SupervisorConfig::TextEvidence(config) = table
+                    && let Some(judge) = &config.judge
+                {
+                    missing = (missing.clone()).and_then(|()| self.check_reader(&key, judge));
+                }
+            });
+            supervisor.each_name(&mut |part| {
+                if !self.supervisor.contains_key(part) {
+                    missing = (missing.clone()).and_then(|()| self.check_role(part, &user));
+                }
+            });
+            missing?;
+        }
+        match circle(&self.supervisor) {
+            None => Ok(()),
+            Some(names) => Err(ExperimentError::Setting {
+                key: format!("supervisor.{}", names[0]),
+                got: format!("made of itself ({})", names.join(" → ")),
+                expected: "parts that do not lead back to it",
+            }),
+        }
+    }
+
+    /// Finds that `judge` has a judge of pieces of text to share.
+    fn check_reader(&self, key: &str, judge: &str) -> Result<(), ExperimentError> {
+        match self.supervisor.get(judge) {
+            Some(SupervisorConfig::TextEvidence(config)) if config.judge.is_none() => Ok(()),
+            _ => Err(ExperimentError::Setting {
+                key: format!("{key}.judge"),
+                got: format!("`{judge}`"),
+                expected: "the name of a `text-evidence` supervisor that has a judge of its own",
+            }),
+        }
+    }
+
+    fn check_comparison(&self) -> Result<(), ExperimentError> {
+        let Some(comparison) = &self.comparison else {
+            return Ok(());
+        };
+        let of_table = |error: ConfigError| {
+            let error = error.within("comparison");
+            ExperimentError::Setting {
+                key: error.key,
+                got: error.got,
+                expected: error.expected,
+            }
+        };
+        comparison.check().map_err(of_table)?;
+        if self.family() != Family::WeakToStrong {
+            return Err(ExperimentError::Setting {
+                key: "comparison".into(),
+                got: "in an experiment of another family".into(),
+                expected: "methods of the kind `weak-to-strong`, whose supervisors are the approaches",
+            });
+        }
+        for part in comparison.search.iter().flat_map(|search| &search.parts) {
+            if !self.supervisor.contains_key(part) {
+                self.check_role(part, "the search")?;
             }
         }
         Ok(())

@@ -112,18 +112,18 @@ pub fn resolve<T: DeserializeOwned>(
     path: &Path,
     overrides: &[String],
 ) -> Result<Vec<Resolved<T>>, ExperimentFileError> {
-    resolve_checked(path, overrides, &|_| Ok(()))
+    resolve_settled(path, overrides, &|_| Ok(()))
 }
 
-/// Like [`resolve`], where `check` says what types cannot.
+/// Like [`resolve`], where `settle` writes out what a configuration leaves to be derived, and says what types cannot.
 ///
 /// # Errors
 ///
-/// As [`load`], and what `check` objects to.
-pub fn resolve_checked<T: DeserializeOwned>(
+/// As [`load`], and what `settle` objects to.
+pub fn resolve_settled<T: DeserializeOwned>(
     path: &Path,
     overrides: &[String],
-    check: &dyn Fn(&T) -> Result<(), Objection>,
+    settle: &dyn Fn(&mut T) -> Result<(), Objection>,
 ) -> Result<Vec<Resolved<T>>, ExperimentFileError> {
     let mut sources = Sources::default();
     files::read_all(path, &mut sources)?;
@@ -139,8 +139,8 @@ pub fn resolve_checked<T: DeserializeOwned>(
         .map(|point| {
             let read = || point.root.clone().into_deserializer();
             let explain = |error| explain::explain::<T>(&error, &point.root, &sources);
-            let config = T::deserialize(read()).map_err(explain)?;
-            check(&config).map_err(|o| explain::object(o, &point.root, &sources))?;
+            let mut config = T::deserialize(read()).map_err(explain)?;
+            settle(&mut config).map_err(|o| explain::object(o, &point.root, &sources))?;
             let plain = toml::Table::deserialize(read()).map_err(explain)?;
             Ok(Resolved {
                 variant: Variant {

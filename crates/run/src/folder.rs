@@ -259,6 +259,12 @@ impl RunFolder {
         first.map_or(Family::WeakToStrong, |variant| variant.experiment.family())
     }
 
+    /// Whether approaches are compared, on one page.
+    pub fn is_comparison(&self) -> bool {
+        let first = self.manifest.variants.first();
+        first.is_some_and(|variant| variant.experiment.comparison.is_some())
+    }
+
     /// Opens the ledger for writing.
     ///
     /// # Errors

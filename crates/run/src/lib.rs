@@ -8,6 +8,7 @@ pub mod cell_folder;
 pub mod chat_models;
 #[cfg_attr(not(feature = "networks"), path = "checkpoints_absent.rs")]
 mod checkpoints;
+pub mod comparison;
 pub mod constitutional_ai;
 pub mod curves;
 pub mod debates;
@@ -37,6 +38,7 @@ mod tuning;
 
 pub use chat_models::{Calling, ChatError, Keys};
 pub use checkpoints::LoadError;
+pub use comparison::QuestionText;
 pub use constitutional_ai::{ConstitutionalAiConfig, MethodFolder, Stage};
 pub use curves::{LossCurve, loss_curves};
 pub use debates::DebateFolder;
@@ -52,5 +54,6 @@ pub use rlhf::RlhfConfig;
 pub use row_folder::RowFolder;
 pub use stages::StageFolder;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
-pub use supervisors::SupervisorConfig;
+pub use supervisors::{Approach, SupervisorConfig};
+pub use trimtab_evidence::Shown;
 pub use tuning::{TuneConfig, TuneError};

@@ -137,6 +137,8 @@ pub struct Cell {
     pub wall_secs: f64,
     /// Processor seconds, training and judging.
     pub cpu_secs: f64,
+    /// Calls of the weak overseer while it was taught: those of a chain's or a cascade's parts.
+    pub judge_calls: u64,
 }
 
 /// One split of one seed.
@@ -168,6 +170,7 @@ const SCHEMA: &str = "
         model TEXT NOT NULL, provenance TEXT NOT NULL, n_labels INTEGER NOT NULL,
         label_ids_sha256 TEXT NOT NULL, n_steps INTEGER NOT NULL, loss REAL,
         converged INTEGER NOT NULL, wall_secs REAL NOT NULL, cpu_secs REAL NOT NULL,
+        judge_calls INTEGER NOT NULL DEFAULT 0,
         UNIQUE (variant, seed, kind, name)
     );
     CREATE TABLE IF NOT EXISTS judgement (
@@ -178,10 +181,22 @@ const SCHEMA: &str = "
         answer INTEGER, probabilities BLOB,
         -- not decided: the reply or the error
         reply TEXT,
-        calls INTEGER NOT NULL, tokens INTEGER NOT NULL,
+        calls INTEGER NOT NULL, tokens INTEGER NOT NULL, judge_calls INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (cell, split, sample)
     ) WITHOUT ROWID;
 ";
+
+/// Ledgers of before judge budgets do not count a judge's calls.
+fn has_judge_calls(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let there = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = 'judge_calls')";
+    connection.query_row(there, [table], |row| row.get(0))
+}
+
+/// The column, or what stands for it where there is none.
+fn judge_calls(connection: &Connection, table: &str) -> rusqlite::Result<&'static str> {
+    let there = has_judge_calls(connection, table)?;
+    Ok(if there { "judge_calls" } else { "0" })
+}
 
 impl Store {
     /// Opens the ledger for writing, and makes it if there is none.
@@ -194,7 +209,15 @@ impl Store {
         store.check("preparing the ledger", |connection| {
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "normal")?;
-            connection.execute_batch(SCHEMA)
+            connection.execute_batch(SCHEMA)?;
+            for table in ["cell", "judgement"] {
+                if !has_judge_calls(connection, table)? {
+                    connection.execute_batch(&format!(
+                        "ALTER TABLE {table} ADD COLUMN judge_calls INTEGER NOT NULL DEFAULT 0"
+                    ))?;
+                }
+            }
+            Ok(())
         })?;
         Ok(store)
     }
@@ -366,8 +389,8 @@ impl Store {
             let transaction = connection.transaction()?;
             transaction.execute(
                 "INSERT INTO cell (variant, seed, kind, name, model, provenance, n_labels,
-                    label_ids_sha256, n_steps, loss, converged, wall_secs, cpu_secs)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                    label_ids_sha256, n_steps, loss, converged, wall_secs, cpu_secs, judge_calls)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 params![
                     cell.variant,
                     cell.seed.cast_signed(),
@@ -382,12 +405,16 @@ impl Store {
                     cell.converged,
                     cell.wall_secs,
                     cell.cpu_secs,
+                    cell.judge_calls.cast_signed(),
                 ],
             )?;
             let number = transaction.last_insert_rowid();
             {
                 let mut insert = transaction
-                    .prepare("INSERT INTO judgement VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+                    .prepare(
+                        "INSERT INTO judgement (cell, split, sample, verdict, answer, probabilities, reply, calls,
+                         tokens, judge_calls) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                )?;
                 let mut blob = Vec::new();
                 for (split, judgements) in judged {
                     for (sample, Judgement { verdict, cost, .. }) in judgements {
@@ -413,6 +440,7 @@ impl Store {
                             reply,
                             cost.calls.cast_signed(),
                             cost.tokens.cast_signed(),
+                            cost.judge_calls.cast_signed(),
                         ])?;
                     }
                 }
@@ -429,12 +457,14 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub fn cells(&self) -> Result<Vec<(i64, Cell)>, StoreError> {
         let rows: Vec<(i64, Cell, String, String)> = self.check("reading cells", |connection| {
+            let judge_calls = judge_calls(connection, "cell")?;
             connection
-                .prepare(
+                .prepare(&format!(
                     "SELECT cell, variant, seed, kind, name, model, provenance, n_labels,
-                            label_ids_sha256, n_steps, loss, converged, wall_secs, cpu_secs
+                            label_ids_sha256, n_steps, loss, converged, wall_secs, cpu_secs,
+                            {judge_calls}
                          FROM cell ORDER BY cell",
-                )?
+                ))?
                 .query_map([], |row| {
                     let cell = Cell {
                         variant: row.get(1)?,
@@ -450,6 +480,7 @@ impl Store {
                         converged: row.get(11)?,
                         wall_secs: row.get(12)?,
                         cpu_secs: row.get(13)?,
+                        judge_calls: row.get::<_, i64>(14)?.cast_unsigned(),
                     };
                     Ok((row.get(0)?, cell, row.get(3)?, row.get(6)?))
                 })?
@@ -491,10 +522,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut bad = None;
         self.check("reading judgements", |connection| {
-            let mut statement = connection.prepare(
-                "SELECT sample, verdict, probabilities, reply, calls, tokens FROM judgement
+            let judge_calls = judge_calls(connection, "judgement")?;
+            let mut statement = connection.prepare(&format!(
+                "SELECT sample, verdict, probabilities, reply, calls, tokens, {judge_calls} FROM judgement
                  WHERE cell = ?1 AND split = ?2 ORDER BY sample",
-            )?;
+            ))?;
             let mut rows = statement.query(params![cell, split.as_str()])?;
             let mut probabilities = Vec::new();
             while let Some(row) = rows.next()? {
@@ -522,6 +554,7 @@ impl Store {
                 let cost = Cost {
                     calls: row.get::<_, i64>(4)?.cast_unsigned(),
                     tokens: row.get::<_, i64>(5)?.cast_unsigned(),
+                    judge_calls: row.get::<_, i64>(6)?.cast_unsigned(),
                     cpu_secs: 0.0,
                 };
                 each(row.get(0)?, verdict, cost);
@@ -576,6 +609,7 @@ mod tests {
             converged: true,
             wall_secs: 0.1,
             cpu_secs: 0.1,
+            judge_calls: 3,
         }
     }
 
@@ -583,6 +617,7 @@ mod tests {
         let id = SampleId::new("a");
         let cost = Cost {
             calls: 1,
+            judge_calls: 2,
             tokens: 7,
             cpu_secs: 0.0,
         };

@@ -1,40 +1,159 @@
 //! Supervisors that are made of others: `[supervisor.NAME]` tables, which methods name as they name roles.
 //!
 //! A debate judged by a weak model, a game of evidence, a constitution: each turns questions into judgements, seeing only what it
-//! may see, and a student learns from those as from any weak supervisor.
+//! may see, and a student learns from those as from any weak supervisor. Combinations are made of others again, to any depth:
+//!
+//! ```toml
+//! [supervisor.panel]
+//! kind = "ensemble"
+//! of = ["debate", { kind = "cascade", of = ["weak", "amplified"] }]
+//! ```
+
+mod assemble;
+mod part;
+mod taught_once;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_amplify::language::{AmplifiedSupervisor, AmplifiedSupervisorConfig};
-use trimtab_constitution::{Constitution, ConstitutionalJudge, JudgeConfig};
-use trimtab_core::chat::ChatModel;
-use trimtab_core::setting::ConfigError;
-use trimtab_core::{
-    Fitted, Judgement, Lesson, Question, Seed, Student, Supervisor, SupervisorError,
-};
-use trimtab_debate::{DebateConfig, DebateSupervisor, Nobody};
-use trimtab_evidence::{TextEvidenceConfig, TextEvidenceStudent};
-use trimtab_weak_to_strong::model::ChatModels;
+use trimtab_amplify::language::AmplifiedSupervisorConfig;
+use trimtab_combine::{Choice, Combine, Guarantee};
+use trimtab_constitution::JudgeConfig;
+use trimtab_constitution::statements::Statements;
+use trimtab_core::setting::{ConfigError, require};
+use trimtab_debate::DebateConfig;
+use trimtab_evidence::{Items, Shown, TextEvidenceConfig};
 
-use crate::execute::{RunError, constitution};
-use crate::experiment::{Experiment, Role};
+pub(crate) use assemble::{Workshop, students};
+pub use part::Part;
+
+use crate::execute::RunError;
+use crate::experiment::Experiment;
 
 /// A supervisor that is made of others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SupervisorConfig {
     /// Two players argue the two labels of a text and reveal pieces of it; a judge that learnt on the weak half sees those alone.
-    TextEvidence(TextEvidenceConfig),
+    TextEvidence(ReaderConfig),
     /// Models debate, and one judges.
     Debate(Box<DebateConfig>),
     /// A model judges pairs of replies under a constitution.
     Constitution(Box<ConstitutionSupervisorConfig>),
     /// A model judges after questions were decomposed, and parts of them answered, with another's help.
     Amplified(Box<AmplifiedSupervisorConfig>),
+    /// A model that understands texts judges them by the statements of principles that they are near to.
+    Principles(PrinciplesConfig),
+    /// Annotators compare answers, as RLHF asks them: choices, by what a judge believes.
+    Preferences(PreferencesConfig),
+    /// Several judge, and their probabilities become one.
+    Ensemble(EnsembleConfig),
+    /// Cheap first; what it is not sure of goes to the next, with a bound on the risk.
+    Cascade(CascadeConfig),
+    /// Each learns from the judgements of the one before, on samples of its own (bootstrapping).
+    Chain(ChainConfig),
+}
+
+/// Which of the known answers to scalable oversight a supervisor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approach {
+    /// A student learns from a weak supervisor's labels.
+    WeakToStrong,
+    /// A student learns from preferences of annotators.
+    Rlhf,
+    /// A student learns from a model's judgements under principles.
+    ConstitutionalAi,
+    /// A student learns from judged debates.
+    Debate,
+    /// A student learns from an amplified judge.
+    Amplification,
+    /// A student learns from a combination of those.
+    Combination,
+}
+
+impl Approach {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WeakToStrong => "weak-to-strong",
+            Self::Rlhf => "RLHF",
+            Self::ConstitutionalAi => "constitutional AI",
+            Self::Debate => "debate",
+            Self::Amplification => "amplification",
+            Self::Combination => "combination",
+        }
+    }
+}
+
+/// Who judges pieces of text, and how those are chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReaderConfig {
+    /// Another `text-evidence` supervisor whose judge judges here as well: its settings count, but for `shown`. Default: a judge of
+    /// its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
+    /// What the judge is shown of a text.
+    pub shown: Shown,
+    /// What is revealed at a time.
+    pub items: Items,
+    /// Pieces that are revealed, 8 at most.
+    pub pieces: std::num::NonZeroUsize,
+    /// Words are hashed to 2 to the power of this many features.
+    pub bits: u32,
+    /// Steps of the judge's training; each shows it other pieces.
+    pub steps: usize,
+    /// Texts a step.
+    pub batch_size: usize,
+    /// Step size at the start.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+}
+
+impl Default for ReaderConfig {
+    fn default() -> Self {
+        let TextEvidenceConfig {
+            shown,
+            items,
+            pieces,
+            bits,
+            steps,
+            batch_size,
+            learning_rate,
+            weight_decay,
+        } = TextEvidenceConfig::default();
+        Self {
+            judge: None,
+            shown,
+            items,
+            pieces,
+            bits,
+            steps,
+            batch_size,
+            learning_rate,
+            weight_decay,
+        }
+    }
+}
+
+impl ReaderConfig {
+    /// Without whose judge it is.
+    fn evidence(&self) -> TextEvidenceConfig {
+        TextEvidenceConfig {
+            shown: self.shown,
+            items: self.items,
+            pieces: self.pieces,
+            bits: self.bits,
+            steps: self.steps,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+        }
+    }
 }
 
 /// A model that judges pairs of replies under a constitution.
@@ -60,168 +179,247 @@ impl Default for ConstitutionSupervisorConfig {
     }
 }
 
+/// Statements of principles, and what is compared with them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PrinciplesConfig {
+    /// A file of statements and their features (JSON Lines; `scripts/data/make_statements.py` writes it), relative to the experiment
+    /// file. Default: eight principles of film reviews, as all-MiniLM-L6-v2 sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statements: Option<String>,
+    /// Which features of the data. Default: the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
+}
+
+impl PrinciplesConfig {
+    fn statements(&self, base: &Path) -> Result<Statements, RunError> {
+        let Some(file) = &self.statements else {
+            return Ok(Statements::film_reviews());
+        };
+        let path = base.join(file);
+        let text = std::fs::read_to_string(&path).map_err(|source| RunError::StatementsFile {
+            path: path.clone(),
+            source,
+        })?;
+        Statements::parse(&text).map_err(|source| RunError::Statements { path, source })
+    }
+}
+
+/// Annotators, and what they believe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PreferencesConfig {
+    /// Whose beliefs they have.
+    pub of: Part,
+    /// How they choose.
+    #[serde(default)]
+    pub choice: Choice,
+    /// How many annotators look at each question.
+    #[serde(default = "one")]
+    pub votes: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Several judges as one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EnsembleConfig {
+    /// Who judges.
+    pub of: Vec<Part>,
+    /// How their probabilities become one.
+    #[serde(default)]
+    pub combine: Combine,
+}
+
+/// Judges that are asked in turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CascadeConfig {
+    /// Who is asked, the cheapest first.
+    pub of: Vec<Part>,
+    /// What is promised of the answers.
+    #[serde(default)]
+    pub guarantee: Guarantee,
+}
+
+/// Judges each of which teaches the next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ChainConfig {
+    /// Who learns, the first from ground truth of the weak half.
+    pub of: Vec<Part>,
+}
+
 impl SupervisorConfig {
-    /// The roles that somebody has to be bound to.
+    /// Its kind, as in TOML.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TextEvidence(_) => "text-evidence",
+            Self::Debate(_) => "debate",
+            Self::Constitution(_) => "constitution",
+            Self::Amplified(_) => "amplified",
+            Self::Principles(_) => "principles",
+            Self::Preferences(_) => "preferences",
+            Self::Ensemble(_) => "ensemble",
+            Self::Cascade(_) => "cascade",
+            Self::Chain(_) => "chain",
+        }
+    }
+
+    /// Which approach a student of it follows.
+    pub fn approach(&self) -> Approach {
+        match self {
+            Self::TextEvidence(config) => match config.shown {
+                Shown::Debate => Approach::Debate,
+                Shown::Parts => Approach::Amplification,
+                Shown::Random | Shown::All => Approach::WeakToStrong,
+            },
+            Self::Debate(_) => Approach::Debate,
+            Self::Constitution(_) | Self::Principles(_) => Approach::ConstitutionalAi,
+            Self::Amplified(_) => Approach::Amplification,
+            Self::Preferences(_) => Approach::Rlhf,
+            Self::Ensemble(_) | Self::Cascade(_) | Self::Chain(_) => Approach::Combination,
+        }
+    }
+
+    /// The roles that somebody has to be bound to, but for those of its parts.
     pub(crate) fn roles(&self) -> Vec<&str> {
         match self {
-            Self::TextEvidence(_) => Vec::new(),
+            Self::TextEvidence(_)
+            | Self::Principles(_)
+            | Self::Preferences(_)
+            | Self::Ensemble(_)
+            | Self::Cascade(_)
+            | Self::Chain(_) => Vec::new(),
             Self::Debate(config) => config.roles(),
             Self::Constitution(config) => vec![&config.judge],
             Self::Amplified(config) => config.roles(),
         }
     }
 
-    /// Checks what types cannot.
+    /// What it is made of.
+    pub(crate) fn parts(&self) -> Vec<&Part> {
+        match self {
+            Self::TextEvidence(_)
+            | Self::Debate(_)
+            | Self::Constitution(_)
+            | Self::Amplified(_)
+            | Self::Principles(_) => Vec::new(),
+            Self::Preferences(config) => vec![&config.of],
+            Self::Ensemble(EnsembleConfig { of, .. })
+            | Self::Cascade(CascadeConfig { of, .. })
+            | Self::Chain(ChainConfig { of }) => of.iter().collect(),
+        }
+    }
+
+    /// Checks what types cannot, but for what its parts are called.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if let Self::Ensemble(_) | Self::Cascade(_) | Self::Chain(_) = self {
+            let n = self.parts().len();
+            require("of", n, (1..=100).contains(&n), "1 to 100 parts")?;
+        }
         match self {
             // Its settings are checked where it learns, before anything is judged.
-            Self::TextEvidence(_) => Ok(()),
+            Self::TextEvidence(_) | Self::Principles(_) | Self::Ensemble(_) | Self::Chain(_) => {
+                Ok(())
+            }
             Self::Debate(config) => config.check(),
             Self::Constitution(config) => {
                 (config.judging.check()).map_err(|error| error.within("judging"))
             }
             Self::Amplified(config) => config.check(),
+            Self::Preferences(config) => {
+                let fits = (1..=1000).contains(&config.votes);
+                require("votes", config.votes, fits, "1 to 1000")
+            }
+            Self::Cascade(config) => {
+                (config.guarantee.check()).map_err(|error| error.within("guarantee"))
+            }
+        }?;
+        for (at, part) in self.parts().into_iter().enumerate() {
+            if let Part::Table(config) = part {
+                let key = match self {
+                    Self::Preferences(_) => "of".to_owned(),
+                    _ => format!("of.{at}"),
+                };
+                config.check().map_err(|error| error.within(&key))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands every name that it or a table within it goes by to `each`: a role's or a supervisor's.
+    pub(crate) fn each_name<'c>(&'c self, each: &mut dyn FnMut(&'c str)) {
+        if let Self::TextEvidence(ReaderConfig {
+            judge: Some(name), ..
+        }) = self
+        {
+            each(name);
+        }
+        for part in self.parts() {
+            match part {
+                Part::Named(name) => each(name),
+                Part::Table(config) => config.each_name(each),
+            }
+        }
+    }
+
+    /// The names of its parts, and of those of tables within it.
+    pub fn part_names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for part in self.parts() {
+            match part {
+                Part::Named(name) => names.push(&**name),
+                Part::Table(config) => names.extend(config.part_names()),
+            }
+        }
+        names
+    }
+
+    /// Hands itself and every table within it to `each`.
+    pub(crate) fn each_table<'c>(&'c self, each: &mut dyn FnMut(&'c Self)) {
+        each(self);
+        for part in self.parts() {
+            if let Part::Table(config) = part {
+                config.each_table(each);
+            }
         }
     }
 }
 
-/// Every supervisor of an experiment, ready to be taught.
-pub(crate) fn students(
-    experiment: &Experiment,
-    models: &ChatModels,
-    base: &Path,
-) -> Result<BTreeMap<String, Box<dyn Student>>, RunError> {
-    let mut students: BTreeMap<String, Box<dyn Student>> = BTreeMap::new();
-    for (name, config) in &experiment.supervisor {
-        let model = |role: &str| talker(experiment, models, role);
-        let student: Box<dyn Student> = match config {
-            SupervisorConfig::TextEvidence(config) => Box::new(TextEvidenceStudent {
-                name: name.clone(),
-                config: *config,
-            }),
-            SupervisorConfig::Debate(config) => {
-                let roles = config.roles();
-                let judge = model(&config.judges[0])?;
-                let of = |role: &str| -> Result<Arc<dyn ChatModel>, RunError> {
-                    if roles.contains(&role) {
-                        model(role)
-                    } else {
-                        Ok(Arc::new(Nobody))
-                    }
-                };
-                let [debater, opponent, critic] = [
-                    of(&config.debater)?,
-                    of(config.opponent())?,
-                    of(config.critic())?,
-                ];
-                let config = (**config).clone();
-                Box::new(Untaught {
-                    name: name.clone(),
-                    make: Box::new(move |seed| {
-                        Box::new(DebateSupervisor {
-                            config: config.clone(),
-                            debater: Arc::clone(&debater),
-                            opponent: Arc::clone(&opponent),
-                            critic: Arc::clone(&critic),
-                            judge: Arc::clone(&judge),
-                            seed,
-                        })
-                    }),
-                })
+/// A supervisor that is made of itself: the names, from it to it; none where there is no such.
+pub(crate) fn circle(supervisors: &BTreeMap<String, SupervisorConfig>) -> Option<Vec<String>> {
+    fn follow<'c>(
+        supervisors: &'c BTreeMap<String, SupervisorConfig>,
+        path: &mut Vec<&'c str>,
+        done: &mut Vec<&'c str>,
+    ) -> Option<Vec<String>> {
+        let last = *path.last()?;
+        let mut names = Vec::new();
+        supervisors
+            .get(last)?
+            .each_name(&mut |name| names.push(name));
+        for name in names {
+            if let Some(from) = path.iter().position(|before| *before == name) {
+                let circle = path[from..].iter().chain([&name]);
+                return Some(circle.map(|&name| name.to_owned()).collect());
             }
-            SupervisorConfig::Constitution(config) => {
-                let judge = model(&config.judge)?;
-                let constitution: Constitution =
-                    constitution(config.constitution.as_deref(), base)?;
-                let judging = config.judging.clone();
-                Box::new(Untaught {
-                    name: name.clone(),
-                    make: Box::new(move |seed| {
-                        Box::new(ConstitutionalJudge::new(
-                            judging.clone(),
-                            constitution.clone(),
-                            Arc::clone(&judge),
-                            seed,
-                        ))
-                    }),
-                })
+            if done.contains(&name) {
+                continue;
             }
-            SupervisorConfig::Amplified(config) => {
-                let [expert, assistant] = [model(config.expert())?, model(&config.of)?];
-                let config = (**config).clone();
-                Box::new(Untaught {
-                    name: name.clone(),
-                    make: Box::new(move |seed| {
-                        Box::new(AmplifiedSupervisor {
-                            config: config.clone(),
-                            expert: Arc::clone(&expert),
-                            assistant: Arc::clone(&assistant),
-                            seed,
-                        })
-                    }),
-                })
+            path.push(name);
+            if let Some(circle) = follow(supervisors, path, done) {
+                return Some(circle);
             }
-        };
-        students.insert(name.clone(), student);
+            path.pop();
+            done.push(name);
+        }
+        None
     }
-    Ok(students)
-}
-
-/// The model that `role` is bound to, which is talked to.
-fn talker(
-    experiment: &Experiment,
-    models: &ChatModels,
-    role: &str,
-) -> Result<Arc<dyn ChatModel>, RunError> {
-    let configs = experiment
-        .roles
-        .get(role)
-        .map(|Role { model }| model.chat_models());
-    let opened = configs.unwrap_or_default().first().and_then(|config| {
-        let model = models.0.get(&config.key())?;
-        Some(Arc::clone(model))
-    });
-    opened.ok_or_else(|| RunError::NoTalker {
-        role: role.to_owned(),
-    })
-}
-
-/// A supervisor that judges as it is: it learns nothing but its seed.
-struct Untaught {
-    name: String,
-    make: Box<dyn Fn(Seed) -> Box<dyn Supervisor> + Send + Sync>,
-}
-
-impl Student for Untaught {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
-        Ok(Fitted {
-            student: Box::new(Named {
-                name: self.name.clone(),
-                inner: (self.make)(lesson.seed),
-            }),
-            n_steps: 0,
-            loss: 0.0,
-            converged: true,
-        })
-    }
-}
-
-/// A supervisor under the name that the experiment gives it.
-struct Named {
-    name: String,
-    inner: Box<dyn Supervisor>,
-}
-
-impl Supervisor for Named {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn judge(&self, questions: &[Question]) -> Result<Vec<Judgement>, SupervisorError> {
-        self.inner.judge(questions)
-    }
+    let mut done = Vec::new();
+    (supervisors.keys()).find_map(|name| follow(supervisors, &mut vec![name], &mut done))
 }

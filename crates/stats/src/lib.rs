@@ -16,10 +16,16 @@
 //! | by length? | [`Verbosity`] |
 //! | by who wrote it? | [`SelfPreference`] |
 //! | does it say what people say? | [`HumanAgreement`] |
+//! | do raters agree? | [`Panel`], [`Coefficient`] |
+//! | do models agree with people as people do? | [`MixedAgreement`] |
+//! | how does each rater err, and what is true? | [`DawidSkene`] |
+//! | what do a judge's labels add to a few true ones? | [`prediction_powered_mean`] |
 //! | how much too sure is it? | [`Temperature`] |
 //! | how many comparisons are enough? | [`comparisons_for_half_width`], [`comparisons_for_difference`] |
 //! | how many Elo points is that? | [`elo_difference`] |
 //! | how strong is each player? | [`ratings`] |
+//! | with what interval, and do games say so at all? | [`BradleyTerry`] |
+//! | and where some raters do not look? | [`CrowdBradleyTerry`] |
 //! | is strength flat at its ends? | [`Plateaus`] |
 //! | do two shares differ? | [`two_shares`] |
 //!
@@ -58,19 +64,24 @@ mod agreement;
 mod anatomy;
 mod auroc;
 mod bootstrap;
+mod bradley_terry;
 mod brier;
 mod calibration;
 mod clopper_pearson;
 mod clusters;
 mod correctness;
+mod crowd_bradley_terry;
+mod dawid_skene;
 mod elo;
 mod interval;
 mod kappa;
 mod logistic;
 mod order_effect;
 mod paired_test;
+mod panel;
 mod pgr;
 mod plateaus;
+mod prediction_powered;
 mod ratings;
 mod sample_size;
 mod self_preference;
@@ -84,18 +95,29 @@ pub use agreement::Agreement;
 pub use anatomy::Anatomy;
 pub use auroc::auroc;
 pub use bootstrap::{Replicates, Resampler};
+pub use bradley_terry::{BradleyTerry, BradleyTerryError};
 pub use brier::{Brier, brier};
 pub use calibration::{Binning, CalibrationBin, Reliability};
 pub use clopper_pearson::{clopper_pearson, upper_bound};
 pub use clusters::{Clusters, clustered_fraction, clustered_share};
 pub use correctness::{Correctness, Items, ShapeError};
+pub use crowd_bradley_terry::{Chose, CrowdBradleyTerry, Unreliable, Vote};
+pub use dawid_skene::{Confusions, DawidSkene, DawidSkeneError, DawidSkeneFit, Search};
 pub use elo::{elo_difference, win_rate};
 pub use interval::{Interval, Level, LevelError, wilson};
 pub use kappa::HumanAgreement;
 pub use order_effect::{BothOrders, Consistency, OrderEffect, Said, Winner};
 pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};
+pub use panel::{
+    Categories, CategoriesError, Coefficient, Estimate, GoldAccuracy, MixedAgreement,
+    PairAgreement, Panel, PanelError, RaterAccuracy, Undefined, Weights,
+};
 pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};
 pub use plateaus::Plateaus;
+pub use prediction_powered::{
+    Labelled, MOST_OF_A_WEAKER_JUDGE, PredictionPowered, PredictionPoweredError, Tuning,
+    gain_ceiling, judge_ceiling, prediction_powered_mean,
+};
 pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};

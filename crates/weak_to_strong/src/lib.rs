@@ -2,10 +2,9 @@
 //!
 //! Paper: Burns et al. 2023, arXiv:2312.09390. [`method`] narrates one run of it from top to bottom;
 //! [`loss`] holds every loss; [`model`] says what a role can be bound to; [`linear`], [`network`],
-//! [`transformer`], [`prompted`] and [`ensemble`] are the models; [`doubtful`] filters labels.
+//! [`transformer`] and [`prompted`] are the models; [`doubtful`] filters labels.
 
 pub mod doubtful;
-pub mod ensemble;
 pub mod linear;
 pub mod loss;
 pub mod method;
@@ -19,7 +18,6 @@ mod source;
 pub mod transformer;
 
 pub use doubtful::DoubtfulConfig;
-pub use ensemble::{Combine, Ensemble};
 pub use loss::LossConfig;
 pub use method::{EarlyStop, SupervisorName, WeakToStrongConfig};
 pub use model::{HeadConfig, ModelConfig, ModelError, build};

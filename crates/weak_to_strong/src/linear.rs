@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{
-    Distribution, Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError,
+    Cost, Distribution, Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError,
     TrainingLabels,
 };
 use trimtab_probe::{Objective, SolverOptions, solve};
@@ -108,6 +108,7 @@ impl LinearStudent {
                 n_steps: solution.n_iterations,
                 loss: solution.value,
                 converged: solution.converged,
+                cost: Cost::default(),
             })
             .collect())
     }

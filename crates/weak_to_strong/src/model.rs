@@ -11,7 +11,6 @@ use trimtab_llm::ChatModelConfig;
 use trimtab_probe::NetworkOptions;
 use trimtab_probe::ngrams::Ngrams;
 
-use crate::ensemble::{Combine, EnsembleStudent};
 use crate::linear::{LinearConfig, LinearStudent};
 use crate::loss::LossConfig;
 use crate::name_or_table::{allow_name, name_or_table};
@@ -19,6 +18,7 @@ use crate::network::NetworkStudent;
 use crate::prompted::Prompted;
 use crate::source::{FeatureView, Source, WordView, WordsOf};
 use crate::transformer::{CheckpointConfig, Pretrained, ScratchConfig};
+use trimtab_combine::{Combine, EnsembleStudent};
 
 /// A model: a name (`model = "bag-of-words"`, `model = "features:all-MiniLM-L6-v2"`), or a table with
 /// a `kind`.
@@ -302,7 +302,8 @@ impl Untaught {
         }
     }
 
-    fn into_student(self) -> Box<dyn Student> {
+    /// As one that learns.
+    pub fn into_student(self) -> Box<dyn Student> {
         match self {
             Self::Linear(student) => Box::new(student),
             Self::Other(student) => student,

@@ -5,7 +5,7 @@
 //! stopping; the paper's section 5.1.2 compares weak labels with ground truth for it).
 
 use trimtab_core::{
-    Distribution, Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError,
+    Cost, Distribution, Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError,
     TrainingLabels,
 };
 use trimtab_probe::{EarlyStopping, Network, NetworkOptions};
@@ -76,6 +76,7 @@ impl Student for NetworkStudent {
             n_steps: training.kept_step,
             loss: training.loss,
             converged: true,
+            cost: Cost::default(),
         })
     }
 }

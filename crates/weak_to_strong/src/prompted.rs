@@ -129,6 +129,7 @@ fn judgement(question: &Question, outcome: Outcome) -> Judgement {
         verdict,
         cost: Cost {
             calls: 1,
+            judge_calls: 1,
             tokens: usage.total(),
             cpu_secs: 0.0,
         },
@@ -164,6 +165,7 @@ impl Student for Prompted {
             n_steps: 0,
             loss: 0.0,
             converged: true,
+            cost: Cost::default(),
         })
     }
 }

@@ -20,7 +20,7 @@ mod scratch;
 use std::sync::Arc;
 
 use trimtab_core::{
-    Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError, TrainingLabels,
+    Cost, Fitted, Judgement, Lesson, Question, Student, Supervisor, SupervisorError, TrainingLabels,
 };
 use trimtab_nn::train::{EarlyStopping, Session};
 use trimtab_nn::{Classifier, Model, Pooling, Tokenizer, TokenizerError, TrainOptions, Truncation};
@@ -169,6 +169,7 @@ impl Student for TransformerStudent {
             n_steps: training.kept_step,
             loss: training.loss,
             converged: true,
+            cost: Cost::default(),
         })
     }
 }

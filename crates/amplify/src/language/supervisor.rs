@@ -29,6 +29,7 @@ use super::config::{MOST_DEPTH, TreeConfig};
 use super::prompts::{Prompts, in_words, quoted, quoted_inside};
 use super::reply::Reply;
 use super::trees::{Participants, ProblemTree, trees};
+use crate::tree::By;
 use crate::unanswered::Unanswered;
 
 /// What an expert answers with, in the order of a question's answers.
@@ -203,6 +204,7 @@ impl AmplifiedSupervisor {
                 let outcome = outcome.expect("what has not failed was asked");
                 let (verdict, usage) = self.verdict(outcome, n);
                 cost.calls += 1;
+                cost.judge_calls += 1;
                 cost.tokens += usage.total();
                 verdict
             });
@@ -337,8 +339,16 @@ fn failed(ProblemTree { tree, .. }: &ProblemTree) -> Option<Verdict> {
 
 fn cost(ProblemTree { tree, .. }: &ProblemTree) -> Cost {
     let (calls, usage) = tree.cost();
+    let mut judge_calls = 0;
+    tree.walk(&mut |node, _| {
+        if node.by == By::Expert {
+            judge_calls += u64::from(node.calls);
+        }
+    });
     Cost {
         calls,
+        // The expert oversees; the assistant is the model.
+        judge_calls,
         tokens: usage.total(),
         cpu_secs: 0.0,
     }

@@ -15,9 +15,10 @@ use std::time::Instant;
 
 use cpu_time::ThreadTime;
 use sha2::{Digest as _, Sha256};
+use trimtab_core::chat::bounded;
 use trimtab_core::{
-    AnswerKey, Fitted, Folders, Judgement, KeyError, Lesson, Provenance, Question, SampleId, Seed,
-    Student, SupervisorError, TrainingLabels, TrainingStep, Workplace,
+    AnswerKey, Fitted, Folders, Judgement, KeyError, LabelError, Lesson, Provenance, Question,
+    SampleId, Seed, Student, SupervisorError, TrainingLabels, TrainingStep, Workplace,
 };
 use trimtab_data::{DataConfig, Dataset, Locations, Splits};
 use trimtab_llm::ChatModelConfig;
@@ -28,11 +29,13 @@ use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
 use super::{RunError, RunOptions};
 use crate::chat_models::{ChatModels, Means};
 use crate::checkpoints::Checkpoints;
+use crate::comparison::QuestionText;
 use crate::event::{Event, EventLog, is_milestone};
 use crate::experiment::Experiment;
 use crate::folder::{DataManifest, FolderError, RunFolder, hex};
+use crate::row_folder::RowFolder;
 use crate::store::{Cell, CellKind, SplitName, SplitRecord, Store, StoreError};
-use crate::supervisors::students;
+use crate::supervisors::{Workshop, students};
 
 /// Computes every cell of the run in `folder` that is not in its ledger.
 pub(super) fn run(
@@ -49,6 +52,7 @@ pub(super) fn run(
             state: folder.path().join("trainings"),
             models: folder.path().join("models"),
         },
+        root: folder.path().to_owned(),
         observe,
     };
     let finished = Finished::read(&run.store)?;
@@ -93,8 +97,10 @@ pub(super) fn run(
         data.materials.checkpoints = checkpoints.loaded.clone();
         data.manifest.checkpoints = checkpoints.hashes(experiment);
         data.materials.chat_models = chat_models(experiment, folder, locations, options)?;
-        data.supervisors = students(experiment, &data.materials.chat_models, &locations.base_dir)?;
+        data.base.clone_from(&locations.base_dir);
         check_models(experiment, &data.materials)?;
+        // What cannot be made is found out before anything is taught.
+        students(data.workshop(experiment, experiment.first_seed))?;
         folder.record_data(variant, data.manifest.clone())?;
         run.variant(
             variant,
@@ -202,9 +208,20 @@ impl Finished {
 struct Loaded {
     dataset: Dataset,
     materials: Materials,
-    /// Supervisors that are made of others, before they are taught.
-    supervisors: BTreeMap<String, Box<dyn Student>>,
+    /// Where files are that supervisors are made of.
+    base: PathBuf,
     manifest: DataManifest,
+}
+
+impl Loaded {
+    fn workshop<'a>(&'a self, experiment: &'a Experiment, seed: u64) -> Workshop<'a> {
+        Workshop {
+            experiment,
+            materials: &self.materials,
+            base: &self.base,
+            seed: Seed(seed),
+        }
+    }
 }
 
 /// What one process needs while it runs.
@@ -213,6 +230,8 @@ struct Run<'o> {
     log: EventLog,
     /// Where trainings keep their state while they last, and where models are saved.
     folders: Folders,
+    /// The run folder.
+    root: PathBuf,
     observe: &'o mut dyn FnMut(&Event),
 }
 
@@ -301,7 +320,7 @@ impl Run<'_> {
         Ok(Loaded {
             dataset,
             materials,
-            supervisors: BTreeMap::new(),
+            base: PathBuf::new(),
             manifest,
         })
     }
@@ -323,6 +342,9 @@ impl Run<'_> {
             .map(|question| Ok((question.id.clone(), dataset.key.answer(&question.id)?)))
             .collect::<Result<Vec<_>, KeyError>>()?;
         self.store.put_samples(variant, samples.into_iter())?;
+        if experiment.comparison.is_some() {
+            self.put_texts(variant, &dataset.questions)?;
+        }
         let mut groups = Vec::with_capacity(pending.len());
         for &seed in pending {
             let splits = Splits::new(dataset, &experiment.data, Seed(seed))?;
@@ -380,6 +402,18 @@ impl Run<'_> {
             drop(receiver);
             result
         })
+    }
+
+    /// What was asked, for readers of the report: those who look at a number want to see what is behind it.
+    fn put_texts(&self, variant: usize, questions: &[Question]) -> Result<(), RunError> {
+        let texts: Vec<QuestionText> = (questions.iter())
+            .map(|question| QuestionText {
+                id: question.id.as_str().to_owned(),
+                text: bounded(&question.text, QuestionText::MOST_BYTES),
+                answers: question.answers.names().map(str::to_owned).collect(),
+            })
+            .collect();
+        Ok(RowFolder::new(self.root.clone()).write_rows(&QuestionText::file(variant), &texts)?)
     }
 
     fn put(&mut self, done: &Done) -> Result<(), RunError> {
@@ -545,12 +579,14 @@ impl Group<'_> {
         let test = self.questions(&self.splits.test);
         let models = self.experiment.models();
 
+        let supervisors = students(self.data.workshop(self.experiment, self.seed))?;
         let mut weak_labels: BTreeMap<&str, TrainingLabels> = BTreeMap::new();
         for role in self.experiment.supervisors() {
             let judged = match self.stored.get(role) {
                 Some(stored) => Cow::Borrowed(&stored[..]),
                 None => match self.supervise(
                     role,
+                    supervisors.get(role).map(|made| &**made),
                     [&weak_half, &student_half, &test],
                     &workplace.within(CellKind::Supervisor.as_str()).within(role),
                     send,
@@ -559,9 +595,8 @@ impl Group<'_> {
                     None => return Ok(()),
                 },
             };
-            let labels =
-                TrainingLabels::from_judgements(&student_half, &judged, Provenance::Judged)
-                    .map_err(|source| self.failed(SupervisorError::from(source)))?;
+            let labels = labels_of(&student_half, &judged)
+                .map_err(|source| self.failed(SupervisorError::from(source)))?;
             weak_labels.insert(role, labels);
         }
 
@@ -596,6 +631,7 @@ impl Group<'_> {
     fn supervise(
         &self,
         role: &str,
+        made: Option<&dyn Student>,
         [weak_half, student_half, test]: [&[Question]; 3],
         workplace: &Workplace<'_>,
         send: &mut dyn FnMut(Done) -> bool,
@@ -603,19 +639,19 @@ impl Group<'_> {
         let clock = Clock::start();
         let labels = self.ground_truth(weak_half)?;
         self.check_ids(&labels, weak_half, SplitName::WeakTrain, role)?;
-        let fitted = if let Some(student) = self.data.supervisors.get(role) {
-            self.teach(&**student, role, weak_half, &labels, workplace)?
+        let fitted = if let Some(student) = made {
+            self.teach(student, role, weak_half, &labels, workplace)?
         } else {
             let model = &self.experiment.roles[role].model;
             self.learn(model, role, weak_half, &labels, workplace)?
         };
-        let judged = self.judge(&fitted, student_half)?;
-        let tested = self.judge(&fitted, test)?;
+        let judged = self.label(role, &fitted, student_half)?;
+        let tested = self.oversee(role, &fitted, test)?;
         let cell = self.cell(CellKind::Supervisor, role, &fitted, &labels, clock.read());
         let judgements = vec![
             (
                 SplitName::StudentTrain,
-                numbered(&self.splits.student_train, &judged),
+                numbered_among(&self.splits.student_train, student_half, &judged),
             ),
             (SplitName::Test, numbered(&self.splits.test, &tested)),
         ];
@@ -625,6 +661,71 @@ impl Group<'_> {
             workplace: workplace.state().map(Path::to_owned),
         })
         .then_some(judged))
+    }
+
+    /// The supervisor's judgements of the student's half, in its order: of all of it, or of as much as the judge budget is enough
+    /// for. Who judges what first is drawn by the seed, the same for all supervisors.
+    fn label(
+        &self,
+        role: &str,
+        fitted: &Fitted,
+        questions: &[Question],
+    ) -> Result<Vec<Judgement>, RunError> {
+        let comparison = self.experiment.comparison.as_ref();
+        let Some(budget) = comparison.and_then(|comparison| comparison.judge_budget) else {
+            return self.oversee(role, fitted, questions);
+        };
+        let mut order: Vec<usize> = (0..questions.len()).collect();
+        (Seed(self.seed).child("judge budget").stream()).shuffle(&mut order);
+        let spent = fitted.cost.judge_calls;
+        if spent > budget {
+            return Err(RunError::BudgetSpent {
+                seed: self.seed,
+                supervisor: role.to_owned(),
+                spent,
+                budget,
+            });
+        }
+        let mut left = budget - spent;
+        let (mut judged, mut dearest) = (Vec::new(), 0);
+        let mut order = &order[..];
+        // One whose judgements cost nothing may judge all.
+        while !order.is_empty() && (judged.is_empty() || left > 0 || dearest == 0) {
+            // A few at first, to learn what they cost; then as many as can be paid for if each costs what the dearest has cost.
+            let affordable = match (judged.is_empty(), dearest) {
+                (true, _) => left.min(8),
+                (false, 0) => u64::MAX,
+                (false, dearest) => left / dearest,
+            };
+            let n = affordable.clamp(1, order.len() as u64) as usize;
+            let (now, later) = order.split_at(n);
+            order = later;
+            let asked: Vec<Question> = now.iter().map(|&at| questions[at].clone()).collect();
+            for (&at, judgement) in now.iter().zip(self.oversee(role, fitted, &asked)?) {
+                let cost = judgement.cost.judge_calls;
+                dearest = dearest.max(cost);
+                left = left.saturating_sub(cost);
+                judged.push((at, judgement));
+            }
+        }
+        judged.sort_by_key(|(at, _)| *at);
+        Ok(judged.into_iter().map(|(_, judgement)| judgement).collect())
+    }
+
+    /// Judgements by a role or a supervisor. The weak role is an overseer: each of its judgements is a judge's call.
+    fn oversee(
+        &self,
+        role: &str,
+        fitted: &Fitted,
+        questions: &[Question],
+    ) -> Result<Vec<Judgement>, RunError> {
+        let mut judged = self.judge(fitted, questions)?;
+        if role == Experiment::WEAK {
+            for judgement in &mut judged {
+                judgement.cost.judge_calls = judgement.cost.judge_calls.max(1);
+            }
+        }
+        Ok(judged)
     }
 
     fn methods(
@@ -825,8 +926,37 @@ impl Group<'_> {
             converged: fitted.converged,
             wall_secs: spent.wall_secs,
             cpu_secs: spent.cpu_secs,
+            judge_calls: fitted.cost.judge_calls,
         }
     }
+}
+
+/// Labels of the questions that were judged.
+fn labels_of(questions: &[Question], judged: &[Judgement]) -> Result<TrainingLabels, LabelError> {
+    if judged.len() == questions.len() {
+        return TrainingLabels::from_judgements(questions, judged, Provenance::Judged);
+    }
+    let ids: HashSet<&SampleId> = judged.iter().map(|judgement| &judgement.id).collect();
+    let asked: Vec<Question> = (questions.iter())
+        .filter(|question| ids.contains(&question.id))
+        .cloned()
+        .collect();
+    TrainingLabels::from_judgements(&asked, judged, Provenance::Judged)
+}
+
+/// Judgements of some of the questions, in their order, with the numbers of their samples.
+fn numbered_among(
+    rows: &[usize],
+    questions: &[Question],
+    judged: &[Judgement],
+) -> Vec<(u32, Judgement)> {
+    let mut judged = judged.iter().peekable();
+    (rows.iter().zip(questions))
+        .filter_map(|(&row, question)| {
+            let judgement = judged.next_if(|judgement| judgement.id == question.id)?;
+            Some((row as u32, judgement.clone()))
+        })
+        .collect()
 }
 
 /// Judgements with the numbers of their samples.

@@ -1,6 +1,8 @@
 //! Parity with NumPy, SciPy and scikit-learn: `tests/golden/stats.json`, made by `stats.py` beside it.
 
 mod judges;
+mod panel;
+mod raters;
 
 use std::num::NonZeroUsize;
 

@@ -30,6 +30,7 @@ fn numbers_and_vocabulary_do_no_input_or_output() {
     ];
     let pure = [
         "amplify",
+        "combine",
         "core",
         "kernel",
         "pointer",

@@ -1,9 +1,10 @@
-//! Several models judging as one.
+//! Several supervisors judging as one.
 //!
 //! ```text
 //! mean              p = (1/m) Σ_k p_k
 //! vote              p = share of members whose likeliest answer it is
 //! inverse-entropy   p ∝ Σ_k p_k / (H(p_k) + ε)         sure members count more, question by question
+//! log-odds          p ∝ exp (1/m) Σ_k ln max(p_k, ε)   the mean of log-odds, where there are two answers
 //! ```
 //!
 //! Members whose judgement failed are left out; the ensemble fails where every member does.
@@ -26,6 +27,8 @@ pub enum Combine {
     Vote,
     /// The mean weighted by one over each member's entropy.
     InverseEntropy,
+    /// The mean of log-probabilities: of log-odds, where there are two answers.
+    LogOdds,
 }
 
 /// A supervisor made of supervisors.
@@ -97,12 +100,24 @@ impl Supervisor for Ensemble {
     }
 }
 
+/// Below this a member's probability counts as this: one member cannot rule an answer out.
+const LEAST: f64 = 1e-3;
+
 fn combine(how: Combine, members: &[&Distribution]) -> Distribution {
+    if how == Combine::LogOdds {
+        let mut logits = vec![0.0; members[0].n_answers()];
+        for member in members {
+            for (logit, p) in logits.iter_mut().zip(member.probabilities()) {
+                *logit += p.max(LEAST).ln() / members.len() as f64;
+            }
+        }
+        return Distribution::softmax(&logits);
+    }
     let mut sums = vec![0.0; members[0].n_answers()];
     for member in members {
         match how {
             Combine::Vote => sums[member.answer().0] += 1.0,
-            Combine::Mean | Combine::InverseEntropy => {
+            Combine::Mean | Combine::InverseEntropy | Combine::LogOdds => {
                 let weight = if how == Combine::Mean {
                     1.0
                 } else {
@@ -130,11 +145,14 @@ fn entropy(distribution: &Distribution) -> f64 {
 
 /// Students that learn the same lesson, each from a random part of it, and then judge together.
 pub struct EnsembleStudent {
-    pub(crate) name: String,
-    pub(crate) members: Vec<Box<dyn Student>>,
-    pub(crate) combine: Combine,
-    /// The share of the labels that each member learns from.
-    pub(crate) share: f64,
+    /// What it is called.
+    pub name: String,
+    /// Who learns.
+    pub members: Vec<Box<dyn Student>>,
+    /// How their judgements become one.
+    pub combine: Combine,
+    /// The share of the labels that each member learns from, above 0; 1 for all.
+    pub share: f64,
 }
 
 impl Student for EnsembleStudent {
@@ -145,6 +163,7 @@ impl Student for EnsembleStudent {
     fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
         let mut members = Vec::with_capacity(self.members.len());
         let (mut n_steps, mut loss, mut converged) = (0, 0.0, true);
+        let mut cost = Cost::default();
         for (i, member) in self.members.iter().enumerate() {
             let name = format!("member {i}");
             let (seed, workplace) = (lesson.seed.child(&name), lesson.workplace.within(&name));
@@ -159,6 +178,7 @@ impl Student for EnsembleStudent {
             n_steps += fitted.n_steps;
             loss += fitted.loss / self.members.len() as f64;
             converged &= fitted.converged;
+            cost = cost + fitted.cost;
             members.push(fitted.student);
         }
         let student = Box::new(Ensemble::new(self.name.clone(), members, self.combine));
@@ -167,6 +187,7 @@ impl Student for EnsembleStudent {
             n_steps,
             loss,
             converged,
+            cost,
         })
     }
 }
@@ -229,6 +250,9 @@ mod tests {
         assert!((p1(&ask(members(), Combine::Mean)) - 1.7 / 3.0).abs() < 1e-12);
         assert!((p1(&ask(members(), Combine::Vote)) - 1.0 / 3.0).abs() < 1e-12);
         assert!(p1(&ask(members(), Combine::InverseEntropy)) > 1.7 / 3.0);
+        let logit = |p: f64| (p / (1.0 - p)).ln();
+        let mean = (logit(0.9) + 2.0 * logit(0.4)) / 3.0;
+        assert!((logit(p1(&ask(members(), Combine::LogOdds))) - mean).abs() < 1e-9);
     }
 
     #[test]
@@ -255,7 +279,7 @@ mod tests {
     proptest! {
         #[test]
         fn combined_probabilities_sum_to_one(ps in prop::collection::vec(0.0..=1.0f64, 1..8)) {
-            for how in [Combine::Mean, Combine::Vote, Combine::InverseEntropy] {
+            for how in [Combine::Mean, Combine::Vote, Combine::InverseEntropy, Combine::LogOdds] {
                 let judgement = ask(ps.iter().map(|&p| says(p)).collect(), how);
                 let d = judgement.verdict.decided().unwrap();
                 prop_assert!((d.probabilities().iter().sum::<f64>() - 1.0).abs() < 1e-9);
