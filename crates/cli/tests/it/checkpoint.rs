@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::ledger;
 use crate::material::{SMALL, reviews};
-use crate::workplace::{Workplace, say};
+use crate::workplace::Workplace;
 
 /// A tokenizer of the reviews' words, a token each.
 fn tokenizer() -> String {
@@ -52,18 +52,7 @@ fn place(test: &str) -> Option<Workplace> {
         .replace("head = \"mlp\"", "loss = \"product\"");
     place.write("small.toml", experiment);
     let said = place.run(&["run", "small.toml", "--set", "seeds=1", "--out", "try"]);
-    if said.stderr.contains("built without them") {
-        assert_eq!(said.code, Some(1));
-        assert!(
-            said.stderr.contains("--features networks"),
-            "{}",
-            said.stderr
-        );
-        say(&format!("SKIPPED {test}: built without networks"));
-        return None;
-    }
-    assert_eq!(said.code, Some(0), "{}", said.stderr);
-    Some(place)
+    (!said.lacks_networks(test)).then_some(place)
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! `trimtab reproduce christiano2018` at its smallest scale.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::workplace::Workplace;
@@ -78,15 +76,15 @@ fn a_killed_training_goes_on_to_the_same_figures() {
     place.succeed(&arguments("whole"));
     let whole = measured(&place, &format!("whole/{file}"));
     assert_eq!(whole.len(), 4);
+    // The head of the file, and a line for everything that was measured.
+    let n_lines = || {
+        let text = std::fs::read_to_string(place.path(&format!("cut/{file}")));
+        text.map_or(0, |text| text.lines().count())
+    };
     let mut n_midway = 0;
-    for wait in 1..40 {
-        place.kill_after(&arguments("cut"), Duration::from_millis(100 * wait));
-        let n = std::fs::read_to_string(place.path(&format!("cut/{file}")))
-            .map_or(0, |text| text.lines().count());
-        n_midway += usize::from(n > 1 && n < 5);
-        if n == 5 {
-            break;
-        }
+    for n_measured in 0..4 {
+        let was_at_work = place.kill_when(&arguments("cut"), || n_lines() > n_measured);
+        n_midway += usize::from(was_at_work && n_lines() > 1);
     }
     assert!(
         n_midway > 0,

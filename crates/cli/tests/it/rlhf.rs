@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use crate::material::Stream;
-use crate::workplace::{Workplace, say};
+use crate::workplace::Workplace;
 
 const COMMON: &str = r#"
 name = "r"
@@ -82,18 +82,7 @@ fn place(test: &str, file: &str) -> Option<Workplace> {
     let place = Workplace::new();
     place.write("r.toml", file);
     let said = place.run(&["run", "r.toml", "--out", "try", "--set", "seeds=1"]);
-    if said.stderr.contains("built without them") {
-        assert_eq!(said.code, Some(1));
-        assert!(
-            said.stderr.contains("--features networks"),
-            "{}",
-            said.stderr
-        );
-        say(&format!("SKIPPED {test}: built without networks"));
-        return None;
-    }
-    assert_eq!(said.code, Some(0), "{}", said.stderr);
-    Some(place)
+    (!said.lacks_networks(test)).then_some(place)
 }
 
 /// Every file of rows, by its name: what a run made, without what a clock says.

@@ -117,8 +117,17 @@ impl Workplace {
     /// well.
     #[track_caller]
     pub(crate) fn kill_after(&self, arguments: &[&str], wait: Duration) -> bool {
+        let began = Instant::now();
+        self.kill_when(arguments, || began.elapsed() >= wait)
+    }
+
+    /// The same, as soon as `it_is_time`.
+    #[track_caller]
+    pub(crate) fn kill_when(&self, arguments: &[&str], it_is_time: impl Fn() -> bool) -> bool {
         let mut child = self.trimtab(arguments).spawn().unwrap();
-        std::thread::sleep(wait);
+        while !it_is_time() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         child.kill().unwrap();
         let status = child.wait().unwrap();
         let was_at_work = status.signal() == Some(9);
@@ -184,6 +193,25 @@ impl Said {
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
         }
+    }
+
+    /// Whether the program says that it was built without networks (the cargo feature `networks`, which `cargo test --workspace` turns
+    /// on), and how to build it with them: `test` is skipped then. All else is well.
+    #[track_caller]
+    pub(crate) fn lacks_networks(&self, test: &str) -> bool {
+        // Messages are wrapped, and a wrapped line begins with a bar.
+        let words: Vec<&str> = (self.stderr.split_whitespace())
+            .filter(|word| *word != "│")
+            .collect();
+        let words = words.join(" ");
+        if words.contains("built without them") {
+            assert_eq!(self.code, Some(1));
+            assert!(words.contains("--features networks"), "{}", self.stderr);
+            say(&format!("SKIPPED {test}: built without networks"));
+            return true;
+        }
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        false
     }
 }
 
