@@ -13,7 +13,6 @@
 //! Differs from the post: figures have intervals where they were measured; a domain may lack either side.
 
 use serde::Serialize;
-use trimtab_stats::{Level, Replicates};
 
 use crate::Figure;
 
@@ -83,29 +82,21 @@ impl Domain {
         }
     }
 
-    /// A domain whose people and models answered the same `n` items, resampled together: what is hard for both cancels in the gap.
-    ///
-    /// # Panics
-    ///
-    /// When the two were not resampled together: a bug in the caller.
+    /// A domain whose people and models answered the same items, whose `gap` was resampled with both sides together: what is hard for
+    /// both cancels in it.
     pub fn paired(
         name: impl Into<String>,
         origin: Origin,
-        human_accuracy: &Replicates,
-        model_capability: &Replicates,
-        n: usize,
-        level: Level,
+        human_accuracy: Figure,
+        model_capability: Figure,
+        gap: Figure,
     ) -> Self {
-        let figure = |replicates: &Replicates| Figure::Measured {
-            interval: replicates.interval(level),
-            n,
-        };
         Self {
             name: name.into(),
             origin,
-            human_accuracy: Some(figure(human_accuracy)),
-            model_capability: Some(figure(model_capability)),
-            gap: Some(figure(&model_capability.minus(human_accuracy))),
+            human_accuracy: Some(human_accuracy),
+            model_capability: Some(model_capability),
+            gap: Some(gap),
         }
     }
 
@@ -142,11 +133,8 @@ impl Supervisable {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
-
     use proptest::prelude::*;
-    use trimtab_core::Seed;
-    use trimtab_stats::{Correctness, Interval, Items, Resampler};
+    use trimtab_stats::Interval;
 
     use super::*;
 
@@ -174,47 +162,6 @@ mod tests {
     fn one_side_alone_has_no_gap() {
         let domain = Domain::unpaired("a", Origin::Illustrative, None, Some(Figure::stated(0.5)));
         assert_eq!((domain.gap, domain.supervisable(0.7)), (None, None));
-    }
-
-    #[test]
-    fn pairing_cancels_what_is_hard_for_both() {
-        // Models are right where people are, and on 10 more of 300.
-        let row = |n: usize| {
-            Correctness::new(
-                Items::Shared,
-                &[(0..300).map(|i| i < n).collect::<Vec<_>>()],
-            )
-            .unwrap()
-        };
-        let resampler = Resampler {
-            n_resamples: NonZeroUsize::new(500).unwrap(),
-            seed: Seed(1),
-        };
-        let (human, model) = (row(200), row(210));
-        let replicates = resampler.accuracies(&[&human, &model]).unwrap();
-        let level = Level::default();
-        let paired = Domain::paired(
-            "a",
-            Origin::Illustrative,
-            &replicates[0],
-            &replicates[1],
-            300,
-            level,
-        );
-        let alone = |i: usize| Figure::Measured {
-            interval: replicates[i].interval(level),
-            n: 300,
-        };
-        let unpaired = Domain::unpaired("a", Origin::Illustrative, Some(alone(0)), Some(alone(1)));
-        let width = |domain: &Domain| {
-            let gap = domain.gap.unwrap().interval().unwrap();
-            gap.high - gap.low
-        };
-        assert!(width(&paired) < width(&unpaired) / 2.0);
-        assert_eq!(
-            paired.gap.unwrap().estimate(),
-            unpaired.gap.unwrap().estimate()
-        );
     }
 
     proptest! {

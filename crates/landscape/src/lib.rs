@@ -23,6 +23,7 @@ mod horizon;
 pub mod illustrative;
 mod logit_line;
 pub mod nested;
+mod paired_gap;
 pub mod projection;
 pub mod series;
 pub mod trend;
@@ -36,6 +37,7 @@ pub use forecast::{
     BeyondSpan, FanYear, Forecast, ForecastError, ForecastOptions, Resampling, forecast,
 };
 pub use horizon::{TimeHorizon, Tried};
+pub use paired_gap::{Answered, paired_gap};
 pub use projection::{ProjectedYear, Scenario, ScenarioError};
 pub use series::{Observation, Series, SeriesError};
 pub use trend::{Trend, TrendError};

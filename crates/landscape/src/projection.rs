@@ -28,6 +28,15 @@ use crate::{Figure, Supervisable};
 pub struct Scenario {
     /// What it is called.
     pub name: String,
+    /// The domain that it starts from, by name; its figures are then measured or stated there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Capability that it starts from, where no domain is named [default: 0.6].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_capability: Option<f64>,
+    /// Human accuracy that it starts from, where no domain is named [default: 0.6].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub human_accuracy: Option<f64>,
     /// The year that the starting figures are of.
     pub from_year: i32,
     /// Years to go on for.
@@ -47,6 +56,9 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             name: "founding post".into(),
+            domain: None,
+            model_capability: None,
+            human_accuracy: None,
             from_year: 2025,
             years: const { NonZeroU32::new(5).unwrap() },
             capability_growth: 1.15,
@@ -76,6 +88,20 @@ pub enum ScenarioError {
         /// What it says.
         value: f64,
     },
+    /// A starting figure that is no share.
+    #[error("`{key}` is {value}: an accuracy is from 0 to 1")]
+    Start {
+        /// Its key.
+        key: &'static str,
+        /// What it says.
+        value: f64,
+    },
+    /// It starts from two places.
+    #[error("`{key}` is given, and so is `domain`, which has figures of its own")]
+    TwoStarts {
+        /// The key.
+        key: &'static str,
+    },
     /// So many years say nothing.
     #[error("`years` is {years}: at most {most}")]
     Years {
@@ -90,7 +116,10 @@ impl ScenarioError {
     /// The key at fault.
     pub fn key(&self) -> &'static str {
         match self {
-            Self::Growth { key, .. } | Self::Cap { key, .. } => key,
+            Self::Growth { key, .. }
+            | Self::Cap { key, .. }
+            | Self::Start { key, .. }
+            | Self::TwoStarts { key } => key,
             Self::Years { .. } => "years",
         }
     }
@@ -99,11 +128,15 @@ impl ScenarioError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Growth { .. } => "write growth as a factor: 1.02 is 2 % a year, 1 is none",
-            Self::Cap { .. } => "write a fraction: 0.95, not 95",
+            Self::TwoStarts { .. } => "leave one of them out",
+            Self::Cap { .. } | Self::Start { .. } => "write a fraction: 0.95, not 95",
             Self::Years { .. } => "every figure stands at its cap long before; ask for fewer years",
         }
     }
 }
+
+/// Where the founding post starts, in 2025.
+const START: f64 = 0.6;
 
 /// The most years of a projection.
 pub const MOST_YEARS: u32 = 100;
@@ -146,6 +179,18 @@ impl Scenario {
                 return Err(ScenarioError::Cap { key, value });
             }
         }
+        for (key, value) in [
+            ("model-capability", self.model_capability),
+            ("human-accuracy", self.human_accuracy),
+        ] {
+            let Some(value) = value else { continue };
+            if self.domain.is_some() {
+                return Err(ScenarioError::TwoStarts { key });
+            }
+            if !(0.0..=1.0).contains(&value) {
+                return Err(ScenarioError::Start { key, value });
+            }
+        }
         if self.years.get() > MOST_YEARS {
             return Err(ScenarioError::Years {
                 years: self.years.get(),
@@ -153,6 +198,12 @@ impl Scenario {
             });
         }
         Ok(())
+    }
+
+    /// The capability and the human accuracy that it starts from, where it names no domain.
+    pub fn start(&self) -> (Figure, Figure) {
+        let figure = |value: Option<f64>| Figure::stated(value.unwrap_or(START));
+        (figure(self.model_capability), figure(self.human_accuracy))
     }
 
     /// Goes on from where things stand.
@@ -202,7 +253,9 @@ mod tests {
         // By hand: × 1.15 up to .99, × 1.02 up to .95, from .60 and .60 in 2025.
         let capability = [0.6, 0.69, 0.7935, 0.912525, 0.99, 0.99];
         let human = [0.6, 0.612, 0.62424, 0.6367248, 0.649459296, 0.66244848192];
-        let rows = post(0.6, 0.6, &Scenario::default());
+        let scenario = Scenario::default();
+        let (model, people) = scenario.start();
+        let rows = scenario.project(model, people, THRESHOLD).unwrap();
         assert_eq!(rows.len(), 6);
         assert_eq!((rows[0].year, rows[5].year), (2025, 2030));
         for ((row, capability), human) in rows.iter().zip(capability).zip(human) {
