@@ -20,6 +20,7 @@ use serde::Serialize;
 use trimtab_core::AnswerIdx;
 
 use crate::interval::normal_reach;
+use crate::panel::Table;
 use crate::{Clusters, Interval, Level, clustered_share};
 
 /// Agreement of a judge with human labels.
@@ -68,31 +69,23 @@ fn kappa(
     clusters: &Clusters,
     level: Level,
 ) -> Option<Interval> {
-    let n = human.len() as f64;
     let said = judge.iter().flatten().chain(human).map(|answer| answer.0);
-    let n_answers = said.max()? + 1;
-    let (mut of_judge, mut of_human) = (vec![0.0; n_answers], vec![0.0; n_answers]);
-    for answer in judge.iter().flatten() {
-        of_judge[answer.0] += 1.0 / n;
-    }
-    for answer in human {
-        of_human[answer.0] += 1.0 / n;
-    }
-    let same = |i: usize| f64::from(u8::from(judge[i] == Some(human[i])));
-    let observed = (0..human.len()).map(same).sum::<f64>() / n;
-    let expected: f64 = of_judge.iter().zip(&of_human).map(|(j, h)| j * h).sum();
-    // One answer throughout, from both: up to rounding, chance explains all of it.
-    if 1.0 - expected < 1e-12 {
-        return None;
-    }
-    let beyond = 1.0 - expected;
-    let estimate = (observed - expected) / beyond;
-    let influence = |i: usize| {
-        let by_judge = judge[i].map_or(0.0, |answer| of_human[answer.0]);
-        let chance = by_judge + of_judge[human[i].0] - 2.0 * expected;
-        (same(i) - observed) / beyond - (1.0 - observed) / (beyond * beyond) * chance
+    // A failure is one more answer, the last.
+    let failed = said.max()? + 1;
+    let q = failed + 1;
+    let weights: Vec<f64> = (0..q * q)
+        .map(|at| f64::from(u8::from(at / q == at % q)))
+        .collect();
+    let cells = || {
+        let judge = judge
+            .iter()
+            .map(|said| said.map_or(failed, |answer| answer.0));
+        judge.zip(human.iter().map(|answer| answer.0))
     };
-    let variance = clusters.variance_of_mean((0..human.len()).map(influence));
+    let table = Table::new(q, &weights, cells().map(|(j, h)| (j, h, 1.0)));
+    let estimate = table.kappa().ok()?;
+    let influence = table.influence();
+    let variance = clusters.variance_of_mean(cells().map(|(j, h)| influence(j, h)));
     let reach = normal_reach(level) * variance.sqrt();
     Some(Interval {
         estimate,

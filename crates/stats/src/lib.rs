@@ -16,6 +16,8 @@
 //! | by length? | [`Verbosity`] |
 //! | by who wrote it? | [`SelfPreference`] |
 //! | does it say what people say? | [`HumanAgreement`] |
+//! | do raters agree? | [`Panel`], [`Coefficient`] |
+//! | do models agree with people as people do? | [`MixedAgreement`] |
 //! | how much too sure is it? | [`Temperature`] |
 //! | how many comparisons are enough? | [`comparisons_for_half_width`], [`comparisons_for_difference`] |
 //! | how many Elo points is that? | [`elo_difference`] |
@@ -69,6 +71,7 @@ mod kappa;
 mod logistic;
 mod order_effect;
 mod paired_test;
+mod panel;
 mod pgr;
 mod plateaus;
 mod ratings;
@@ -94,6 +97,10 @@ pub use interval::{Interval, Level, LevelError, wilson};
 pub use kappa::HumanAgreement;
 pub use order_effect::{BothOrders, Consistency, OrderEffect, Said, Winner};
 pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};
+pub use panel::{
+    Categories, CategoriesError, Coefficient, Estimate, GoldAccuracy, MixedAgreement,
+    PairAgreement, Panel, PanelError, RaterAccuracy, Undefined, Weights,
+};
 pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};
 pub use plateaus::Plateaus;
 pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};

@@ -1,6 +1,7 @@
 //! Parity with NumPy, SciPy and scikit-learn: `tests/golden/stats.json`, made by `stats.py` beside it.
 
 mod judges;
+mod panel;
 
 use std::num::NonZeroUsize;
 
