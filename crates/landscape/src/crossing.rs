@@ -12,7 +12,6 @@
 use serde::Serialize;
 
 use crate::Forecast;
-use crate::forecast::quantile;
 
 /// When it happens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,6 +60,15 @@ pub fn gap_opens(models: &Forecast, people: &Forecast) -> Crossing {
     )
 }
 
+/// When models' capability first exceeds an accuracy of people that stays what it is.
+pub fn overtakes(models: &Forecast, human_accuracy: f64) -> Crossing {
+    let paths = models.trends().iter();
+    crossing(
+        models.years(),
+        paths.map(|path| first(path.iter(), |score| *score > human_accuracy)),
+    )
+}
+
 /// When people's accuracy is first at or below `threshold`.
 pub fn falls_below(people: &Forecast, threshold: f64) -> Crossing {
     let paths = people.trends().iter();
@@ -98,18 +106,6 @@ fn crossing(years: &[f64], paths: impl Iterator<Item = Option<usize>>) -> Crossi
             .map(|&year| (year, share(&|place| *place <= year)))
             .collect(),
     }
-}
-
-/// A year among several forecasts: the middle of its replicates.
-pub fn median_gap(models: &Forecast, people: &Forecast, year: usize) -> (f64, [f64; 2]) {
-    let mut gaps: Vec<f64> = (models.trends().iter().zip(people.trends()))
-        .map(|(model, human)| model[year] - human[year])
-        .collect();
-    gaps.sort_by(f64::total_cmp);
-    (
-        quantile(&gaps, 0.5),
-        [quantile(&gaps, 0.025), quantile(&gaps, 0.975)],
-    )
 }
 
 #[cfg(test)]

@@ -114,6 +114,16 @@ pub enum ForecastError {
     },
 }
 
+impl ForecastError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Trend(error) => error.hint(),
+            Self::Past { .. } => "ask for years after the last score",
+        }
+    }
+}
+
 /// Looks `years` ahead, which rise, from the last score of `series` on.
 ///
 /// # Errors

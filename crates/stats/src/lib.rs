@@ -93,7 +93,7 @@ pub use clopper_pearson::{clopper_pearson, upper_bound};
 pub use clusters::{Clusters, clustered_fraction, clustered_share};
 pub use correctness::{Correctness, Items, ShapeError};
 pub use elo::{elo_difference, win_rate};
-pub use interval::{Interval, Level, LevelError, wilson};
+pub use interval::{Interval, Level, LevelError, wilson, wilson_of_share};
 pub use kappa::HumanAgreement;
 pub use order_effect::{BothOrders, Consistency, OrderEffect, Said, Winner};
 pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};
