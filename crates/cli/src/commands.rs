@@ -5,6 +5,7 @@ mod constitution;
 mod data;
 mod export;
 mod label;
+mod landscape;
 mod report;
 mod reproduce;
 mod run;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     /// Data sets that are fetched once
     #[command(subcommand)]
     Data(data::Command),
+    /// What people can judge and what models can do: the gap by domain, projections, forecasts
+    Landscape(landscape::Arguments),
     /// A paper's experiment, with its numbers beside ours
     #[command(subcommand)]
     Reproduce(reproduce::Command),
@@ -54,6 +57,7 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
             Self::Data(command) => data::run(command),
+            Self::Landscape(arguments) => landscape::run(&arguments),
             Self::Reproduce(command) => reproduce::run(command),
             Self::Serve(arguments) => serve::run(arguments),
             Self::Schema => schema::run(),
