@@ -70,6 +70,10 @@ FILES = {
     "nyu-debates": ["nyu-debates.jsonl.gz"],
     "reading": ["reading.jsonl.gz"],
     "gsm8k": ["gsm8k.jsonl.gz"],
+    # These three are made by make_ratings.py.
+    "pandalm-votes": ["pandalm-votes.jsonl.gz"],
+    "bbq-votes": ["bbq-votes.jsonl.gz"],
+    "gsm8k-ladder": ["gsm8k-ladder.jsonl.gz"],
 }
 
 

@@ -181,6 +181,10 @@ mod tests {
                     "gsm8k/gsm8k.jsonl.gz".to_owned(),
                 ),
             ])
+            .chain(
+                crate::ratings::FILES
+                    .map(|(name, bytes)| (bytes, format!("{name}/{name}.jsonl.gz"))),
+            )
             .map(|(bytes, name)| format!("{}  {name}\n", hex(&Sha256::digest(bytes))))
             .collect();
         assert_eq!(lines.concat(), sums);

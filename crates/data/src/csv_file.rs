@@ -162,7 +162,7 @@ fn features(
     })
 }
 
-fn explain(file: &Path, stream: &Stream, error: csv::Error) -> DataError {
+pub(crate) fn explain(file: &Path, stream: &Stream, error: csv::Error) -> DataError {
     let position = error.position().cloned();
     let line = position.as_ref().map_or(1, csv::Position::line);
     match error.into_kind() {

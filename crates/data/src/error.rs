@@ -213,6 +213,56 @@ pub enum DataError {
         /// Where it stands again.
         second: Place,
     },
+    /// One rater, one item, two ratings.
+    #[error("{}: {rater:?} rated {item:?} on {first} and again on {second}", file.display())]
+    RatedTwice {
+        /// The file.
+        file: PathBuf,
+        /// The item.
+        item: String,
+        /// The rater.
+        rater: String,
+        /// Where it was rated first.
+        first: Place,
+        /// Where again.
+        second: Place,
+    },
+    /// What should be one thing of an item, or of a rater, is two.
+    #[error("{}: {column} of {what} {name:?} on {second} is not what it is on {first}", file.display())]
+    Contradiction {
+        /// The file.
+        file: PathBuf,
+        /// An item or a rater.
+        what: &'static str,
+        /// Which.
+        name: Box<str>,
+        /// The column that differs.
+        column: &'static str,
+        /// Where it stands first.
+        first: Place,
+        /// Where it differs.
+        second: Place,
+    },
+    /// A rating or a gold label that the declared scale does not have.
+    #[error("{}, {place}: {rating:?} is outside the scale", file.display())]
+    OutsideScale {
+        /// The file.
+        file: PathBuf,
+        /// Where it stands first.
+        place: Place,
+        /// What it says.
+        rating: String,
+        /// The declared categories.
+        categories: Vec<String>,
+    },
+    /// All ratings say the same, and no scale is declared.
+    #[error("{}: every rating says {rating:?}", file.display())]
+    OneCategory {
+        /// The file.
+        file: PathBuf,
+        /// The only category; empty where no rating came to anything.
+        rating: String,
+    },
     /// A label is not among the declared ones.
     #[error("{}, {place}: label {label:?} is not one of the declared labels", file.display())]
     UnknownLabel {
@@ -352,7 +402,12 @@ impl DataError {
             } => {
                 let near = nearest(column, available)
                     .map_or_else(String::new, |near| format!("did you mean {near:?}? "));
-                format!("{near}set `columns.{role}` to one of: {}", list(available))
+                // Files of ratings have columns of fixed names.
+                if ["item", "rater", "rating"].contains(role) {
+                    format!("call one of these columns {role}: {}", list(available))
+                } else {
+                    format!("{near}set `columns.{role}` to one of: {}", list(available))
+                }
             }
             Self::TwoForms { .. } => "a row has a label, or a chosen and a rejected reply, or a \
                 position (fen) and moves; features are of a question, not of candidates"
@@ -369,6 +424,20 @@ impl DataError {
                 let near = nearest(label, labels)
                     .map_or_else(String::new, |near| format!("did you mean {near:?}? "));
                 format!("{near}declared: {}", list(labels))
+            }
+            Self::RatedTwice { .. } => "keep one, or name the second pass as another rater".into(),
+            Self::Contradiction { what, column, .. } => {
+                format!("give every row of one {what} the same {column}")
+            }
+            Self::OutsideScale {
+                rating, categories, ..
+            } => {
+                let near = nearest(rating, categories)
+                    .map_or_else(String::new, |near| format!("did you mean {near:?}? "));
+                format!("{near}the categories are: {}", list(categories))
+            }
+            Self::OneCategory { .. } => {
+                "declare `categories`: all that could have been said, said or not".into()
             }
             Self::OneClass { .. } => "there is nothing to learn without a second label".into(),
             Self::TooManyLabels { .. } => "set `columns.label` to a column of classes".into(),

@@ -22,6 +22,7 @@
 //! - [`load_prompts`] reads conversations that wait for a reply.
 //! - [`load_two_answers`] reads questions that can be debated, and the passages that they are about.
 //! - [`load_problems`] reads open questions and, apart from them, their answers; [`expressions`] draws some.
+//! - [`load_ratings`] reads who said what of which item.
 //! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
 //!   scripts draw.
@@ -51,6 +52,7 @@ pub mod preferences;
 mod problems;
 mod prompts;
 mod python_rng;
+mod ratings;
 mod rows;
 mod source;
 mod split;
@@ -68,6 +70,9 @@ pub use numpy_rng::NumpyRng;
 pub use problems::{EXPRESSIONS, GSM8K, ProblemSet, load_problems};
 pub use prompts::{PromptSet, load_prompts};
 pub use python_rng::PythonRng;
+pub use ratings::{
+    RATING_SETS, RatedItem, Rater, RatingRow, RatingSet, RatingsConfig, load_ratings,
+};
 pub use rows::Part;
 pub use source::{Fingerprint, Locations, fingerprint};
 pub use split::{SplitError, Splits};

@@ -107,9 +107,9 @@ impl MixedAgreement {
     ///
     /// # Panics
     ///
-    /// When there are not as many kinds as raters: a bug in the caller.
+    /// When there are fewer kinds than raters: a bug in the caller.
     pub fn new(panel: &Panel, kinds: &[RaterKind], resampler: &Resampler, level: Level) -> Self {
-        assert_eq!(kinds.len(), panel.n_raters(), "raters and their kinds");
+        assert!(kinds.len() >= panel.n_raters(), "raters and their kinds");
         let patterns: Patterns<(RaterKind, u16)> = Patterns::new(panel, |item, key| {
             let before = key.len();
             key.extend((panel.item(item)).map(|(rater, said)| (kinds[rater], said as u16)));
