@@ -9,6 +9,7 @@ mod domains;
 mod forecasts;
 mod nested;
 mod projections;
+mod raters;
 
 use trimtab_landscape::Origin;
 use trimtab_run::landscape::Landscape;
@@ -21,6 +22,9 @@ pub fn describe(landscape: &Landscape, read_from: &str) -> Document {
     let sections: Vec<Option<Section>> = vec![
         domains::figures(landscape),
         domains::supervision(landscape),
+        raters::agreement(landscape),
+        raters::raters(landscape),
+        raters::mixed(landscape),
         projections::section(landscape),
         forecasts::section(landscape),
         crossings::section(landscape),

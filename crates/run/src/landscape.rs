@@ -10,11 +10,13 @@
 mod config;
 mod look_ahead;
 mod measure;
+mod rated;
 mod score_file;
 
 use std::path::Path;
 
 use serde::Serialize;
+use trimtab_data::{DataError, Place};
 use trimtab_landscape::{
     Backtest, BeyondSpan, Crossing, Domain, FanYear, Observation, ProjectedYear, Resampling, Trend,
 };
@@ -23,6 +25,7 @@ pub use config::{
     DomainConfig, DomainSet, ForecastConfig, GameConfig, LandscapeConfig, LineConfig, NestedConfig,
     Of, SeriesConfig,
 };
+pub use rated::{RatedBy, RatedDomain, Reference};
 pub use score_file::ScoreFileError;
 
 use crate::experiment_file::{self, ExperimentFileError, Resolved};
@@ -39,6 +42,8 @@ pub struct Landscape {
     pub config: LandscapeConfig,
     /// In the order of the file, illustrations last.
     pub domains: Vec<Domain>,
+    /// Raters of every domain that has ratings.
+    pub raters: Vec<RatedDomain>,
     /// A scenario each.
     pub projections: Vec<Projection>,
     /// A series each.
@@ -178,6 +183,29 @@ pub enum LandscapeError {
         /// How many.
         n: usize,
     },
+    /// Ratings cannot be read.
+    #[error("domain `{domain}`: {source}")]
+    Ratings {
+        /// The domain.
+        domain: String,
+        /// What is wrong with the file.
+        #[source]
+        source: DataError,
+    },
+    /// Ratings can be read, and nothing can be measured with them.
+    #[error("domain `{domain}`: {set}{}: {what}", at(*place))]
+    Panel {
+        /// The domain.
+        domain: String,
+        /// The set or file.
+        set: String,
+        /// Where in it, where that is one place.
+        place: Option<Place>,
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A file of scores cannot be used.
     #[error("series `{series}`: {source}")]
     Scores {
@@ -189,6 +217,10 @@ pub enum LandscapeError {
     },
 }
 
+fn at(place: Option<Place>) -> String {
+    place.map_or_else(String::new, |place| format!(", {place}"))
+}
+
 impl LandscapeError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
@@ -198,6 +230,8 @@ impl LandscapeError {
             Self::Several { .. } => {
                 Some("take `sweep` and `variant` out, and write a file for each".into())
             }
+            Self::Ratings { source, .. } => source.hint(),
+            Self::Panel { hint, .. } => Some(hint.clone()),
             Self::Scores { source, .. } => Some(source.hint()),
         }
     }

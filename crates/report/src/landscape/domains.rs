@@ -1,7 +1,9 @@
 //! Domains: their figures, and whether people can supervise there.
 
+use trimtab_core::Scale;
 use trimtab_landscape::{Domain, Figure, Origin};
 use trimtab_run::landscape::Landscape;
+use trimtab_stats::Coefficient;
 
 use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 
@@ -29,11 +31,27 @@ pub(super) fn points(figure: Option<Figure>) -> Cell {
     }
 }
 
-fn origin(origin: &Origin) -> String {
+/// What kind of figures these are, and where they are from.
+fn origin(origin: &Origin) -> [&str; 2] {
     match origin {
-        Origin::Illustrative => "illustrative: the founding post".into(),
-        Origin::Stated { source } => format!("stated: {source}"),
-        Origin::Measured { source } => format!("measured: {source}"),
+        Origin::Illustrative => ["illustrative", "the founding post"],
+        Origin::Stated { source } => ["stated", source],
+        Origin::Measured { source } => ["measured", source],
+    }
+}
+
+/// Krippendorff's alpha for names, which every panel can have.
+fn agreement(landscape: &Landscape, domain: &str) -> Cell {
+    let rated = landscape.raters.iter().find(|of| of.name == domain);
+    let alpha = rated.and_then(|of| {
+        (of.agreement.iter()).find(|(of, _)| *of == Coefficient::Krippendorff(Scale::Nominal))
+    });
+    match alpha {
+        Some((_, Ok(estimate))) => Cell::NumberWithin {
+            interval: estimate.interval,
+            decimals: 2,
+        },
+        _ => Cell::absent(""),
     }
 }
 
@@ -84,6 +102,7 @@ pub(super) fn supervision(landscape: &Landscape) -> Option<Section> {
     let row = |domain: &Domain| {
         let verdict = domain.supervisable(threshold);
         let n = domain.human_accuracy.and_then(|figure| figure.n());
+        let [kind, source] = origin(&domain.origin);
         Row {
             name: domain.name.clone(),
             cells: vec![
@@ -92,7 +111,9 @@ pub(super) fn supervision(landscape: &Landscape) -> Option<Section> {
                     |verdict| Cell::words(verdict.word()),
                 ),
                 n.map_or_else(|| Cell::absent(""), Cell::count),
-                Cell::words(origin(&domain.origin)),
+                agreement(landscape, &domain.name),
+                Cell::words(kind),
+                Cell::words(source),
             ],
         }
     };
@@ -107,8 +128,13 @@ pub(super) fn supervision(landscape: &Landscape) -> Option<Section> {
             columns: vec![
                 Column::new("Domain", ""),
                 Column::new("Supervisable", "Whether people's accuracy is above the threshold."),
-                Column::new("Items", "Items behind people's accuracy.").spare(0),
+                Column::new("Judgements", "Judgements behind people's accuracy.").spare(1),
+                Column::new(
+                    "Agreement",
+                    "How far people agree beyond chance: Krippendorff's alpha for names, 0 is chance and 1 is full agreement.",
+                ),
                 Column::new("Figures", "Whether they were measured here, stated by somebody, or are an illustration."),
+                Column::new("Source", "Where they are from.").spare(2),
             ],
             rows: landscape.domains.iter().map(row).collect(),
         },

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trimtab_core::Scale;
 use trimtab_landscape::nested::OversightGame;
 use trimtab_landscape::{Observation, Scenario, Series, THRESHOLD, Trend};
 use trimtab_stats::{Level, Plateaus};
@@ -78,6 +79,25 @@ pub enum DomainSet {
 pub struct DomainConfig {
     /// What is judged there.
     pub name: String,
+    /// Who said what of which item: `builtin:NAME`, or a file (CSV or JSON Lines) with `item`, `rater`, `rating`, and as they are known
+    /// `gold`, `kind`, `domain`, `round`. Relative to the folder of this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratings: Option<String>,
+    /// The rater who stands for models, where several models rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Of the ratings, only items of this `domain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// Of the ratings, only those of this `round`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<String>,
+    /// What the numbers of a file's ratings mean [default: names].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
+    /// What may be said in a file of ratings, from the lowest to the highest; left out, what is found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
     /// How often people judge rightly, where that is known from elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub human_accuracy: Option<f64>,
@@ -367,11 +387,42 @@ impl DomainConfig {
             }
         }
         let is_stated = self.human_accuracy.is_some() || self.model_capability.is_some();
+        if self.ratings.is_some() {
+            let key = if self.human_accuracy.is_some() {
+                "human-accuracy"
+            } else {
+                "model-capability"
+            };
+            return if is_stated {
+                Err(objection(
+                    format!("{at}.{key}"),
+                    "this domain has ratings, and figures that are given by hand too",
+                    "make two domains of it, so that each says where its figures are from",
+                ))
+            } else {
+                Ok(())
+            };
+        }
+        for (key, is_set) in [
+            ("model", self.model.is_some()),
+            ("part", self.part.is_some()),
+            ("round", self.round.is_some()),
+            ("scale", self.scale.is_some()),
+            ("categories", !self.categories.is_empty()),
+        ] {
+            if is_set {
+                return Err(objection(
+                    format!("{at}.{key}"),
+                    "there are no `ratings` that this could be of",
+                    "add ratings = \"…\", or leave it out",
+                ));
+            }
+        }
         if !is_stated {
             return Err(objection(
                 at,
                 "this domain has no figure",
-                "add `human-accuracy` or `model-capability`, with `source`",
+                "add `ratings`, or `human-accuracy` or `model-capability` with `source`",
             ));
         }
         if self

@@ -1,17 +1,19 @@
 //! From a landscape's settings to its figures.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 
+use trimtab_data::Locations;
 use trimtab_landscape::{Domain, Figure, Origin, Series, illustrative};
-use trimtab_stats::{Level, wilson_of_share};
+use trimtab_stats::{Level, Resampler, wilson_of_share};
 
 use super::config::{
     DomainConfig, DomainSet, GameConfig, LandscapeConfig, NestedConfig, SeriesConfig,
 };
 use super::look_ahead::LookAhead;
 use super::{
-    GameCurve, Landscape, LandscapeError, NestedPoint, Projection, ScoreFileError, score_file,
+    GameCurve, Landscape, LandscapeError, NestedPoint, Projection, ScoreFileError, rated,
+    score_file,
 };
 
 /// Measures all that the settings ask for; files are looked for in `folder`.
@@ -20,14 +22,27 @@ pub(super) fn measure(
     folder: &Path,
 ) -> Result<Landscape, LandscapeError> {
     let level = Level::new(config.level).unwrap_or_default();
-    let mut domains: Vec<Domain> = (config.domain.iter())
-        .map(|domain| stated(domain, level))
-        .collect();
+    let mut data = Vec::new();
+    let (mut domains, mut raters) = (Vec::new(), Vec::new());
+    for domain in &config.domain {
+        let Some(set) = &domain.ratings else {
+            domains.push(stated(domain, level));
+            continue;
+        };
+        let resampler = Resampler {
+            n_resamples: NonZeroUsize::try_from(config.resamples).unwrap_or(NonZeroUsize::MIN),
+            seed: rated::seed(config.seed, &domain.name),
+        };
+        let locations = Locations::new(folder);
+        let (measured, rated, sha256) = rated::rated(domain, set, &locations, resampler, level)?;
+        domains.push(measured);
+        raters.push(rated);
+        data.push(sha256);
+    }
     domains.extend(config.set.iter().flat_map(|set| match set {
         DomainSet::FoundingPost => illustrative::domains(),
     }));
     let projections = projections(config, &domains);
-    let mut data = Vec::new();
     let mut read = Vec::new();
     for series in &config.series {
         let scores = scores(series, folder)?;
@@ -42,6 +57,7 @@ pub(super) fn measure(
         series: look_ahead.series(),
         crossings: look_ahead.crossings(),
         projections,
+        raters,
         games: (config.game.iter())
             .map(|game| curve(game, &config.nested))
             .collect(),
