@@ -18,10 +18,14 @@
 //! | does it say what people say? | [`HumanAgreement`] |
 //! | do raters agree? | [`Panel`], [`Coefficient`] |
 //! | do models agree with people as people do? | [`MixedAgreement`] |
+//! | how does each rater err, and what is true? | [`DawidSkene`] |
+//! | what do a judge's labels add to a few true ones? | [`prediction_powered_mean`] |
 //! | how much too sure is it? | [`Temperature`] |
 //! | how many comparisons are enough? | [`comparisons_for_half_width`], [`comparisons_for_difference`] |
 //! | how many Elo points is that? | [`elo_difference`] |
 //! | how strong is each player? | [`ratings`] |
+//! | with what interval, and do games say so at all? | [`BradleyTerry`] |
+//! | and where some raters do not look? | [`CrowdBradleyTerry`] |
 //! | is strength flat at its ends? | [`Plateaus`] |
 //! | do two shares differ? | [`two_shares`] |
 //!
@@ -60,11 +64,14 @@ mod agreement;
 mod anatomy;
 mod auroc;
 mod bootstrap;
+mod bradley_terry;
 mod brier;
 mod calibration;
 mod clopper_pearson;
 mod clusters;
 mod correctness;
+mod crowd_bradley_terry;
+mod dawid_skene;
 mod elo;
 mod interval;
 mod kappa;
@@ -74,6 +81,7 @@ mod paired_test;
 mod panel;
 mod pgr;
 mod plateaus;
+mod prediction_powered;
 mod ratings;
 mod sample_size;
 mod self_preference;
@@ -87,11 +95,14 @@ pub use agreement::Agreement;
 pub use anatomy::Anatomy;
 pub use auroc::auroc;
 pub use bootstrap::{Replicates, Resampler};
+pub use bradley_terry::{BradleyTerry, BradleyTerryError};
 pub use brier::{Brier, brier};
 pub use calibration::{Binning, CalibrationBin, Reliability};
 pub use clopper_pearson::{clopper_pearson, upper_bound};
 pub use clusters::{Clusters, clustered_fraction, clustered_share};
 pub use correctness::{Correctness, Items, ShapeError};
+pub use crowd_bradley_terry::{Chose, CrowdBradleyTerry, Unreliable, Vote};
+pub use dawid_skene::{Confusions, DawidSkene, DawidSkeneError, DawidSkeneFit, Search};
 pub use elo::{elo_difference, win_rate};
 pub use interval::{Interval, Level, LevelError, wilson, wilson_of_share};
 pub use kappa::HumanAgreement;
@@ -103,6 +114,10 @@ pub use panel::{
 };
 pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};
 pub use plateaus::Plateaus;
+pub use prediction_powered::{
+    Labelled, MOST_OF_A_WEAKER_JUDGE, PredictionPowered, PredictionPoweredError, Tuning,
+    gain_ceiling, judge_ceiling, prediction_powered_mean,
+};
 pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};

@@ -194,6 +194,16 @@ fn centred(mut ratings: Vec<f64>) -> Vec<f64> {
     ratings
 }
 
+/// The inverse of a positive definite matrix, column by column.
+pub(crate) fn inverse(matrix: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let column = |at: usize| {
+        let unit = (0..matrix.len()).map(|i| f64::from(u8::from(i == at)));
+        solve(matrix.to_vec(), unit.collect())
+    };
+    // Symmetric: columns are rows.
+    (0..matrix.len()).map(column).collect()
+}
+
 /// The `x` with `matrix · x = right`, by elimination; the matrix is positive definite, so pivots are on the diagonal.
 fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     let n = right.len();

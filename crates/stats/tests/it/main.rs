@@ -2,6 +2,7 @@
 
 mod judges;
 mod panel;
+mod raters;
 
 use std::num::NonZeroUsize;
 
