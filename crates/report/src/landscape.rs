@@ -25,6 +25,7 @@ pub fn describe(landscape: &Landscape, read_from: &str) -> Document {
         raters::agreement(landscape),
         raters::raters(landscape),
         raters::mixed(landscape),
+        raters::saved(landscape),
         projections::section(landscape),
         forecasts::section(landscape),
         crossings::section(landscape),

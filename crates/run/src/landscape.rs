@@ -25,7 +25,7 @@ pub use config::{
     DomainConfig, DomainSet, ForecastConfig, GameConfig, LandscapeConfig, LineConfig, NestedConfig,
     Of, SeriesConfig,
 };
-pub use rated::{RatedBy, RatedDomain, Reference};
+pub use rated::{RatedBy, RatedDomain, Reference, Reliability, SavedLabels};
 pub use score_file::ScoreFileError;
 
 use crate::experiment_file::{self, ExperimentFileError, Resolved};
@@ -190,7 +190,7 @@ pub enum LandscapeError {
         domain: String,
         /// What is wrong with the file.
         #[source]
-        source: DataError,
+        source: Box<DataError>,
     },
     /// Ratings can be read, and nothing can be measured with them.
     #[error("domain `{domain}`: {set}{}: {what}", at(*place))]

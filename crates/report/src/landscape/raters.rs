@@ -2,7 +2,7 @@
 
 use trimtab_core::{RaterKind, Scale};
 use trimtab_run::landscape::{Landscape, RatedDomain, Reference};
-use trimtab_stats::{Coefficient, PairAgreement, Undefined, Weights};
+use trimtab_stats::{Coefficient, MOST_OF_A_WEAKER_JUDGE, PairAgreement, Undefined, Weights};
 
 use crate::document::{Cell, Column, Row, Section, Table};
 use crate::number;
@@ -111,6 +111,15 @@ pub(super) fn raters(landscape: &Landscape) -> Option<Section> {
                     Cell::words(kind),
                     Cell::count(rater.n),
                     Cell::share_within(Some(rater.accuracy)),
+                    (rater.dawid_skene)
+                        .map_or_else(|| Cell::absent(""), |of| Cell::Share { share: of.accuracy }),
+                    (rater.dawid_skene).map_or_else(
+                        || Cell::absent(""),
+                        |of| Cell::Number {
+                            value: of.weight,
+                            decimals: 2,
+                        },
+                    ),
                 ],
             }
         })
@@ -126,12 +135,21 @@ pub(super) fn raters(landscape: &Landscape) -> Option<Section> {
         table: Table {
             columns: vec![
                 Column::new("Domain: rater", ""),
-                Column::new("Kind", "A person or a model."),
+                Column::new("Kind", "A person or a model.").spare(1),
                 Column::new("Ratings", "Ratings that something could be held against."),
                 Column::new(
                     "Right",
                     "The share that is the gold label; without one, what most of the other people say, ties in shares.",
                 ),
+                Column::new(
+                    "Dawid–Skene",
+                    "How often it says what is true by Dawid and Skene's model, which knows ratings alone and no gold label.",
+                ),
+                Column::new(
+                    "Weight",
+                    "By the same model, how much of what is unknown of an item it takes away: 0 for answers that do not depend on the item.",
+                )
+                .spare(0),
             ],
             rows,
         },
@@ -196,6 +214,52 @@ pub(super) fn mixed(landscape: &Landscape) -> Option<Section> {
                 Column::new("Person and model", "The share of pairs of a person's and a model's rating that are equal."),
                 Column::new("Difference, points", "The second less the first on items that have both, in percentage points."),
                 Column::new("Two models", "The share of pairs of two models' ratings that are equal.").spare(0),
+            ],
+            rows,
+        },
+        plotted: Vec::new(),
+        curves: None,
+    })
+}
+
+/// How many labels of people a model saves, a row each.
+pub(super) fn saved(landscape: &Landscape) -> Option<Section> {
+    let within = |interval| Cell::share_within(Some(interval));
+    let ratio = |value: Option<f64>| match value {
+        Some(value) => Cell::Number { value, decimals: 2 },
+        None => Cell::absent(""),
+    };
+    let rows = landscape.raters.iter().filter_map(|of| {
+        let saved = of.saved.as_ref()?;
+        let mean = &saved.mean;
+        Some(Row {
+            name: format!("{}: share of \u{201c}{}\u{201d}", of.name, saved.category),
+            cells: vec![
+                within(mean.classical),
+                within(mean.interval),
+                ratio(mean.gain),
+                ratio(mean.ceiling),
+                ratio(mean.correlation),
+            ],
+        })
+    });
+    let rows: Vec<Row> = rows.collect();
+    (!rows.is_empty()).then(|| Section {
+        id: "saved-labels".into(),
+        title: "How many labels a judge saves".into(),
+        text: format!(
+            "People label one item of four, the model all: prediction-powered inference holds however wrong the model is. A judge no more \
+             accurate than the model that it judges saves half the labels at most (a gain of {}), however many it gives.",
+            number::fixed(MOST_OF_A_WEAKER_JUDGE, 0)
+        ),
+        table: Table {
+            columns: vec![
+                Column::new("Domain: what is asked", ""),
+                Column::new("People alone", "From the labelled quarter alone.").spare(1),
+                Column::new("With the judge", "From the same labels and the model's judgement of every item."),
+                Column::new("Gain", "How many times as many labels of people would be needed without the judge."),
+                Column::new("At most", "What the gain could be at most with this judge: 1/(1 − ρ²)."),
+                Column::new("ρ", "The correlation of people's labels and the judge's.").spare(0),
             ],
             rows,
         },

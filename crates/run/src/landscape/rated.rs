@@ -15,8 +15,9 @@ use trimtab_core::{RaterKind, Rating, Scale, Seed};
 use trimtab_data::{Locations, RatingRow, RatingSet, RatingsConfig, load_ratings};
 use trimtab_landscape::{Answered, Domain, Figure, Origin, paired_gap};
 use trimtab_stats::{
-    Categories, Clusters, Coefficient, Estimate, Interval, Level, MixedAgreement, Panel,
-    PanelError, Resampler, Undefined, Weights, clustered_fraction,
+    Categories, Clusters, Coefficient, DawidSkene, Estimate, Interval, Labelled, Level,
+    MixedAgreement, Panel, PanelError, PredictionPowered, Resampler, Tuning, Undefined, Weights,
+    clustered_fraction, prediction_powered_mean,
 };
 
 use super::LandscapeError;
@@ -41,6 +42,18 @@ pub struct RatedDomain {
     pub raters: Vec<RatedBy>,
     /// People and models, where there are models.
     pub mixed: Option<MixedAgreement>,
+    /// What the model saves as a judge, where people and it judged the same items.
+    pub saved: Option<SavedLabels>,
+}
+
+/// How many labels a model saves: the share of items whose right answer is one category, from labels of some items and the model's
+/// judgement of all.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SavedLabels {
+    /// The category.
+    pub category: String,
+    /// The share, with and without the model.
+    pub mean: PredictionPowered,
 }
 
 /// What a right rating is.
@@ -64,6 +77,17 @@ pub struct RatedBy {
     pub n: usize,
     /// The share that is right.
     pub accuracy: Interval,
+    /// What Dawid and Skene's model makes of it, from ratings alone; none where raters never met.
+    pub dawid_skene: Option<Reliability>,
+}
+
+/// A rater by Dawid and Skene's model.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Reliability {
+    /// How often it says what is true.
+    pub accuracy: f64,
+    /// How much of what is unknown it takes away: 0 for one whose answers do not depend on the item.
+    pub weight: f64,
 }
 
 /// Reads and measures.
@@ -81,12 +105,15 @@ pub(super) fn rated(
     };
     let ratings = load_ratings(&read, locations).map_err(|source| LandscapeError::Ratings {
         domain: config.name.clone(),
-        source,
+        source: Box::new(source),
     })?;
     let of = Rated::new(config, set, &ratings)?;
     let (domain, rated) = of.measure(resampler, level)?;
     Ok((domain, rated, ratings.sha256.clone()))
 }
+
+/// One item of so many has a label of people, where it is asked what a model saves.
+const LABELLED_OF: usize = 4;
 
 struct Rated<'a> {
     config: &'a DomainConfig,
@@ -344,10 +371,9 @@ impl<'a> Rated<'a> {
                 |_| Vec::new(),
                 |people| self.agreement(&people, &part("agreement"), level),
             ),
-            raters: (0..self.kinds.len())
-                .filter_map(|rater| self.rater(rater, level))
-                .collect(),
+            raters: self.raters(&panel, level),
             mixed,
+            saved: self.saved(resampler.seed.child("labels"), level),
         };
         Ok((self.domain(&part("gap"), level), rated))
     }
@@ -400,13 +426,54 @@ impl<'a> Rated<'a> {
         ))
     }
 
-    fn rater(&self, rater: usize, level: Level) -> Option<RatedBy> {
-        let (accuracy, n) = self.share(|other| other == rater, level)?;
-        Some(RatedBy {
-            name: self.ratings.raters[rater].name.clone(),
-            kind: self.kinds[rater],
-            n,
-            accuracy,
+    fn raters(&self, panel: &Panel, level: Level) -> Vec<RatedBy> {
+        let fit = (panel.overlap().ok()).and_then(|()| DawidSkene::default().fit(panel, &[]).ok());
+        let rater = |rater: usize| {
+            let (accuracy, n) = self.share(|other| other == rater, level)?;
+            Some(RatedBy {
+                name: self.ratings.raters[rater].name.clone(),
+                kind: self.kinds[rater],
+                n,
+                accuracy,
+                dawid_skene: fit.as_ref().map(|fit| Reliability {
+                    accuracy: fit.accuracy(rater),
+                    weight: fit.weight(rater),
+                }),
+            })
+        };
+        (0..panel.n_raters()).filter_map(rater).collect()
+    }
+
+    /// What is true of an item, as a share: whether the category is its gold label, or what most people say.
+    fn truth(&self, item: usize, category: u16) -> Option<f64> {
+        match self.reference {
+            Reference::Gold => Some(f64::from(u8::from(
+                self.ratings.items[item].gold? == category,
+            ))),
+            // Nobody is left out.
+            Reference::Others => self.against_others(item, usize::MAX, Some(category)),
+        }
+    }
+
+    fn saved(&self, seed: Seed, level: Level) -> Option<SavedLabels> {
+        let model = self.model?;
+        let mut both: Vec<Labelled> = (self.said.iter().enumerate())
+            .filter_map(|(item, said)| {
+                let (_, judged) = said.iter().find(|(rater, _)| *rater == model)?;
+                Some(Labelled {
+                    truth: self.truth(item, 0)?,
+                    judged: f64::from(u8::from(*judged == Some(0))),
+                })
+            })
+            .collect();
+        seed.stream().shuffle(&mut both);
+        let (labelled, others) = both.split_at(both.len() / LABELLED_OF);
+        let judged: Vec<f64> = others.iter().map(|of| of.judged).collect();
+        let mean = prediction_powered_mean(labelled, &judged, Tuning::Tuned, level).ok()?;
+        mean.correlation?;
+        Some(SavedLabels {
+            category: self.ratings.categories[0].clone(),
+            mean,
         })
     }
 
