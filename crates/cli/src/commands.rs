@@ -6,6 +6,7 @@ mod data;
 mod export;
 mod format;
 mod label;
+mod landscape;
 mod report;
 mod reproduce;
 mod run;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     /// Data sets that are fetched once
     #[command(subcommand)]
     Data(data::Command),
+    /// What people can judge and what models can do: the gap by domain, projections, forecasts
+    Landscape(landscape::Arguments),
     /// A paper's experiment, with its numbers beside ours; without a name, which there are
     Reproduce(reproduce::Arguments),
     /// Serve pages of a run: how it goes, its transcripts, and people who judge them
@@ -54,6 +57,7 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
             Self::Data(command) => data::run(command),
+            Self::Landscape(arguments) => landscape::run(&arguments),
             Self::Reproduce(arguments) => reproduce::run(arguments),
             Self::Serve(arguments) => serve::run(arguments),
             Self::Schema => schema::run(),

@@ -11,7 +11,6 @@
 //! | does a protocol reward the truth? | [`agent_score`]: agent score difference, judge score expected |
 //! | does where an answer stands matter? | [`order`] |
 //! | how much of the passage is shown, and is it there? | [`evidence`] |
-//! | how far do chains of overseers reach? | [`nested_oversight`] |
 //!
 //! A failed judgement is data: every measure says what it makes of one, and none drops it unsaid. Means over questions are of
 //! means within a question, so that a question judged four times counts once; intervals take passages as clusters, since
@@ -22,7 +21,6 @@ pub mod agent_score;
 pub mod contest;
 pub mod evidence;
 pub mod judged;
-pub mod nested_oversight;
 pub mod order;
 pub mod persuasion;
 pub mod rating;

@@ -88,6 +88,21 @@ pub struct Column {
     /// On a narrow terminal the highest goes first; `None` stays.
     #[serde(skip)]
     pub spare: Option<u8>,
+    /// That it is drawn on one axis with the section's other such column.
+    #[serde(skip)]
+    pub on_axis: Option<OnAxis>,
+}
+
+/// Which of two columns of shares that are drawn as the two ends of a dumbbell, a row each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OnAxis {
+    /// Those who supervise, and what their share is held against.
+    Supervisor {
+        /// A line across all rows.
+        threshold: f64,
+    },
+    /// Those who are supervised.
+    Supervised,
 }
 
 impl Column {
@@ -97,7 +112,15 @@ impl Column {
             name: name.into(),
             meaning: meaning.into(),
             spare: None,
+            on_axis: None,
         }
+    }
+
+    /// The same column, drawn as one end of a dumbbell.
+    #[must_use]
+    pub fn on_axis(mut self, end: OnAxis) -> Self {
+        self.on_axis = Some(end);
+        self
     }
 
     /// The same column, which a narrow terminal can do without.

@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod glossary;
 pub mod html;
 pub mod json;
+pub mod landscape;
 pub mod markdown;
 pub mod nyu2023;
 pub mod summarise;

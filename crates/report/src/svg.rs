@@ -8,6 +8,7 @@
 mod anatomy;
 mod curves;
 mod differences;
+mod dumbbells;
 mod gap;
 mod gauge;
 mod pgr;
@@ -22,6 +23,7 @@ use unicode_width::UnicodeWidthStr;
 pub use anatomy::anatomy;
 pub use curves::curves;
 pub use differences::differences;
+pub use dumbbells::dumbbells;
 pub use gap::gap;
 pub use gauge::gauge;
 pub use pgr::pgr;

@@ -19,6 +19,7 @@ pub mod execute;
 pub mod experiment;
 pub mod experiment_file;
 pub mod folder;
+pub mod landscape;
 mod learning;
 mod limits;
 #[cfg_attr(not(feature = "networks"), path = "local_models_absent.rs")]

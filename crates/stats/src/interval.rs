@@ -90,7 +90,7 @@ pub fn wilson(n_right: usize, n: usize, level: Level) -> Option<Interval> {
 }
 
 /// Wilson's interval for a share of `n` independent items, which need not be a whole number of them.
-pub(crate) fn wilson_of_share(share: f64, n: f64, level: Level) -> Interval {
+pub fn wilson_of_share(share: f64, n: f64, level: Level) -> Interval {
     let z = normal_reach(level);
     let centre = share + z * z / (2.0 * n);
     let reach = z * (share * (1.0 - share) / n + (z / (2.0 * n)).powi(2)).sqrt();

@@ -104,7 +104,7 @@ pub use correctness::{Correctness, Items, ShapeError};
 pub use crowd_bradley_terry::{Chose, CrowdBradleyTerry, Unreliable, Vote};
 pub use dawid_skene::{Confusions, DawidSkene, DawidSkeneError, DawidSkeneFit, Search};
 pub use elo::{elo_difference, win_rate};
-pub use interval::{Interval, Level, LevelError, wilson};
+pub use interval::{Interval, Level, LevelError, wilson, wilson_of_share};
 pub use kappa::HumanAgreement;
 pub use order_effect::{BothOrders, Consistency, OrderEffect, Said, Winner};
 pub use paired_test::{PairedTest, paired_test, sign_flip_p_value};

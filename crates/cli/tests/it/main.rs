@@ -19,6 +19,7 @@ mod evidence;
 mod full_disk;
 mod hostile;
 mod kills;
+mod landscape;
 mod ledger;
 mod material;
 mod page;

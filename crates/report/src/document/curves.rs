@@ -33,6 +33,8 @@ pub enum Unit {
     Number,
     /// In per cent.
     Share,
+    /// A year: without decimals.
+    Year,
 }
 
 /// One set of axes.
@@ -71,6 +73,10 @@ pub enum Stroke {
     Dashed,
     /// What else stands beside it.
     Dotted,
+    /// No line: the area between the ends of its points.
+    Band,
+    /// No line: its points alone.
+    Dots,
 }
 
 /// One point.
@@ -106,6 +112,7 @@ impl Unit {
     pub(crate) fn shown(self, x: f64, decimals: usize) -> String {
         match self {
             Self::Number => crate::number::fixed(x, decimals),
+            Self::Year => crate::number::fixed(x, 0),
             Self::Share => {
                 let decimals = decimals.saturating_sub(2);
                 format!("{}%", crate::number::fixed(100.0 * x, decimals))
@@ -167,7 +174,8 @@ impl Curves {
             return Vec::new();
         };
         let mut rows = Vec::new();
-        for (panel, line) in self.lines() {
+        let drawn = |(_, line): &(&CurvePanel, &Line)| line.stroke != Stroke::Band;
+        for (panel, line) in self.lines().into_iter().filter(drawn) {
             let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else {
                 continue;
             };

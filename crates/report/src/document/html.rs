@@ -54,6 +54,12 @@ fn section(section: &Section, all: &[Section]) -> Markup {
             @if !section.plotted.is_empty() {
                 (figure(&draw(Layout::Wide), &draw(Layout::Narrow), &html! { (title) ", with intervals; ticks are single seeds." }))
             }
+            @if let Some(wide) = svg::dumbbells(section, Layout::Wide) {
+                @let narrow = svg::dumbbells(section, Layout::Narrow);
+                (figure(&[wide], narrow.as_slice(), &html! {
+                    (title) ": dots are estimates with their intervals, hollow where a figure was only stated; the line between them is the gap."
+                }))
+            }
             @if let Some(curves) = &section.curves { (self::curves(curves)) }
             (table(section, all))
             (meanings(section))

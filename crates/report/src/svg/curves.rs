@@ -25,6 +25,7 @@ pub fn curves(curves: &Curves, layout: Layout) -> Vec<Picture> {
         Layout::Narrow => (layout.width(), 210.0),
     };
     let names = (curves.panels.iter().flat_map(|panel| &panel.lines))
+        .filter(|line| line.stroke != Stroke::Band)
         .map(|line| text_width(&text::name(&line.name), FONT))
         .fold(0.0, f64::max)
         .min(width / 3.0);
@@ -123,6 +124,9 @@ impl Frame<'_> {
     /// The line of an index among `n`: lines with intervals stand a little beside one another, so that these do not overlap.
     fn line(&self, index: usize, n: usize, line: &Line) -> Markup {
         let class = class(line.stroke);
+        if line.stroke == Stroke::Band {
+            return self.band(line);
+        }
         let has_ends = line.points.iter().any(|point| point.ends.is_some());
         let aside = if has_ends {
             5.0 * (index as f64 - (n as f64 - 1.0) / 2.0)
@@ -146,8 +150,10 @@ impl Frame<'_> {
                         y1=(px(self.y.at(ends[0]))) y2=(px(self.y.at(ends[1]))) {}
                 }
             }
-            polyline class={ "curve " (class) } points=(path(&line.points)) {}
-            @if line.points.len() <= 12 {
+            @if line.stroke != Stroke::Dots {
+                polyline class={ "curve " (class) } points=(path(&line.points)) {}
+            }
+            @if line.stroke == Stroke::Dots || line.points.len() <= 12 {
                 @for point in &line.points {
                     circle class={ "point " (class) } cx=(px(at(point))) cy=(px(self.y.at(point.y))) r="2.6" {}
                 }
@@ -158,9 +164,28 @@ impl Frame<'_> {
         }
     }
 
+    /// The area between the ends of a line's points: along the lower, and back along the upper.
+    fn band(&self, line: &Line) -> Markup {
+        let ends = |which: usize| {
+            let shown = line.points.iter().filter_map(move |point| {
+                let ends = point.ends?;
+                Some(format!(
+                    "{},{}",
+                    px(self.x.at(point.x)),
+                    px(self.y.at(ends[which]))
+                ))
+            });
+            shown.collect::<Vec<_>>()
+        };
+        let (low, high) = (ends(0), ends(1));
+        let outline: Vec<String> = low.into_iter().chain(high.into_iter().rev()).collect();
+        html! { polygon class={ "fan " (class(line.stroke)) } points=(outline.join(" ")) {} }
+    }
+
     /// Lines with the heights of their names: where they end, and out of one another's way.
     fn labels<'a>(&self, panel: &'a CurvePanel) -> Vec<(f64, &'a Line)> {
         let mut labels: Vec<(f64, &Line)> = (panel.lines.iter())
+            .filter(|line| line.stroke != Stroke::Band)
             .filter_map(|line| Some((self.y.at(line.points.last()?.y), line)))
             .collect();
         labels.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -179,14 +204,16 @@ impl Frame<'_> {
 
 fn class(stroke: Stroke) -> &'static str {
     match stroke {
-        Stroke::Solid => "student",
+        Stroke::Solid | Stroke::Band => "student",
         Stroke::Dashed => "weak dashed",
         Stroke::Dotted => "ceiling dotted",
+        Stroke::Dots => "ceiling",
     }
 }
 
 fn label(curves: &Curves, panel: &CurvePanel) -> String {
     let lines: Vec<String> = (panel.lines.iter())
+        .filter(|line| line.stroke != Stroke::Band)
         .filter_map(|line| {
             let (first, last) = (line.points.first()?, line.points.last()?);
             let shown = |point: &Point| curves.y.unit.shown(point.y, 2);
@@ -259,6 +286,25 @@ mod tests {
         ));
         assert_eq!(drawn.matches("<polyline").count(), 2);
         assert_eq!(drawn.matches("class=\"peak student\"").count(), 1);
+    }
+
+    #[test]
+    fn a_band_is_an_area_without_a_name() {
+        let mut band = line("half of the ways", Stroke::Band, &[0.5, 0.6]);
+        band.points[0].ends = Some([0.4, 0.6]);
+        band.points[1].ends = Some([0.3, 0.9]);
+        let middle = line("median", Stroke::Solid, &[0.5, 0.6]);
+        let drawn = curves(&example(vec![band, middle]), Layout::Narrow)[0].standalone();
+        assert_eq!(drawn.matches("<polygon class=\"fan student\"").count(), 1);
+        let outline = drawn
+            .split("<polygon")
+            .nth(1)
+            .unwrap()
+            .split("points=\"")
+            .nth(1)
+            .unwrap();
+        assert_eq!(outline.split('"').next().unwrap().split(' ').count(), 4);
+        assert!(!drawn.contains("half of the ways") && drawn.contains(">median<"));
     }
 
     #[test]

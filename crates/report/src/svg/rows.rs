@@ -56,10 +56,27 @@ pub(super) enum Mark {
         /// Shown when pointed at.
         hint: String,
     },
+    /// Two dots and the line between them, a name each.
+    Pair {
+        /// Left to right in the legend, not on the axis.
+        ends: [Option<End>; 2],
+        /// What is between them, in figures.
+        value: String,
+        /// Shown when pointed at.
+        hint: String,
+    },
     /// Words in place of a mark.
     Words(&'static str),
     /// Nothing was measured.
     Nothing,
+}
+
+/// One end of a pair.
+pub(super) struct End {
+    pub(super) estimate: f64,
+    /// Its interval, where it was measured.
+    pub(super) interval: Option<Interval>,
+    pub(super) class: &'static str,
 }
 
 /// Where things stand.
@@ -305,6 +322,13 @@ impl Panel {
                         text class="words" x=(px(f64::midpoint(scale.range.0, scale.range.1)))
                             y=(px(frame.mark(row) + 4.0)) text-anchor="middle" { (words) }
                     }
+                    Mark::Pair { ends, value, hint } => {
+                        g {
+                            title { (hint) }
+                            (pair(scale, frame.mark(row), ends))
+                            (value_label(frame, scale, row, value))
+                        }
+                    }
                     Mark::Dot { interval, seeds, hollow, value, hint } => {
                         g {
                             title { (hint) }
@@ -324,6 +348,25 @@ fn value_label(frame: &Frame, scale: Scale, row: usize, value: &str) -> Markup {
         Layout::Narrow => (frame.layout.width(), frame.row_top(row) + 12.0),
     };
     html! { text class="value" x=(px(x)) y=(px(y)) text-anchor="end" { (value) } }
+}
+
+/// Two dots and the line between them. Their intervals lie a little above and below it, so that neither hides the other.
+fn pair(scale: Scale, y: f64, ends: &[Option<End>; 2]) -> Markup {
+    html! {
+        @if let [Some(one), Some(other)] = ends {
+            line class="link" x1=(px(scale.at(one.estimate))) x2=(px(scale.at(other.estimate))) y1=(px(y)) y2=(px(y)) {}
+        }
+        @for (end, aside) in ends.iter().zip([-3.5, 3.5]) {
+            @if let Some(end) = end {
+                @if let Some(interval) = end.interval {
+                    line class={ "interval " (end.class) } x1=(px(scale.at(interval.low))) x2=(px(scale.at(interval.high)))
+                        y1=(px(y + aside)) y2=(px(y + aside)) {}
+                }
+                circle class={ "dot " (end.class) @if end.interval.is_none() { " hollow" } } cx=(px(scale.at(end.estimate)))
+                    cy=(px(y + aside)) r="4.3" {}
+            }
+        }
+    }
 }
 
 /// A dot with its interval; an end outside the axis becomes an arrow head.

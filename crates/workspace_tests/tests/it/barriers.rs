@@ -41,6 +41,7 @@ fn numbers_and_vocabulary_do_no_input_or_output() {
         "constitution",
         "debate",
         "evidence",
+        "landscape",
         "reward",
     ];
     for name in pure {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use trimtab_run::landscape::LandscapeConfig;
 use trimtab_run::{Experiment, experiment_file};
 use trimtab_weak_to_strong::LossConfig;
 
@@ -50,7 +51,12 @@ fn check_experiment(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// A block is an experiment file. One that neither has a `name` nor extends anything shows a part of
+fn check_landscape(path: &Path) -> Result<(), String> {
+    let read = experiment_file::resolve_checked(path, &[], &LandscapeConfig::check);
+    read.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// A block is an experiment file, or with `landscape` a landscape file. One that neither has a `name` nor extends anything shows a part of
 /// one, and is laid over the quickstart.
 #[test]
 fn toml_in_documents_reads_as_experiments() {
@@ -63,20 +69,26 @@ fn toml_in_documents_reads_as_experiments() {
     let (mut faults, mut n_blocks) = (Vec::new(), 0);
     for document in documents() {
         for block in blocks(&read(&document)) {
-            if block.info != "toml" {
+            let is_landscape = block.info == "toml landscape";
+            if block.info != "toml" && !is_landscape {
                 continue;
             }
             n_blocks += 1;
             let is_whole = (block.text.lines())
                 .any(|line| line.starts_with("name =") || line.starts_with("extends ="));
-            let text = if is_whole {
+            let text = if is_whole || is_landscape {
                 block.text
             } else {
                 format!("extends = \"quickstart.toml\"\n{}", block.text)
             };
             let path = folder.path().join("block.toml");
             fs::write(&path, text).unwrap();
-            if let Err(error) = check_experiment(&path) {
+            let checked = if is_landscape {
+                check_landscape(&path)
+            } else {
+                check_experiment(&path)
+            };
+            if let Err(error) = checked {
                 faults.push(format!("{document}:{}: {error}", block.line));
             }
         }
@@ -91,7 +103,13 @@ fn examples_read_as_experiments() {
     examples.retain(|path| has_extension(path, "toml"));
     assert!(!examples.is_empty());
     for example in examples {
-        if let Err(error) = check_experiment(&root().join(&example)) {
+        let path = root().join(&example);
+        let checked = if example.ends_with("landscape.toml") {
+            check_landscape(&path)
+        } else {
+            check_experiment(&path)
+        };
+        if let Err(error) = checked {
             panic!("{example}: {error}");
         }
     }

@@ -8,7 +8,7 @@
 //! P_n           = Π_{i=0}^{n−1} 1 / (1 + 10^((H(e_{i+1}) − G(e_i)) / 400))
 //! ```
 //!
-//! [`Domain::fit`] finds G and H: a rating of every guard and Houdini from their games ([`trimtab_stats::ratings`]), moved
+//! [`OversightGame::fit`] finds G and H: a rating of every guard and Houdini from their games ([`trimtab_stats::ratings`]), moved
 //! together so that their mean is the mean of the general ratings, then a line with plateaus of each over general strength
 //! ([`trimtab_stats::Plateaus`]).
 //!
@@ -19,7 +19,7 @@ use trimtab_stats::{Game, Plateaus, ratings, win_rate};
 
 /// How strength in one game goes with general strength.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Domain {
+pub struct OversightGame {
     /// Of guards.
     pub guard: Plateaus,
     /// Of Houdinis.
@@ -39,7 +39,7 @@ pub struct Watched {
     pub n: f64,
 }
 
-impl Domain {
+impl OversightGame {
     /// Fits both lines; `None` with fewer than four guards or Houdinis, or where all have one general rating.
     ///
     /// # Panics
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn by_hand() {
         // Both as strong as in general; 400 points in one step: 1/11; in two: (1 / (1 + √10))².
-        let even = Domain {
+        let even = OversightGame {
             guard: line(0.0, 1.0),
             houdini: line(0.0, 1.0),
         };
@@ -124,7 +124,7 @@ mod tests {
         // A step more halves the chance at best: one is enough.
         assert_eq!(even.best_steps(1000.0, 400.0, 8).0, 1);
         // A guard 400 points better than its general strength: 1/2 in one step; two are (1 / (1 + 10^-0.5))² = 0.577.
-        let strong = Domain {
+        let strong = OversightGame {
             guard: line(400.0, 1.0),
             houdini: line(0.0, 1.0),
         };
@@ -148,21 +148,24 @@ mod tests {
                 n: 1e4,
             })
             .collect();
-        let fit = Domain::fit(&games, &general, &general, 1e6).unwrap();
+        let fit = OversightGame::fit(&games, &general, &general, 1e6).unwrap();
         assert!(
             (fit.guard.slope - 0.8).abs() < 0.01 && (fit.houdini.slope - 1.0).abs() < 0.01,
             "{fit:?}"
         );
-        let expected = Domain { guard, houdini }.success(900.0, 300.0, 3);
+        let expected = OversightGame { guard, houdini }.success(900.0, 300.0, 3);
         assert!((fit.success(900.0, 300.0, 3) - expected).abs() < 0.01);
-        assert_eq!(Domain::fit(&games, &general, &[1000.0; 8], 1e6), None);
+        assert_eq!(
+            OversightGame::fit(&games, &general, &[1000.0; 8], 1e6),
+            None
+        );
     }
 
     proptest! {
         #[test]
         fn a_wider_gap_is_harder_to_hold(slope in 0.1..2.0_f64, gap in 0.0..800.0_f64, more in 1.0..400.0_f64, n in 1..6u32) {
             // A guard as strong at every step as at the first, so that only the Houdini grows.
-            let domain = Domain { guard: line(1000.0, 0.0), houdini: line(0.0, slope) };
+            let domain = OversightGame { guard: line(1000.0, 0.0), houdini: line(0.0, slope) };
             prop_assert!(domain.success(1000.0, gap + more, n) < domain.success(1000.0, gap, n));
         }
     }
