@@ -127,30 +127,30 @@ pub fn resolve_settled<T: DeserializeOwned>(
 ) -> Result<Vec<Resolved<T>>, ExperimentFileError> {
     let mut sources = Sources::default();
     files::read_all(path, &mut sources)?;
-    resolve_sources(sources, overrides, check)
+    resolve_sources(sources, overrides, settle)
 }
 
-/// Like [`resolve_checked`], of a text that is part of the program; `name` stands for its path in errors. It cannot extend files.
+/// Like [`resolve_settled`], of a text that is part of the program; `name` stands for its path in errors. It cannot extend files.
 ///
 /// # Errors
 ///
-/// As [`load`], and what `check` objects to.
+/// As [`load`], and what `settle` objects to.
 pub fn resolve_text<T: DeserializeOwned>(
     name: &str,
     text: &str,
     overrides: &[String],
-    check: &dyn Fn(&T) -> Result<(), Objection>,
+    settle: &dyn Fn(&mut T) -> Result<(), Objection>,
 ) -> Result<Vec<Resolved<T>>, ExperimentFileError> {
     let mut sources = Sources::default();
     let id = sources.add_file(name.to_owned(), text.to_owned());
     sources.lay(id);
-    resolve_sources(sources, overrides, check)
+    resolve_sources(sources, overrides, settle)
 }
 
 fn resolve_sources<T: DeserializeOwned>(
     mut sources: Sources,
     overrides: &[String],
-    check: &dyn Fn(&T) -> Result<(), Objection>,
+    settle: &dyn Fn(&mut T) -> Result<(), Objection>,
 ) -> Result<Vec<Resolved<T>>, ExperimentFileError> {
     for text in overrides {
         sources.add_override(text);

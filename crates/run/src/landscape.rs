@@ -243,7 +243,9 @@ impl LandscapeError {
 ///
 /// [`LandscapeError`], naming file, field or row.
 pub fn measure_file(path: &Path, overrides: &[String]) -> Result<Landscape, LandscapeError> {
-    let resolved = experiment_file::resolve_checked(path, overrides, &LandscapeConfig::check)?;
+    let resolved = experiment_file::resolve_settled(path, overrides, &|config| {
+        LandscapeConfig::check(config)
+    })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     measure::measure(&one(path.display().to_string(), resolved)?, folder)
 }
@@ -259,7 +261,9 @@ pub fn measure_text(
     overrides: &[String],
     folder: &Path,
 ) -> Result<Landscape, LandscapeError> {
-    let resolved = experiment_file::resolve_text(name, text, overrides, &LandscapeConfig::check)?;
+    let resolved = experiment_file::resolve_text(name, text, overrides, &|config| {
+        LandscapeConfig::check(config)
+    })?;
     measure::measure(&one(name.to_owned(), resolved)?, folder)
 }
 
