@@ -11,6 +11,7 @@ mod combinations;
 mod cost;
 mod errors;
 mod gap_swept;
+mod guarantees;
 mod missed;
 mod risks;
 mod search;
@@ -70,6 +71,7 @@ pub(crate) fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     sections.extend(gap_swept::section(&compared, level));
     sections.push(cost::section(first, level));
     sections.extend(combinations::section(first, level));
+    sections.extend(guarantees::section(first, level));
     sections.extend(search::section(first, level)?);
     sections.push(errors::section(first));
     sections.push(calibration::section(first));

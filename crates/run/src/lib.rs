@@ -56,5 +56,6 @@ pub use row_folder::RowFolder;
 pub use stages::StageFolder;
 pub use store::{Cell, CellKind, SplitName, Store, StoreError};
 pub use supervisors::{Approach, SupervisorConfig};
+pub use trimtab_combine::{Guarantee, Otherwise};
 pub use trimtab_evidence::Shown;
 pub use tuning::{TuneConfig, TuneError};
