@@ -10,7 +10,7 @@
 //!
 //! It is arithmetic on assumptions, not a forecast: nothing is fitted, and nothing says how sure one is of the growth. Where the
 //! figures that it starts from were measured, their intervals go through the same arithmetic. Trends of data are in
-//! [`crate::forecast`].
+//! [`mod@crate::forecast`].
 //!
 //! In: fractions, factors a year, years. Out: a row a year, the first being the one that it starts in.
 //! Differs from the post: nowhere with [`Scenario::default`].

@@ -45,7 +45,18 @@ fn coefficient(of: Coefficient) -> String {
 /// A row a domain and coefficient.
 pub(super) fn agreement(landscape: &Landscape) -> Option<Section> {
     let rows = landscape.raters.iter().flat_map(|of| {
-        of.agreement.iter().map(move |(which, found)| Row {
+        let nothing =
+            (of.agreement.iter()).all(|(_, found)| matches!(found, Err(Undefined::NothingPaired)));
+        if nothing && !of.agreement.is_empty() {
+            return vec![Row {
+                name: format!("{}: all", of.name),
+                cells: vec![
+                    Cell::absent(short(Undefined::NothingPaired)),
+                    Cell::absent(""),
+                ],
+            }];
+        }
+        let rows = of.agreement.iter().map(|(which, found)| Row {
             name: format!("{}: {}", of.name, coefficient(*which)),
             cells: match found {
                 Ok(estimate) => vec![
@@ -60,7 +71,8 @@ pub(super) fn agreement(landscape: &Landscape) -> Option<Section> {
                 ],
                 Err(why) => vec![Cell::absent(short(*why)), Cell::absent("")],
             },
-        })
+        });
+        rows.collect::<Vec<Row>>()
     });
     let rows: Vec<Row> = rows.collect();
     (!rows.is_empty()).then(|| Section {

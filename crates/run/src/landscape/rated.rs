@@ -427,7 +427,11 @@ impl<'a> Rated<'a> {
     }
 
     fn raters(&self, panel: &Panel, level: Level) -> Vec<RatedBy> {
-        let fit = (panel.overlap().ok()).and_then(|()| DawidSkene::default().fit(panel, &[]).ok());
+        // Models alone are no judges: what they have in common is what is easy for them, not what is true.
+        let has_people = (0..panel.n_raters()).any(|rater| self.is_human(rater));
+        let fit = (panel.overlap().ok().filter(|()| has_people))
+            .and_then(|()| DawidSkene::default().fit(panel, &[]).ok())
+            .filter(|fit| fit.swapped().is_empty());
         let rater = |rater: usize| {
             let (accuracy, n) = self.share(|other| other == rater, level)?;
             Some(RatedBy {

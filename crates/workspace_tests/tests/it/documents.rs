@@ -52,7 +52,8 @@ fn check_experiment(path: &Path) -> Result<(), String> {
 }
 
 fn check_landscape(path: &Path) -> Result<(), String> {
-    let read = experiment_file::resolve_checked(path, &[], &LandscapeConfig::check);
+    let read =
+        experiment_file::resolve_checked::<LandscapeConfig>(path, &[], &LandscapeConfig::check);
     read.map(|_| ()).map_err(|error| error.to_string())
 }
 
