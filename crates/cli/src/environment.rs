@@ -39,6 +39,14 @@ impl Environment {
         }
     }
 
+    /// The same, without colour for what goes into a file.
+    pub(crate) fn for_file(self) -> Self {
+        Self {
+            colour: false,
+            ..self
+        }
+    }
+
     /// The key of a server, by the name of its variable.
     #[expect(
         clippy::unused_self,

@@ -1,5 +1,7 @@
 //! The forms that reports are printed in: one choice for every command, and one way to print what has them.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 use trimtab_report::{Comparison, Document, Report, csv, html, json, markdown, terminal};
 use trimtab_run::reproduction::ReproductionFolder;
@@ -20,6 +22,14 @@ pub(crate) enum Format {
     Json,
     /// One row a number
     Csv,
+}
+
+impl Format {
+    /// What a file's name asks for.
+    pub(crate) fn named_by(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?;
+        Self::from_str(extension, true).ok()
+    }
 }
 
 /// What can be printed in every form.

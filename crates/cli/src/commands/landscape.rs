@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use trimtab_report::{json, landscape};
 use trimtab_run::landscape::{LandscapeError, measure_file, measure_text};
 
+use super::format::{Format, Printed as _};
 use crate::environment::Environment;
 use crate::failure::{Failure, note, print};
 
@@ -27,30 +28,11 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Tables for the terminal
-    Terminal,
-    /// One self-contained page
-    Html,
-    /// GitHub-flavoured Markdown
-    Md,
-    /// Everything that was measured
-    Json,
-    /// One row a number
-    Csv,
-}
-
-impl Format {
-    /// What a file's name asks for.
-    fn of(path: &Path) -> Option<Self> {
-        let extension = path.extension()?.to_str()?;
-        Self::from_str(extension, true).ok()
-    }
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let environment = Environment::read();
+    let environment = match &arguments.out {
+        None => Environment::read(),
+        Some(_) => Environment::read().for_file(),
+    };
     let (measured, read_from) = match &arguments.file {
         Some(file) => (
             measure_file(file, &arguments.set),
@@ -69,18 +51,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let measured = measured.map_err(failure)?;
     let document = landscape::describe(&measured, &read_from);
     let format = match (&arguments.out, arguments.format) {
-        (Some(out), Format::Terminal) => Format::of(out).unwrap_or(Format::Terminal),
+        (Some(out), Format::Terminal) => Format::named_by(out).unwrap_or(Format::Terminal),
         (_, format) => format,
     };
     let text = match format {
-        Format::Terminal => {
-            let colour = environment.colour && arguments.out.is_none();
-            document.terminal(environment.width, colour)
-        }
-        Format::Html => document.html(),
-        Format::Md => document.markdown(),
+        // What was measured, not only what is drawn of it.
         Format::Json => json::render(&measured),
-        Format::Csv => document.csv(),
+        format => document.printed(format, &environment),
     };
     let Some(out) = &arguments.out else {
         return print(&text);
