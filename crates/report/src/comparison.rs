@@ -16,6 +16,8 @@ mod missed;
 mod risks;
 mod search;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use trimtab_run::comparison::ComparisonConfig;
 use trimtab_run::{Experiment, RunFolder, VariantManifest};

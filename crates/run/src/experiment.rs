@@ -359,9 +359,8 @@ impl Experiment {
                 }
             });
             supervisor.each_name(&mut |part| {
-                if !self.supervisor.contains_key(part) {
-                    missing = (missing.clone()).and_then(|()| self.check_role(part, &user));
-                }
+                missing =
+                    (missing.clone()).and_then(|()| self.check_part(&format!("{key}.of"), part));
             });
             missing?;
         }
@@ -408,11 +407,21 @@ impl Experiment {
             });
         }
         for part in comparison.search.iter().flat_map(|search| &search.parts) {
-            if !self.supervisor.contains_key(part) {
-                self.check_role(part, "the search")?;
-            }
+            self.check_part("comparison.search.parts", part)?;
         }
         Ok(())
+    }
+
+    /// Finds that `part`, which is named under `key`, is a role or a supervisor.
+    fn check_part(&self, key: &str, part: &str) -> Result<(), ExperimentError> {
+        if self.supervisor.contains_key(part) || self.roles.contains_key(part) {
+            return Ok(());
+        }
+        Err(ExperimentError::Setting {
+            key: key.to_owned(),
+            got: format!("made of `{part}`"),
+            expected: "names of roles or of supervisors",
+        })
     }
 
     fn check_role(&self, role: &str, user: &str) -> Result<(), ExperimentError> {

@@ -1,6 +1,9 @@
 //! Approaches compared at one judge budget, and combined, by the real program.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use trimtab_llm_testkit::{ScriptedServer, debate::debate};
 
 use crate::ledger;
 use crate::workplace::{Workplace, assert_narrow, say};
@@ -208,6 +211,68 @@ fn killed_comparisons_end_in_the_same_numbers() {
 }
 
 #[test]
+fn chat_models_are_asked_no_more_than_the_budget_pays_for() {
+    let server = ScriptedServer::builder(debate).start().unwrap();
+    let url = server.url();
+    let place = Workplace::new();
+    place.write(
+        "models.toml",
+        format!(
+            r#"
+name = "models"
+seeds = 1
+[data]
+set = "builtin:rotten-tomatoes"
+limit = 600
+test = 60
+[roles]
+weak.model = "bag-of-words"
+strong.model = "features"
+model.model = "openai:scripted@{url}"
+[comparison]
+judge-budget = 80
+[supervisor.debate]
+kind = "debate"
+debater = "model"
+n-rounds = 1
+judges = ["model"]
+[supervisor.escalation]
+kind = "cascade"
+of = ["weak", "debate"]
+guarantee = {{ risk = 0.4, calibration = 0.1, otherwise = "answer" }}
+[every-method]
+kind = "weak-to-strong"
+[[method]]
+name = "from the overseer"
+[[method]]
+name = "from debate"
+supervisor = "debate"
+[[method]]
+name = "from escalation"
+supervisor = "escalation"
+[report]
+resamples = 200
+"#
+        ),
+    );
+    let text = place.succeed(&["run", "models.toml"]).stdout;
+    assert!(text.contains("from escalation"), "{text}");
+    let spent: BTreeMap<String, u64> = (ledger::judge_calls(&place.path("runs/models")))
+        .into_iter()
+        .collect();
+    // A debate is judged in both orders.
+    assert_eq!(spent["weak, seed 0"], 80);
+    assert_eq!(spent["debate, seed 0"], 80);
+    assert!(
+        (40..=84).contains(&spent["escalation, seed 0"]),
+        "{spent:?}"
+    );
+    let n_asked = server.log().n_received();
+    place.succeed(&["run", "models.toml", "--replay"]);
+    assert_eq!(server.log().n_received(), n_asked);
+}
+
+#[test]
 fn what_cannot_be_compared_is_named() {
     let place = place(COMPARE);
     let mut gallery = String::new();
@@ -285,8 +350,5 @@ fn what_cannot_be_compared_is_named() {
         COMPARE.replace("judge-budget = 300", "judge-budget = 40"),
     );
     let said = place.refuse(&["run", "bad.toml"]);
-    assert!(
-        said.contains("of 40 calls of the judge while it was taught"),
-        "{said}"
-    );
+    assert!(said.contains("of 40 calls of the judge"), "{said}");
 }

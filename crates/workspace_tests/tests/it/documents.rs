@@ -52,8 +52,9 @@ fn check_experiment(path: &Path) -> Result<(), String> {
 }
 
 fn check_landscape(path: &Path) -> Result<(), String> {
-    let read =
-        experiment_file::resolve_checked::<LandscapeConfig>(path, &[], &LandscapeConfig::check);
+    let read = experiment_file::resolve_settled::<LandscapeConfig>(path, &[], &|config| {
+        LandscapeConfig::check(config)
+    });
     read.map(|_| ()).map_err(|error| error.to_string())
 }
 
