@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! stage i answers where its confidence ≥ λ_i, else the next stage is asked;   who is left at the end gets no answer
-//! λ_i = the lowest confidence c such that every rank n ≥ n_0 down to c has   U(k_n, n, δ/m) ≤ α
+//! λ_i = the lowest confidence c such that the n surest have   U(k_n, n, δ/m) ≤ α   at each twentieth of them from n_0 down to c
 //! ```
 //!
 //! with `k_n` the errors among the `n` surest calibration samples that reach stage `i`, `U` the upper end of Clopper and Pearson,
-//! `m` the number of stages, and `n_0` the fewest samples that would pass without an error. Ranks are tested from the surest on and
-//! the first that fails ends it (fixed-sequence testing), so that each stage's error rate, of what it answers, is at most `α` with
+//! `m` the number of stages, and `n_0` the fewest samples that would pass without an error. Twentieths are tested from the surest on
+//! and the first that fails ends it (fixed-sequence testing), so that each stage's error rate, of what it answers, is at most `α` with
 //! probability `1 − δ/m`, and that of the cascade with probability `1 − δ`.
 //!
 //! Papers: Geifman and El-Yaniv 2017 (arXiv:1705.08500), selective classification with a guaranteed risk; Jung et al. 2024 (arXiv:2407.18370),
 //! *Trust or Escalate*, cascades of judges.
 //! Differs from the code of the latter: a stage that passes nowhere answers nothing (there it keeps the strictest threshold, with no
-//! guarantee); thresholds are confidences that occur, not points of a grid; each stage is calibrated on samples of its own, for what
+//! guarantee); thresholds are confidences that occur, at twentieths of the
+//! samples, not points of a grid; each stage is calibrated on samples of its own, for what
 //! reaches a stage depends on the threshold before it.
 //!
 //! In: stages in the order in which they are asked, and a lesson, a share of which is held out for calibration: its labels must
@@ -94,19 +95,28 @@ pub struct Calibration {
     pub right: bool,
 }
 
+/// How many times a threshold is tried.
+const N_TESTS: usize = 20;
+
 /// The lowest confidence from which on a stage may answer so that it errs on at most `risk` of what it answers, with probability
 /// `level`; none where no confidence is high enough.
 pub fn threshold(samples: &[Calibration], risk: f64, level: Level) -> Option<f64> {
     let mut samples = samples.to_vec();
     samples.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     let (mut n, mut errors, mut passed) = (0, 0, None);
+    let mut next = 1;
     // Samples of one confidence are answered together.
     for tied in samples.chunk_by(|a, b| a.confidence.total_cmp(&b.confidence).is_eq()) {
         n += tied.len();
         errors += tied.iter().filter(|sample| !sample.right).count();
-        // So few that they could not pass without an error: no test yet.
-        if upper_bound(0, n, level).is_none_or(|best| best > risk) {
+        // Tested at each rank, the first few errors would end it: between twentieths there is no test, nor where so few could not pass
+        // without an error.
+        let is_due = N_TESTS * n >= next * samples.len();
+        if !is_due || upper_bound(0, n, level).is_none_or(|best| best > risk) {
             continue;
+        }
+        while N_TESTS * n >= next * samples.len() {
+            next += 1;
         }
         if upper_bound(errors, n, level).is_none_or(|bound| bound > risk) {
             break;
@@ -382,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rank_that_fails_ends_it() {
+    fn the_first_test_that_fails_ends_it() {
         // Twelve right, then six wrong, then a hundred right: those are never tested.
         let mut right = vec![true; 12];
         right.extend([false; 6]);

@@ -108,6 +108,18 @@ pub enum RunError {
         /// What is wrong.
         source: trimtab_constitution::statements::StatementsError,
     },
+    /// A supervisor answered nothing.
+    #[error(
+        "seed {seed}: supervisor `{supervisor}` gave no label: its {n} judgements of the student's half all failed"
+    )]
+    NoLabel {
+        /// Of the run.
+        seed: u64,
+        /// Which.
+        supervisor: String,
+        /// Judgements.
+        n: usize,
+    },
     /// Nothing is left of the judge budget to label with.
     #[error(
         "seed {seed}: supervisor `{supervisor}` asked for {spent} of {budget} calls of the judge while it was taught: it can label \
@@ -255,6 +267,10 @@ impl RunError {
                 Some("check the path: it is relative to the experiment file".into())
             }
             Self::Statements { source, .. } => Some(source.hint().into()),
+            Self::NoLabel { .. } => Some(
+                "a cascade that is never sure enough abstains: raise guarantee.risk, or let otherwise = \"answer\""
+                    .into(),
+            ),
             Self::BudgetSpent { .. } => Some(
                 "raise comparison.judge-budget, or calibrate a cascade on fewer samples: guarantee.calibration"
                     .into(),

@@ -273,6 +273,25 @@ resamples = 200
 }
 
 #[test]
+fn who_learns_from_a_supervisor_that_abstains_answers_nothing() {
+    let abstaining = COMPARE.replace(
+        "risk = 0.4, calibration = 0.2, otherwise = \"answer\"",
+        "risk = 0.001, calibration = 0.2",
+    );
+    let place = place(&abstaining);
+    let text = place.succeed(&["run", "compare.toml"]).stdout;
+    let row = |text: &str| {
+        let row = text.lines().find(|line| line.starts_with("escalation"));
+        row.map(str::to_owned)
+    };
+    let student = row(&text).unwrap();
+    assert!(student.contains(" 0.0%"), "{student}");
+    assert!(text.contains("Do cascades keep their promise?"), "{text}");
+    // The others are as they were.
+    assert!(text.contains("debate") && !text.contains("unfinished"));
+}
+
+#[test]
 fn what_cannot_be_compared_is_named() {
     let place = place(COMPARE);
     let mut gallery = String::new();

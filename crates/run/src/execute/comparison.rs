@@ -17,14 +17,15 @@ use cpu_time::ThreadTime;
 use sha2::{Digest as _, Sha256};
 use trimtab_core::chat::bounded;
 use trimtab_core::{
-    AnswerKey, Fitted, Folders, Judgement, KeyError, LabelError, Lesson, Provenance, Question,
-    SampleId, Seed, Student, SupervisorError, TrainingLabels, TrainingStep, Workplace,
+    AnswerKey, Cost, Fitted, Folders, Judgement, KeyError, LabelError, Lesson, Provenance,
+    Question, SampleId, Seed, Student, SupervisorError, TrainingLabels, TrainingStep, Verdict,
+    Workplace,
 };
 use trimtab_data::{DataConfig, Dataset, Locations, Splits};
 use trimtab_llm::ChatModelConfig;
 use trimtab_weak_to_strong::method::{Classroom, groups, prepare, teach};
 use trimtab_weak_to_strong::model::{self, Materials};
-use trimtab_weak_to_strong::{LossConfig, ModelConfig, build};
+use trimtab_weak_to_strong::{LossConfig, ModelConfig, WeakToStrongConfig, build};
 
 use super::{RunError, RunOptions};
 use crate::chat_models::{ChatModels, Means};
@@ -595,9 +596,21 @@ impl Group<'_> {
                     None => return Ok(()),
                 },
             };
-            let labels = labels_of(&student_half, &judged)
-                .map_err(|source| self.failed(SupervisorError::from(source)))?;
-            weak_labels.insert(role, labels);
+            match labels_of(&student_half, &judged) {
+                Ok(labels) => {
+                    weak_labels.insert(role, labels);
+                }
+                // Its students learn nothing, and answer nothing.
+                Err(LabelError::Empty { .. }) if self.experiment.comparison.is_some() => {}
+                Err(LabelError::Empty { .. }) => {
+                    return Err(RunError::NoLabel {
+                        seed: self.seed,
+                        supervisor: role.to_owned(),
+                        n: judged.len(),
+                    });
+                }
+                Err(source) => return Err(self.failed(source.into())),
+            }
         }
 
         if self.is_pending(CellKind::Ceiling, Experiment::STRONG) {
@@ -735,11 +748,18 @@ impl Group<'_> {
         weak_labels: &BTreeMap<&str, TrainingLabels>,
         send: &mut dyn FnMut(Done) -> bool,
     ) -> Result<(), RunError> {
-        let pending: Vec<&trimtab_weak_to_strong::WeakToStrongConfig> = self
-            .experiment
+        let (pending, untaught): (Vec<&WeakToStrongConfig>, Vec<_>) = (self.experiment)
             .weak_to_strong()
             .filter(|config| self.is_pending(CellKind::Method, &config.name()))
-            .collect();
+            .partition(|config| {
+                let supervisor = &config.supervisor;
+                supervisor.is_ground_truth() || weak_labels.contains_key(&*supervisor.0)
+            });
+        for config in untaught {
+            if !send(self.untaught(&config.name(), test)) {
+                return Ok(());
+            }
+        }
         if pending.is_empty() {
             return Ok(());
         }
@@ -811,6 +831,38 @@ impl Group<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The cell of a student whose supervisor gave no label: it answers nothing.
+    fn untaught(&self, name: &str, test: &[Question]) -> Done {
+        let refused = test.iter().map(|question| Judgement {
+            id: question.id.clone(),
+            verdict: Verdict::Refused {
+                reply: "(its supervisor gave no label)".into(),
+            },
+            cost: Cost::default(),
+        });
+        let tested: Vec<Judgement> = refused.collect();
+        Done {
+            cell: Cell {
+                variant: self.variant,
+                seed: self.seed,
+                kind: CellKind::Method,
+                name: name.to_owned(),
+                model: "untaught".into(),
+                provenance: Provenance::Judged,
+                n_labels: 0,
+                label_ids_sha256: ids_sha256(std::iter::empty()),
+                n_steps: 0,
+                loss: 0.0,
+                converged: true,
+                wall_secs: 0.0,
+                cpu_secs: 0.0,
+                judge_calls: 0,
+            },
+            judged: vec![(SplitName::Test, numbered(&self.splits.test, &tested))],
+            workplace: None,
+        }
     }
 
     fn is_pending(&self, kind: CellKind, name: &str) -> bool {
