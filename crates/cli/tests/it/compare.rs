@@ -1,6 +1,7 @@
 //! Approaches compared at one judge budget, and combined, by the real program.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use trimtab_llm_testkit::{ScriptedServer, debate::debate};
@@ -300,7 +301,7 @@ fn what_cannot_be_compared_is_named() {
         place.write("bad.toml", COMPARE.replacen(from, to, 1));
         let said = place.refuse(&["run", "bad.toml"]);
         assert!(!place.path("runs/compare/ledger.sqlite").exists() || what.starts_with("late"));
-        gallery.push_str(&format!("━━ {what}\n{said}\n"));
+        writeln!(gallery, "━━ {what}\n{said}").unwrap();
     };
     refuse(
         "a part that nobody is",

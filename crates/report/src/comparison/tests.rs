@@ -136,7 +136,7 @@ fn document() -> Document {
             converged: true,
             wall_secs: 0.0,
             cpu_secs: 0.0,
-            judge_calls: if name == "careful" { 1 } else { 0 },
+            judge_calls: u64::from(name == "careful"),
         };
         store.put_cell(&cell, &judged).unwrap();
     }
