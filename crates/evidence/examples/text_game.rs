@@ -64,7 +64,7 @@ fn main() -> Result<(), Failure> {
         one_seed(
             &set,
             &splits,
-            config,
+            &config,
             Seed(seed),
             &mut counts,
             &mut recovered,
@@ -105,7 +105,7 @@ fn pick(set: &Dataset, rows: &[usize]) -> Vec<Question> {
 fn one_seed(
     set: &Dataset,
     splits: &Splits,
-    config: TextEvidenceConfig,
+    config: &TextEvidenceConfig,
     seed: Seed,
     counts: &mut Counts,
     recovered: &mut Vec<(Shown, Vec<f64>)>,
@@ -122,7 +122,7 @@ fn one_seed(
     };
     let taught = TextEvidenceStudent {
         name: "evidence".into(),
-        config,
+        config: config.clone(),
     };
     let supervisor = taught.learn_supervisor(&lesson)?;
     honest(set, &supervisor, &test, counts)?;

@@ -61,9 +61,13 @@ pub enum Shown {
 const UNSURE: f64 = 0.6;
 
 /// A judge of revealed pieces of text, and how they are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TextEvidenceConfig {
+    /// Another `text-evidence` supervisor whose judge judges here as well: its settings count, but for `shown`. Default: a judge of
+    /// its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// What the judge is shown of a text.
     pub shown: Shown,
     /// What is revealed at a time.
@@ -85,6 +89,7 @@ pub struct TextEvidenceConfig {
 impl Default for TextEvidenceConfig {
     fn default() -> Self {
         Self {
+            judge: None,
             shown: Shown::Debate,
             items: Items::Words,
             pieces: NonZeroUsize::MIN.saturating_add(3),
@@ -234,7 +239,7 @@ impl TextEvidenceStudent {
         let last = &losses[losses.len().saturating_sub(100)..];
         Ok(TextEvidenceSupervisor {
             name: self.name.clone(),
-            config: self.config,
+            config: self.config.clone(),
             loss: last.iter().sum::<f64>() / last.len().max(1) as f64,
             judge: Arc::new(judge),
             seed: lesson.seed.child("random evidence"),

@@ -230,7 +230,7 @@ impl Ledger<'_> {
     }
 
     /// What one cell said of a split: sample numbers and judgements.
-    fn judged(
+    pub(crate) fn judged(
         &self,
         cell: i64,
         split: SplitName,
@@ -251,8 +251,6 @@ pub(crate) struct Model {
     pub(crate) kind: CellKind,
     /// By seed, then item: the answer chosen, if the judgement did not fail.
     pub(crate) chosen: Vec<Vec<Option<AnswerIdx>>>,
-    /// By seed, then item: the probability of that answer; 0 where the judgement failed.
-    pub(crate) confidence: Vec<Vec<f64>>,
     pub(crate) correctness: Correctness,
     pub(crate) summary: ModelSummary,
 }
@@ -358,13 +356,6 @@ impl Measured {
                     .collect()
             })
             .collect();
-        let confidence = (by_seed.iter())
-            .map(|(_, judged)| {
-                (judged.iter())
-                    .map(|d| d.as_ref().map_or(0.0, Distribution::confidence))
-                    .collect()
-            })
-            .collect();
         let rights: Vec<Vec<bool>> = chosen
             .iter()
             .zip(&self.truth)
@@ -377,7 +368,6 @@ impl Measured {
             name,
             kind,
             chosen,
-            confidence,
             correctness,
             summary,
         })

@@ -24,9 +24,9 @@ use trimtab_constitution::JudgeConfig;
 use trimtab_constitution::statements::Statements;
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_debate::DebateConfig;
-use trimtab_evidence::{Items, Shown, TextEvidenceConfig};
+use trimtab_evidence::{Shown, TextEvidenceConfig};
 
-pub(crate) use assemble::{Workshop, students};
+pub(crate) use assemble::{Workshop, of_role, students};
 pub use part::Part;
 
 use crate::execute::RunError;
@@ -37,7 +37,7 @@ use crate::experiment::Experiment;
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SupervisorConfig {
     /// Two players argue the two labels of a text and reveal pieces of it; a judge that learnt on the weak half sees those alone.
-    TextEvidence(ReaderConfig),
+    TextEvidence(TextEvidenceConfig),
     /// Models debate, and one judges.
     Debate(Box<DebateConfig>),
     /// A model judges pairs of replies under a constitution.
@@ -84,74 +84,6 @@ impl Approach {
             Self::Debate => "debate",
             Self::Amplification => "amplification",
             Self::Combination => "combination",
-        }
-    }
-}
-
-/// Who judges pieces of text, and how those are chosen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ReaderConfig {
-    /// Another `text-evidence` supervisor whose judge judges here as well: its settings count, but for `shown`. Default: a judge of
-    /// its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub judge: Option<String>,
-    /// What the judge is shown of a text.
-    pub shown: Shown,
-    /// What is revealed at a time.
-    pub items: Items,
-    /// Pieces that are revealed, 8 at most.
-    pub pieces: std::num::NonZeroUsize,
-    /// Words are hashed to 2 to the power of this many features.
-    pub bits: u32,
-    /// Steps of the judge's training; each shows it other pieces.
-    pub steps: usize,
-    /// Texts a step.
-    pub batch_size: usize,
-    /// Step size at the start.
-    pub learning_rate: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-}
-
-impl Default for ReaderConfig {
-    fn default() -> Self {
-        let TextEvidenceConfig {
-            shown,
-            items,
-            pieces,
-            bits,
-            steps,
-            batch_size,
-            learning_rate,
-            weight_decay,
-        } = TextEvidenceConfig::default();
-        Self {
-            judge: None,
-            shown,
-            items,
-            pieces,
-            bits,
-            steps,
-            batch_size,
-            learning_rate,
-            weight_decay,
-        }
-    }
-}
-
-impl ReaderConfig {
-    /// Without whose judge it is.
-    fn evidence(&self) -> TextEvidenceConfig {
-        TextEvidenceConfig {
-            shown: self.shown,
-            items: self.items,
-            pieces: self.pieces,
-            bits: self.bits,
-            steps: self.steps,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            weight_decay: self.weight_decay,
         }
     }
 }
@@ -354,7 +286,7 @@ impl SupervisorConfig {
 
     /// Hands every name that it or a table within it goes by to `each`: a role's or a supervisor's.
     pub(crate) fn each_name<'c>(&'c self, each: &mut dyn FnMut(&'c str)) {
-        if let Self::TextEvidence(ReaderConfig {
+        if let Self::TextEvidence(TextEvidenceConfig {
             judge: Some(name), ..
         }) = self
         {

@@ -1,10 +1,13 @@
 //! What is compared: a student, its supervisor, and what the supervisor's labels cost.
 
+use trimtab_core::Distribution;
 use trimtab_run::comparison::{ComparisonConfig, SearchConfig};
 use trimtab_run::{
     Approach, CellKind, Experiment, QuestionText, SplitName, SupervisorConfig, VariantManifest,
 };
-use trimtab_stats::{Correctness, Replicates, Resampler, ShapeError};
+use trimtab_stats::{
+    Accuracies, Correctness, Level, PgrEstimate, Replicates, Resampler, ShapeError,
+};
 
 use crate::summarise::{Ledger, Measured, Model, SummaryError, resampler};
 
@@ -16,6 +19,8 @@ pub(super) struct Compared<'m> {
     pub(super) number: usize,
     pub(super) experiment: &'m Experiment,
     pub(super) measured: Measured,
+    /// By seed, then item: how sure the overseer is of its answer; 0 where it has none.
+    pub(super) confidence: Vec<Vec<f64>>,
     /// Of every model, on the same draws.
     pub(super) replicates: Vec<Replicates>,
     pub(super) resampler: Resampler,
@@ -100,11 +105,22 @@ impl<'m> Compared<'m> {
             experiment,
             weak: measured.find(CellKind::Supervisor, Experiment::WEAK),
             ceiling: measured.find(CellKind::Ceiling, Experiment::STRONG),
+            confidence: confidence(ledger, &measured.seeds)?,
             measured,
             replicates,
             resampler,
             arms,
         }))
+    }
+
+    /// How much of the gap a student recovers.
+    pub(super) fn pgr(&self, arm: &Arm, level: Level) -> PgrEstimate {
+        let accuracies = Accuracies {
+            weak: &self.replicates[self.weak],
+            weak_to_strong: &self.replicates[arm.student],
+            ceiling: &self.replicates[self.ceiling],
+        };
+        PgrEstimate::new(accuracies, level)
     }
 
     /// Accuracy below which an overseer is not to be relied on.
@@ -149,6 +165,19 @@ impl<'m> Compared<'m> {
     pub(super) fn questions_file(&self) -> String {
         QuestionText::file(self.number)
     }
+}
+
+/// How sure the overseer is of each test question.
+fn confidence(ledger: &Ledger<'_>, seeds: &[u64]) -> Result<Vec<Vec<f64>>, SummaryError> {
+    let of = |seed: &u64| {
+        let Some((number, _)) = ledger.find(*seed, CellKind::Supervisor, Experiment::WEAK) else {
+            unreachable!("only finished seeds are read")
+        };
+        let (_, judged) = ledger.judged(*number, SplitName::Test)?;
+        let sure = |d: &Option<Distribution>| d.as_ref().map_or(0.0, Distribution::confidence);
+        Ok(judged.iter().map(sure).collect())
+    };
+    seeds.iter().map(of).collect()
 }
 
 fn spent(

@@ -14,7 +14,7 @@
 
 use trimtab_core::AnswerIdx;
 use trimtab_run::{Approach, CellKind, SupervisorConfig};
-use trimtab_stats::{Accuracies, Interval, Level, PgrEstimate, Replicates, ShapeError};
+use trimtab_stats::{Interval, Level, PgrEstimate, Replicates, ShapeError};
 
 use super::arm::{Arm, Compared};
 use crate::document::{Cell, Column, Row, Section, Table};
@@ -115,12 +115,7 @@ fn rate(
 
 /// What of the gap is not recovered.
 fn lost(compared: &Compared<'_>, arm: &Arm, level: Level) -> Option<Interval> {
-    let accuracies = Accuracies {
-        weak: &compared.replicates[compared.weak],
-        weak_to_strong: &compared.replicates[arm.student],
-        ceiling: &compared.replicates[compared.ceiling],
-    };
-    match PgrEstimate::new(accuracies, level) {
+    match compared.pgr(arm, level) {
         PgrEstimate::Recovered { interval } => Some(Interval {
             estimate: 1.0 - interval.estimate,
             low: 1.0 - interval.high,
@@ -182,7 +177,7 @@ const N_GROUPS: usize = 10;
 
 /// Whether `annotators` are right less often than the threshold on questions of which the overseer is as sure: by seed and item.
 fn unreliable(compared: &Compared<'_>, annotators: usize) -> Vec<Vec<bool>> {
-    let confidence = &compared.model(compared.weak).confidence;
+    let confidence = &compared.confidence;
     let mut places: Vec<(usize, usize)> = compared.places().collect();
     places.sort_by(|a, b| confidence[a.0][a.1].total_cmp(&confidence[b.0][b.1]));
     let mut unreliable: Vec<Vec<bool>> = (compared.measured.truth.iter())

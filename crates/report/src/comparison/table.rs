@@ -1,6 +1,6 @@
 //! Every approach, its source of supervision, and what its student makes of that.
 
-use trimtab_stats::{Accuracies, Level, PgrEstimate};
+use trimtab_stats::{Level, PgrEstimate};
 
 use super::arm::{Arm, Compared};
 use crate::document::{Cell, Column, Row, Section, Table};
@@ -65,13 +65,8 @@ fn reference(compared: &Compared<'_>, name: &str, model: usize, level: Level) ->
 }
 
 /// PGR of an arm, as a cell.
-pub(super) fn pgr(compared: &Compared<'_>, arm: &Arm, level: Level) -> Cell {
-    let accuracies = Accuracies {
-        weak: &compared.replicates[compared.weak],
-        weak_to_strong: &compared.replicates[arm.student],
-        ceiling: &compared.replicates[compared.ceiling],
-    };
-    match PgrEstimate::new(accuracies, level) {
+fn pgr(compared: &Compared<'_>, arm: &Arm, level: Level) -> Cell {
+    match compared.pgr(arm, level) {
         PgrEstimate::Recovered { interval } => Cell::NumberWithin {
             interval,
             decimals: 2,

@@ -36,7 +36,7 @@ use crate::experiment::Experiment;
 use crate::folder::{DataManifest, FolderError, RunFolder, hex};
 use crate::row_folder::RowFolder;
 use crate::store::{Cell, CellKind, SplitName, SplitRecord, Store, StoreError};
-use crate::supervisors::{Workshop, students};
+use crate::supervisors::{Workshop, of_role, students};
 
 /// Computes every cell of the run in `folder` that is not in its ledger.
 pub(super) fn run(
@@ -98,7 +98,6 @@ pub(super) fn run(
         data.materials.checkpoints = checkpoints.loaded.clone();
         data.manifest.checkpoints = checkpoints.hashes(experiment);
         data.materials.chat_models = chat_models(experiment, folder, locations, options)?;
-        data.base.clone_from(&locations.base_dir);
         check_models(experiment, &data.materials)?;
         // What cannot be made is found out before anything is taught.
         students(data.workshop(experiment, experiment.first_seed))?;
@@ -321,7 +320,7 @@ impl Run<'_> {
         Ok(Loaded {
             dataset,
             materials,
-            base: PathBuf::new(),
+            base: locations.base_dir.clone(),
             manifest,
         })
     }
@@ -656,10 +655,13 @@ impl Group<'_> {
             self.teach(student, role, weak_half, &labels, workplace)?
         } else {
             let model = &self.experiment.roles[role].model;
-            self.learn(model, role, weak_half, &labels, workplace)?
+            of_role(
+                role,
+                self.learn(model, role, weak_half, &labels, workplace)?,
+            )
         };
         let judged = self.label(role, &fitted, student_half)?;
-        let tested = self.oversee(role, &fitted, test)?;
+        let tested = self.judge(&fitted, test)?;
         let cell = self.cell(CellKind::Supervisor, role, &fitted, &labels, clock.read());
         let judgements = vec![
             (
@@ -686,7 +688,7 @@ impl Group<'_> {
     ) -> Result<Vec<Judgement>, RunError> {
         let comparison = self.experiment.comparison.as_ref();
         let Some(budget) = comparison.and_then(|comparison| comparison.judge_budget) else {
-            return self.oversee(role, fitted, questions);
+            return self.judge(fitted, questions);
         };
         let mut order: Vec<usize> = (0..questions.len()).collect();
         (Seed(self.seed).child("judge budget").stream()).shuffle(&mut order);
@@ -714,7 +716,7 @@ impl Group<'_> {
             let (now, later) = order.split_at(n);
             order = later;
             let asked: Vec<Question> = now.iter().map(|&at| questions[at].clone()).collect();
-            for (&at, judgement) in now.iter().zip(self.oversee(role, fitted, &asked)?) {
+            for (&at, judgement) in now.iter().zip(self.judge(fitted, &asked)?) {
                 let cost = judgement.cost.judge_calls;
                 dearest = dearest.max(cost);
                 left = left.saturating_sub(cost);
@@ -723,22 +725,6 @@ impl Group<'_> {
         }
         judged.sort_by_key(|(at, _)| *at);
         Ok(judged.into_iter().map(|(_, judgement)| judgement).collect())
-    }
-
-    /// Judgements by a role or a supervisor. The weak role is an overseer: each of its judgements is a judge's call.
-    fn oversee(
-        &self,
-        role: &str,
-        fitted: &Fitted,
-        questions: &[Question],
-    ) -> Result<Vec<Judgement>, RunError> {
-        let mut judged = self.judge(fitted, questions)?;
-        if role == Experiment::WEAK {
-            for judgement in &mut judged {
-                judgement.cost.judge_calls = judgement.cost.judge_calls.max(1);
-            }
-        }
-        Ok(judged)
     }
 
     fn methods(

@@ -14,12 +14,12 @@ use trimtab_core::{
     SupervisorError, TrainingLabels,
 };
 use trimtab_debate::{DebateSupervisor, Nobody};
-use trimtab_evidence::{Shown, TextEvidenceStudent, TextEvidenceSupervisor};
+use trimtab_evidence::{Shown, TextEvidenceConfig, TextEvidenceStudent, TextEvidenceSupervisor};
 use trimtab_weak_to_strong::model::Materials;
 use trimtab_weak_to_strong::{LossConfig, build};
 
 use super::taught_once::TaughtOnce;
-use super::{Part, PrinciplesConfig, ReaderConfig, SupervisorConfig};
+use super::{Part, PrinciplesConfig, SupervisorConfig};
 use crate::execute::{RunError, constitution};
 use crate::experiment::{Experiment, Role};
 
@@ -75,7 +75,7 @@ impl Assembly<'_> {
         Ok(Box::new(Shared(once)))
     }
 
-    /// A model that a role is bound to. The weak one is an overseer: each of its judgements is a judge's call.
+    /// A model that a role is bound to.
     fn role(&self, name: &str) -> Result<Box<dyn Student>, RunError> {
         let Role { model } = &self.workshop.experiment.roles[name];
         let built = build(model, &LossConfig::default(), self.workshop.materials);
@@ -83,12 +83,10 @@ impl Assembly<'_> {
             role: name.to_owned(),
             source,
         })?;
-        let student = student.into_student();
-        Ok(if name == Experiment::WEAK {
-            Box::new(Overseeing(student))
-        } else {
-            student
-        })
+        Ok(Box::new(RoleStudent {
+            role: name.to_owned(),
+            inner: student.into_student(),
+        }))
     }
 
     fn part(&mut self, of: &str, at: usize, part: &Part) -> Result<Box<dyn Student>, RunError> {
@@ -208,14 +206,14 @@ impl Assembly<'_> {
     }
 
     /// The judge of pieces of text of this supervisor, made when it is first asked for.
-    fn reader(&mut self, name: &str, config: &ReaderConfig) -> Arc<Reader> {
+    fn reader(&mut self, name: &str, config: &TextEvidenceConfig) -> Arc<Reader> {
         if let Some(reader) = self.readers.get(name) {
             return Arc::clone(reader);
         }
         let reader = Arc::new(Reader {
             student: TextEvidenceStudent {
                 name: name.to_owned(),
-                config: config.evidence(),
+                config: config.clone(),
             },
             seed: self.workshop.seed.child(name),
             taught: Mutex::default(),
@@ -321,24 +319,34 @@ impl Student for ReaderStudent {
     }
 }
 
-/// A weak model as an overseer: a judge's call a question, where it counts none itself.
-struct Overseeing(Box<dyn Student>);
+/// A model that a role is bound to, as a part of something.
+struct RoleStudent {
+    role: String,
+    inner: Box<dyn Student>,
+}
 
-impl Student for Overseeing {
+impl Student for RoleStudent {
     fn name(&self) -> String {
-        self.0.name()
+        self.inner.name()
     }
 
     fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
-        let fitted = self.0.learn(lesson)?;
-        Ok(Fitted {
-            student: Box::new(Overseer(fitted.student)),
-            ..fitted
-        })
+        Ok(of_role(&self.role, self.inner.learn(lesson)?))
     }
 }
 
-/// [`Overseeing`], after it has learnt.
+/// What a role has learnt: the weak one is an overseer, so that a question is a judge's call where it counts none itself.
+pub(crate) fn of_role(role: &str, fitted: Fitted) -> Fitted {
+    if role != Experiment::WEAK {
+        return fitted;
+    }
+    Fitted {
+        student: Box::new(Overseer(fitted.student)),
+        ..fitted
+    }
+}
+
+/// A weak model that oversees.
 struct Overseer(Box<dyn Supervisor>);
 
 impl Supervisor for Overseer {
