@@ -12,6 +12,8 @@
 //! Separated shares (0 below some `x`, 1 above) have no finite fit without a ridge: `None`.
 //! Parity: `tests/golden/landscape.json` (statsmodels, GLM of family Binomial).
 
+use trimtab_stats::{log_sigmoid, sigmoid};
+
 /// A fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LogitLine {
@@ -40,15 +42,6 @@ const MOST_STEPS: usize = 100;
 /// Beyond this many logits at any point there is no fit to speak of: the shares are separated.
 const FURTHEST: f64 = 30.0;
 
-pub(crate) fn sigmoid(x: f64) -> f64 {
-    if x >= 0.0 {
-        1.0 / (1.0 + (-x).exp())
-    } else {
-        let e = x.exp();
-        e / (1.0 + e)
-    }
-}
-
 impl LogitLine {
     /// Fits; `None` where all `x` are one, or no finite line is best.
     pub(crate) fn fit(points: &[Share], ridge: f64) -> Option<Self> {
@@ -59,7 +52,6 @@ impl LogitLine {
             return None;
         }
         let value = |(level, slope): (f64, f64)| -> f64 {
-            let log_sigmoid = |d: f64| d.min(0.0) - (-d.abs()).exp().ln_1p();
             let likelihood: f64 = (points.iter())
                 .map(|p| {
                     let logit = level + slope * (p.x - centre);

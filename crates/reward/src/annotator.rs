@@ -18,8 +18,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 
-use crate::logistic::sigmoid;
 use crate::non_finite::{NonFinite, Place, finite};
+use trimtab_stats::sigmoid;
 
 /// Who labels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -18,8 +18,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::batch_loss::{BatchLoss, PairLoss};
-use crate::logistic::{log_sigmoid, sigmoid};
 use crate::non_finite::{NonFinite, Place, finite};
+use trimtab_stats::{log_sigmoid, sigmoid};
 
 /// The loss of a reward model on pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

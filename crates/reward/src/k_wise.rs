@@ -14,8 +14,8 @@
 //! Parity: `tests/golden/pref_reference.json`, `reward_model/ranked_K4`.
 
 use crate::bradley_terry::RewardLossError;
-use crate::logistic::{log_sigmoid, sigmoid};
 use crate::non_finite::{Place, finite};
+use trimtab_stats::{log_sigmoid, sigmoid};
 
 /// The loss of one ranking.
 #[derive(Debug, Clone, PartialEq)]

@@ -22,8 +22,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::logistic::log_sigmoid;
 use crate::non_finite::{NonFinite, Place, finite};
+use trimtab_stats::log_sigmoid;
 
 /// The share of labels that say the opposite of what is so: from 0 (none) to 0.5 (labels say nothing).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
@@ -299,7 +299,7 @@ mod tests {
         let mut random = Seed(seed).stream();
         let mut one = || {
             let d = spread * random.next_normal();
-            let first_better = random.next_f64() < crate::logistic::sigmoid(d);
+            let first_better = random.next_f64() < trimtab_stats::sigmoid(d);
             let flipped = random.next_f64() < rate;
             if first_better == flipped { -d } else { d }
         };
@@ -335,7 +335,7 @@ mod tests {
         let mut random = Seed(2).stream();
         let mut one = || {
             let feature = random.next_normal().abs();
-            let right = random.next_f64() < crate::logistic::sigmoid(4.0 * feature);
+            let right = random.next_f64() < trimtab_stats::sigmoid(4.0 * feature);
             let flipped = random.next_f64() < 0.25;
             if right == flipped { -feature } else { feature }
         };

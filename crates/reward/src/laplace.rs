@@ -18,7 +18,7 @@
 use nalgebra::{Cholesky, DMatrix, Dyn};
 use serde::{Deserialize, Serialize};
 
-use crate::logistic::sigmoid;
+use trimtab_stats::sigmoid;
 
 /// The posterior of a reward's weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

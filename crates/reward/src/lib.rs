@@ -52,7 +52,6 @@ mod label_noise;
 mod lagrangian;
 mod laplace;
 mod linear;
-mod logistic;
 mod non_finite;
 mod overoptimisation;
 mod pair_bootstrap;

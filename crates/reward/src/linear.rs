@@ -26,8 +26,8 @@ use crate::features::{PairBlock, PairError, PairLabel, PairSource};
 use crate::gram::Gram;
 use crate::label_noise::FlipRate;
 use crate::laplace::Laplace;
-use crate::logistic::{log_sigmoid, sigmoid};
 use crate::pair_bootstrap::PairBootstrap;
+use trimtab_stats::{log_sigmoid, sigmoid};
 
 /// How a reward is fitted to pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

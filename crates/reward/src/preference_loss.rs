@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::FlipRate;
 use crate::batch_loss::{BatchLoss, PairLoss, Side};
-use crate::logistic::{log_sigmoid, sigmoid};
 use crate::non_finite::{NonFinite, Place, finite};
+use trimtab_stats::{log_sigmoid, sigmoid};
 
 /// Which loss the policy minimises.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

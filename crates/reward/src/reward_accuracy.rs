@@ -16,7 +16,7 @@ use serde::Serialize;
 use trimtab_core::{AnswerIdx, Distribution};
 use trimtab_stats::{Binning, Brier, Clusters, Interval, Level, Reliability, Resampler, brier};
 
-use crate::logistic::sigmoid;
+use trimtab_stats::sigmoid;
 
 /// Accuracy over some pairs.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -19,8 +19,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bradley_terry::RewardLossError;
-use crate::logistic::{log_sigmoid, sigmoid};
 use crate::non_finite::{Place, finite};
+use trimtab_stats::{log_sigmoid, sigmoid};
 
 /// How ties come about.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

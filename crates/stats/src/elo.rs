@@ -9,7 +9,7 @@
 
 use std::f64::consts::LN_10;
 
-use crate::logistic::sigmoid;
+use crate::sigmoid::sigmoid;
 
 /// The difference in Elo points that wins so often; `None` where nothing or everything is won, which no difference says.
 pub fn elo_difference(win_rate: f64) -> Option<f64> {

@@ -85,6 +85,7 @@ mod prediction_powered;
 mod ratings;
 mod sample_size;
 mod self_preference;
+mod sigmoid;
 mod student_t;
 mod temperature;
 mod two_shares;
@@ -121,6 +122,7 @@ pub use prediction_powered::{
 pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};
+pub use sigmoid::{log_sigmoid, sigmoid};
 pub use student_t::mean_of_few;
 pub use temperature::Temperature;
 pub use two_shares::{TwoShares, two_shares};

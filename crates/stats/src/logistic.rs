@@ -14,6 +14,7 @@
 //! Parity: `tests/golden/judges.json` (statsmodels, `cov_type="cluster"`).
 
 use crate::Clusters;
+use crate::sigmoid::sigmoid;
 
 /// A fit: coefficients and their variances.
 pub(crate) struct Logistic<const K: usize> {
@@ -81,11 +82,6 @@ pub(crate) fn fit<const K: usize>(
         coefficients: beta,
         variances,
     })
-}
-
-/// 1 / (1 + e^−x).
-pub(crate) fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
 }
 
 fn dot<const K: usize>(a: &[f64; K], b: &[f64; K]) -> f64 {

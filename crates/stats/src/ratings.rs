@@ -21,6 +21,7 @@
 use std::f64::consts::LN_10;
 
 use crate::elo::win_rate;
+use crate::sigmoid::log_sigmoid;
 
 /// Ratings are looked for within so many points of 0, where squares say no more.
 pub const FURTHEST: f64 = 4_000.0;
@@ -58,8 +59,6 @@ pub fn ratings(games: &[Game], n_players: usize, prior_sd: f64) -> Vec<f64> {
         let likelihood: f64 = (games.iter())
             .map(|game| {
                 let d = skills[game.first] - skills[game.second];
-                // ln σ(d) and ln σ(−d) without overflow.
-                let log_sigmoid = |d: f64| d.min(0.0) - (-d.abs()).exp().ln_1p();
                 game.won * log_sigmoid(d) + (game.n - game.won) * log_sigmoid(-d)
             })
             .sum();

@@ -9,11 +9,12 @@
 //! In: years and shares, with items where they are known. Out: shares.
 
 use trimtab_core::SplitMix64;
+use trimtab_stats::sigmoid;
 
 use super::{Path, TrendError, weight_to_come, weights};
 use crate::Observation;
 use crate::dispersion::Dispersion;
-use crate::logit_line::{LogitLine, Share, sigmoid};
+use crate::logit_line::{LogitLine, Share};
 
 /// A fit.
 #[derive(Debug, Clone, PartialEq)]

@@ -29,9 +29,9 @@ use crate::feature_reward::{FeatureReward, FeatureRewardConfig, RewardLesson, Re
 use crate::features::{PairLabel, PairsInMemory};
 use crate::label_noise::{FlipRate, estimate_flip_rate};
 use crate::linear::{LinearRewardConfig, fit_linear};
-use crate::logistic::sigmoid;
 use crate::policy_config::OptimiserConfig;
 use crate::reward_model::{LabelNoise, RewardModelConfig, RewardNetwork, RewardPooling};
+use trimtab_stats::sigmoid;
 
 /// A reward model of texts.
 pub struct TextReward {

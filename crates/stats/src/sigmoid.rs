@@ -6,8 +6,8 @@
 //!
 //! The exponential only ever sees an argument below 0: log(1 + e^(−x)), written as it reads, is infinite at x = −800, where the answer is 800.
 
-/// σ(x).
-pub(crate) fn sigmoid(x: f64) -> f64 {
+/// σ(x), without overflow.
+pub fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 {
         1.0 / (1.0 + (-x).exp())
     } else {
@@ -16,8 +16,8 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
     }
 }
 
-/// log σ(x).
-pub(crate) fn log_sigmoid(x: f64) -> f64 {
+/// log σ(x), without overflow.
+pub fn log_sigmoid(x: f64) -> f64 {
     x.min(0.0) - (-x.abs()).exp().ln_1p()
 }
 
