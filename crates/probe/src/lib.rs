@@ -2,6 +2,7 @@
 //!
 //! - [`solver`]: linear probes to convergence, many at once over the same features;
 //! - [`network`]: linear and one-hidden-layer probes by mini-batch AdamW;
+//! - [`mlp`]: networks of any depth in f64, with every layer in sight;
 //! - [`ngrams`]: the sparse features of a bag-of-words model;
 //! - [`objective`]: what is minimised; losses live with the methods that own them.
 //!
@@ -9,6 +10,7 @@
 
 pub mod design;
 mod kernel;
+pub mod mlp;
 pub mod network;
 pub mod ngrams;
 pub mod objective;
@@ -16,6 +18,7 @@ pub mod preconditioner;
 pub mod solver;
 
 pub use design::{Dense, Design, Sparse};
+pub use mlp::{AdamW, Mlp, MlpOptions, Slopes, Trace};
 pub use network::{BatchObjective, EarlyStopping, Network, NetworkOptions, Training};
 pub use objective::{Objective, SoftCrossEntropy};
 pub use preconditioner::Preconditioner;

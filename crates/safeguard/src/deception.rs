@@ -1,0 +1,1 @@
+//! Deceptive alignment: model organisms, what interpretability sees of them, and how they behave under shift.

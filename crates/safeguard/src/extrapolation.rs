@@ -1,0 +1,1 @@
+//! Value extrapolation: what people would want where nobody was asked.

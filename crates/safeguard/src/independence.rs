@@ -1,0 +1,1 @@
+//! Independent supervisors: how many votes a panel really has.

@@ -1,0 +1,1 @@
+//! Monitoring of capability use: control protocols and traces of tool calls.

@@ -1,0 +1,1 @@
+//! Formal verification of supervisory models: bounds that hold for every input of a box.
