@@ -42,6 +42,7 @@ fn numbers_and_vocabulary_do_no_input_or_output() {
         "debate",
         "evidence",
         "landscape",
+        "safeguard",
         "reward",
     ];
     for name in pure {
