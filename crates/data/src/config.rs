@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DataConfig {
-    /// `builtin:NAME`, a path (relative to the experiment file), or `hf:owner/name[@revision][:file]`.
+    /// `builtin:NAME`, a path (relative to the experiment file), or `hf:owner/name[@revision][:file]`. `none` where a method
+    /// makes its own.
     pub set: String,
     /// The columns' names, where they differ from the usual ones.
     #[serde(default, skip_serializing_if = "Columns::is_default")]
@@ -36,6 +37,18 @@ pub struct DataConfig {
 }
 
 impl DataConfig {
+    const NONE: &str = "none";
+
+    /// No data: for methods that make their own.
+    pub fn none() -> Self {
+        Self::new(Self::NONE)
+    }
+
+    /// Whether there are no data.
+    pub fn is_none(&self) -> bool {
+        self.set == Self::NONE
+    }
+
     /// A set with nothing else said about it.
     pub fn new(set: &str) -> Self {
         Self {

@@ -174,7 +174,14 @@ pub enum Cell {
         /// Digits after the point that are shown.
         decimals: usize,
     },
-    /// A number with its interval.
+    /// An amount with its interval: written without a plus sign, which a difference has.
+    AmountWithin {
+        /// It, with its ends.
+        interval: Interval,
+        /// Digits after the point that are shown.
+        decimals: usize,
+    },
+    /// A difference, or another number that may be negative, with its interval.
     NumberWithin {
         /// It, with its ends.
         interval: Interval,
@@ -246,6 +253,13 @@ impl Cell {
                 (percent(interval.estimate), Some(percent_ends(*interval)))
             }
             Self::Number { value, decimals } => (fixed(*value, *decimals), None),
+            Self::AmountWithin { interval, decimals } => {
+                let ends = [interval.low, interval.high].map(|end| fixed(end, *decimals));
+                (
+                    fixed(interval.estimate, *decimals),
+                    Some(format!("[{}, {}]", ends[0], ends[1])),
+                )
+            }
             Self::NumberWithin { interval, decimals } => {
                 let ends = [interval.low, interval.high].map(|end| signed(end, *decimals));
                 (
@@ -264,7 +278,9 @@ impl Cell {
             Self::Words { .. } | Self::Absent { .. } => None,
             Self::Count { n } => Some((*n as f64, None)),
             Self::Share { share: value } | Self::Number { value, .. } => Some((*value, None)),
-            Self::ShareWithin { interval, .. } | Self::NumberWithin { interval, .. } => {
+            Self::ShareWithin { interval, .. }
+            | Self::AmountWithin { interval, .. }
+            | Self::NumberWithin { interval, .. } => {
                 Some((interval.estimate, Some((interval.low, interval.high))))
             }
         }

@@ -30,6 +30,7 @@ mod report;
 mod rlhf;
 #[cfg(test)]
 mod run_on_disk;
+mod safeguard;
 mod text;
 
 pub use document::Document;

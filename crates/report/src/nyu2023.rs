@@ -793,9 +793,9 @@ mod tests_of_document {
 
     fn value(cell: &Cell) -> f64 {
         match cell {
-            Cell::ShareWithin { interval, .. } | Cell::NumberWithin { interval, .. } => {
-                interval.estimate
-            }
+            Cell::ShareWithin { interval, .. }
+            | Cell::AmountWithin { interval, .. }
+            | Cell::NumberWithin { interval, .. } => interval.estimate,
             Cell::Share { share: value } | Cell::Number { value, .. } => *value,
             Cell::Count { n } => *n as f64,
             Cell::Words { .. } | Cell::Absent { .. } => panic!("{cell:?} is no number"),

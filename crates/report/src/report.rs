@@ -6,7 +6,8 @@ use crate::document::Document;
 use crate::summarise::{SummaryError, summarise};
 use crate::summary::Summary;
 use crate::{
-    amplification, comparison, constitutional_ai, csv, debate, html, json, markdown, rlhf, terminal,
+    amplification, comparison, constitutional_ai, csv, debate, html, json, markdown, rlhf,
+    safeguard, terminal,
 };
 
 /// What a run is reported as.
@@ -34,6 +35,7 @@ impl Report {
             Family::Reward => Ok(Self::Document(rlhf::describe(folder)?)),
             Family::Debate => Ok(Self::Document(debate::describe(folder)?)),
             Family::Amplification => Ok(Self::Document(amplification::describe(folder)?)),
+            Family::Safeguard => Ok(Self::Document(safeguard::describe(folder)?)),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::experiment_file::{self, ExperimentFileError};
 use crate::folder::{FolderError, Manifest, RunFolder, VariantManifest, run_id};
 use crate::people::PeopleError;
 use crate::policies::LearnError;
+use crate::safeguard::SafeguardError;
 use crate::store::StoreError;
 use crate::tuning::TuneError;
 
@@ -33,6 +34,7 @@ mod people_expert;
 mod place;
 mod prompts;
 pub(crate) mod rlhf;
+mod safeguards;
 
 pub(crate) use constitutional_ai::constitution;
 
@@ -173,6 +175,9 @@ pub enum RunError {
     /// The laboratory of over-optimisation has no curve.
     #[error(transparent)]
     Overoptimisation(#[from] OveroptimisationError),
+    /// An approach to an open question cannot be tried.
+    #[error(transparent)]
+    Safeguard(#[from] SafeguardError),
     /// There are no replies to choose from.
     #[error("a world of replies needs pairs of replies, and {set} has none")]
     NoPairs {
@@ -286,6 +291,7 @@ impl RunError {
             }
             Self::Annotator(error) => Some(error.hint()),
             Self::Overoptimisation(error) => error.hint(),
+            Self::Safeguard(error) => error.hint(),
             Self::NoPairs { .. } => Some(
                 "set data.set = \"builtin:hh-harmless\", or a file with `chosen` and `rejected`"
                     .into(),
@@ -396,6 +402,7 @@ pub fn execute(
         Family::Amplification => {
             amplification::run(&mut folder, &locations, options, observe)?;
         }
+        Family::Safeguard => safeguards::run(&mut folder, &locations, options, observe)?,
     }
     Ok(folder)
 }

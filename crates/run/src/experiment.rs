@@ -18,6 +18,7 @@ use crate::constitutional_ai::ConstitutionalAiConfig;
 use crate::experiment_file::Objection;
 use crate::overoptimisation::OveroptimisationMethodConfig;
 use crate::rlhf::RlhfConfig;
+use crate::safeguard::SafeguardConfig;
 use crate::supervisors::{SupervisorConfig, circle};
 
 /// One experiment: data, the models that roles are bound to, and the methods to compare.
@@ -32,12 +33,17 @@ pub struct Experiment {
     /// The first seed; the others follow it.
     #[serde(default)]
     pub first_seed: u64,
-    /// The questions, or prompts.
+    /// The questions, or prompts. What makes its own needs none.
+    #[serde(
+        default = "DataConfig::none",
+        skip_serializing_if = "DataConfig::is_none"
+    )]
     pub data: DataConfig,
     /// Models, by role. In weak-to-strong methods `weak` supervises unless a method says otherwise, and is the
     /// floor; `strong` is student and ceiling. In constitutional AI `assistant` replies and revises, and `judge`
     /// compares (by default, the assistant does). In RLHF `policy` learns, and `judge` compares. In debates `debater` argues,
     /// and `judge` judges. In iterated amplification `expert` decomposes, and `assistant` answers and learns.
+    #[serde(default)]
     pub roles: BTreeMap<String, Role>,
     /// Supervisors that are made of others, by name: methods name them as they name roles.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -83,6 +89,8 @@ pub enum MethodConfig {
     Debate(Box<DebateConfig>),
     /// An expert decomposes questions, an assistant answers what it asks, and learns from what the two find.
     IteratedAmplification(Box<IteratedAmplificationConfig>),
+    /// An approach to an open question is tried, without and with.
+    Safeguard(Box<SafeguardConfig>),
 }
 
 /// Methods that are run and reported together.
@@ -98,6 +106,8 @@ pub enum Family {
     Debate,
     /// Decomposition and distillation.
     Amplification,
+    /// Deception, value extrapolation, overseeing the overseers.
+    Safeguard,
 }
 
 /// How results are measured.
@@ -134,6 +144,12 @@ pub enum ExperimentError {
         value: f64,
         /// The range, in words.
         expected: &'static str,
+    },
+    /// There are no questions.
+    #[error("method `{method}` needs data, and there is no [data]")]
+    NoData {
+        /// The method.
+        method: String,
     },
     /// A role that everything needs is not bound.
     #[error("no model is bound to the role `{role}`, which {user} needs")]
@@ -182,6 +198,7 @@ impl ExperimentError {
         match self {
             Self::Name(_) => "name".into(),
             Self::OutOfRange { field, .. } => (*field).into(),
+            Self::NoData { .. } => "data".into(),
             Self::MissingRole { .. } => "roles".into(),
             Self::SameName { again: at, .. } | Self::TwoFamilies { at, .. } => {
                 format!("method.{at}")
@@ -199,6 +216,9 @@ impl ExperimentError {
             }
             Self::OutOfRange { .. } | Self::Setting { .. } => {
                 "change it in the experiment file, or with --set".into()
+            }
+            Self::NoData { .. } => {
+                "add `[data]` with a `set`: \"builtin:NAME\", a file, or hf:owner/name".into()
             }
             Self::MissingRole { role, .. } => {
                 format!("add `[roles.{role}]` with a `model`, such as \"bag-of-words\"")
@@ -276,6 +296,15 @@ impl Experiment {
                     at: i,
                 });
             }
+            let makes_its_own = matches!(
+                method,
+                MethodConfig::Overoptimisation(_) | MethodConfig::Safeguard(_)
+            );
+            if self.data.is_none() && !makes_its_own {
+                return Err(ExperimentError::NoData {
+                    method: method.name(),
+                });
+            }
             match method {
                 MethodConfig::WeakToStrong(config) => {
                     for role in config.roles() {
@@ -291,6 +320,9 @@ impl Experiment {
                 }
                 // Its settings are checked where worlds are made, before anything is fitted.
                 MethodConfig::Overoptimisation(_) => {}
+                MethodConfig::Safeguard(config) => {
+                    config.approach.check().map_err(|error| setting(i, error))?;
+                }
                 MethodConfig::Debate(config) => {
                     config.check().map_err(|error| setting(i, error))?;
                     for role in config.roles() {
@@ -466,7 +498,8 @@ impl Experiment {
             | MethodConfig::Rlhf(_)
             | MethodConfig::Overoptimisation(_)
             | MethodConfig::Debate(_)
-            | MethodConfig::IteratedAmplification(_) => None,
+            | MethodConfig::IteratedAmplification(_)
+            | MethodConfig::Safeguard(_) => None,
         })
     }
 
@@ -489,6 +522,7 @@ impl MethodConfig {
             Self::Overoptimisation(config) => config.name(),
             Self::Debate(config) => config.name(),
             Self::IteratedAmplification(config) => config.name(),
+            Self::Safeguard(config) => config.name(),
         }
     }
 
@@ -500,6 +534,7 @@ impl MethodConfig {
             Self::Rlhf(_) | Self::Overoptimisation(_) => Family::Reward,
             Self::Debate(_) => Family::Debate,
             Self::IteratedAmplification(_) => Family::Amplification,
+            Self::Safeguard(_) => Family::Safeguard,
         }
     }
 }

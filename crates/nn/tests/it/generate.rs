@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use trimtab_core::Seed;
 use trimtab_nn::sampling::process;
 use trimtab_nn::{
-    Checkpoint, Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Model,
+    Checkpoint, Device, Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Model,
     ModelConfig, Progress, Request, Sampling, ScoreRequest, Tokenizer, Truncation,
 };
 
@@ -273,6 +273,8 @@ proptest! {
         }
     }
 
+    /// To the bit by the fused operations on the processor; on a card, whose products of other shapes sum in another order, to what
+    /// other parity tests ask.
     #[test]
     fn a_row_is_the_same_alone_and_in_a_batch(
         architecture in prop::sample::select(vec!["gpt2", "llama", "mistral"]), seed: u64, batch_size in 2..9_usize,
@@ -280,7 +282,8 @@ proptest! {
         let model = Model::new(odd_config(architecture, Some(5), false), &device(), Seed(seed));
         let prompts: Vec<Vec<u32>> = (1..9).map(|len| (0..len).map(|i| (7 * i + len) % 37).collect()).collect();
         let tokenizer = words(37);
-        for (engine, is_exact) in engines(&model).iter().zip([true, false]) {
+        let is_on_processor = device() == Device::Cpu.open().unwrap();
+        for (engine, is_exact) in engines(&model).iter().zip([is_on_processor, false]) {
             let mut options = GenerationOptions { max_tokens: n(12), batch_size: n(batch_size), ..GenerationOptions::default() };
             options.sampling.repetition_penalty = 1.1;
             let together = generate(engine, &tokenizer, &prompts, &options);
@@ -291,6 +294,9 @@ proptest! {
             } else {
                 for (a, b) in together.iter().zip(&alone) {
                     prop_assert_eq!(&a.ids, &b.ids);
+                    for (a, b) in a.log_probs.iter().zip(&b.log_probs) {
+                        prop_assert!((a - b).abs() < TOLERANCE, "{a} {b}");
+                    }
                 }
             }
         }

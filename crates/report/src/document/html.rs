@@ -85,7 +85,7 @@ fn has_ends(section: &Section, column: usize) -> bool {
     (section.table.rows.iter()).any(|row| {
         matches!(
             row.cells.get(column),
-            Some(Cell::ShareWithin { .. } | Cell::NumberWithin { .. })
+            Some(Cell::ShareWithin { .. } | Cell::AmountWithin { .. } | Cell::NumberWithin { .. })
         )
     })
 }

@@ -1,0 +1,269 @@
+//! What an approach is judged by: each figure without and with it, the difference, and whether that helps.
+
+use trimtab_safeguard::{Better, Figure, Unit};
+use trimtab_stats::mean_of_few;
+
+use super::{Tried, decimals, mean_alone};
+use crate::document::{Cell, Column, Row, Section, Table, behind};
+
+/// Whether an approach helps, as far as the seeds tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Helps,
+    Hurts,
+    NoDifferenceShown,
+    NoDifference,
+    OneSeed,
+    Undefined,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Helps => "helps",
+            Self::Hurts => "hurts",
+            Self::NoDifferenceShown => "unclear",
+            Self::NoDifference => "no change",
+            Self::OneSeed => "one seed",
+            Self::Undefined => "undefined",
+        }
+    }
+}
+
+/// One figure of all seeds.
+struct Paired<'a> {
+    figure: &'a Figure,
+    without: Vec<Option<f64>>,
+    with: Vec<Option<f64>>,
+    cost: [Vec<Option<f64>>; 2],
+}
+
+impl Tried<'_> {
+    /// The figures of all seeds, as the first names them.
+    fn paired(&self) -> Vec<Paired<'_>> {
+        let first = &self.trials[0].trial.figures;
+        (first.iter().enumerate())
+            .map(|(at, figure)| {
+                let of = |value: &dyn Fn(&Figure) -> Option<f64>| {
+                    (self.trials.iter())
+                        .map(|seed| seed.trial.figures.get(at).and_then(value))
+                        .collect()
+                };
+                Paired {
+                    figure,
+                    without: of(&|figure| figure.without.value),
+                    with: of(&|figure| figure.with.value),
+                    cost: [
+                        of(&|figure| Some(figure.cost.without)),
+                        of(&|figure| Some(figure.cost.with)),
+                    ],
+                }
+            })
+            .collect()
+    }
+}
+
+impl Paired<'_> {
+    /// Differences with less without, where both are defined.
+    fn differences(&self) -> Vec<f64> {
+        (self.without.iter().zip(&self.with))
+            .filter_map(|(without, with)| Some((*with)? - (*without)?))
+            .collect()
+    }
+
+    fn row(&self, name: String, tried: &Tried<'_>) -> Row {
+        let unit = self.figure.unit;
+        let [without, with] = [&self.without, &self.with].map(|x| mean_alone(x, unit));
+        let (difference, verdict) = self.difference(tried);
+        Row {
+            name,
+            cells: vec![
+                without,
+                with,
+                difference,
+                Cell::words(verdict.word()),
+                self.cost(),
+            ],
+        }
+    }
+
+    fn difference(&self, tried: &Tried<'_>) -> (Cell, Verdict) {
+        let differences = self.differences();
+        // Of shares in points, as papers give them.
+        let scale = if self.figure.unit == Unit::Share {
+            100.0
+        } else {
+            1.0
+        };
+        let scaled: Vec<f64> = differences.iter().map(|x| scale * x).collect();
+        let decimals = match self.figure.unit {
+            Unit::Share => 1,
+            unit => decimals(unit, &scaled),
+        };
+        match (&scaled[..], mean_of_few(&scaled, tried.level)) {
+            ([], _) => (Cell::absent("undefined"), Verdict::Undefined),
+            ([value, ..], None) => (
+                Cell::Number {
+                    value: *value,
+                    decimals,
+                },
+                Verdict::OneSeed,
+            ),
+            (_, Some(interval)) => {
+                let ends = match self.figure.better {
+                    Better::Higher => [interval.low, interval.high],
+                    Better::Lower => [-interval.high, -interval.low],
+                };
+                let verdict = if scaled.iter().all(|x| *x == 0.0) {
+                    Verdict::NoDifference
+                } else if ends[0] > 0.0 {
+                    Verdict::Helps
+                } else if ends[1] < 0.0 {
+                    Verdict::Hurts
+                } else {
+                    Verdict::NoDifferenceShown
+                };
+                (Cell::NumberWithin { interval, decimals }, verdict)
+            }
+        }
+    }
+
+    fn mean_cost(&self) -> [f64; 2] {
+        self.cost.each_ref().map(|costs| {
+            let there: Vec<f64> = costs.iter().flatten().copied().collect();
+            there.iter().sum::<f64>() / there.len().max(1) as f64
+        })
+    }
+
+    fn cost(&self) -> Cell {
+        let [without, with] = self.mean_cost().map(amount);
+        Cell::words(format!("{without} → {with}"))
+    }
+
+    fn arms(&self) -> String {
+        let figure = self.figure;
+        format!(
+            "without: {}; with: {}",
+            figure.without.name, figure.with.name
+        )
+    }
+}
+
+/// A cost as a reader sees it.
+fn amount(x: f64) -> String {
+    if x.fract() == 0.0 || x >= 1000.0 {
+        crate::number::count(x.round() as usize)
+    } else {
+        crate::number::fixed(x, 1)
+    }
+}
+
+fn columns(first: &str) -> Vec<Column> {
+    vec![
+        Column::new(first, ""),
+        Column::new(
+            "Without",
+            "What comes of it without the approach; the mean over seeds.",
+        ),
+        Column::new(
+            "With",
+            "What comes of it with the approach, under the same seeds.",
+        ),
+        Column::new(
+            "Difference",
+            "With less without, seed by seed; of shares in points.",
+        ),
+        Column::new(
+            "Verdict",
+            "Helps or hurts where the interval of the difference leaves 0 out; else unclear.",
+        ),
+        Column::new("Cost", "Without → with; what is counted is said above.").spare(1),
+    ]
+}
+
+/// One approach: every figure it is judged by.
+pub(super) fn section(tried: &Tried<'_>) -> Section {
+    let paired = tried.paired();
+    let mut text = format!("{}.", tried.config.approach.question());
+    let mut arms: Vec<String> = Vec::new();
+    for figure in &paired {
+        let said = figure.arms();
+        if !arms.contains(&said) {
+            arms.push(said);
+        }
+    }
+    if let [only] = &arms[..] {
+        text.push_str(&format!(" {}.", capitalised(only)));
+    } else {
+        for (figure, said) in paired.iter().zip(paired.iter().map(Paired::arms)) {
+            text.push_str(&format!(
+                " {} — {said}.",
+                capitalised(&figure.figure.measure)
+            ));
+        }
+    }
+    let mut counted: Vec<&str> = paired
+        .iter()
+        .map(|figure| &*figure.figure.cost.of)
+        .collect();
+    counted.dedup();
+    text.push_str(&format!(" Cost: {}.", counted.join("; ")));
+    for figure in &paired {
+        let (n, of) = (figure.differences().len(), tried.trials.len());
+        if n < of {
+            text.push_str(&format!(
+                " {} is defined under {n} of {of} seeds.",
+                capitalised(&figure.figure.measure)
+            ));
+        }
+    }
+    if let Some(headline) = paired.first() {
+        let (_, verdict) = headline.difference(tried);
+        if verdict != Verdict::Helps {
+            text.push_str(&format!(
+                " It does not help here, by the first figure: {}.",
+                verdict.word()
+            ));
+        }
+    }
+    Section {
+        id: behind(&tried.name),
+        title: tried.name.clone(),
+        text,
+        table: Table {
+            columns: columns("Figure"),
+            rows: (paired.iter())
+                .map(|figure| figure.row(figure.figure.measure.clone(), tried))
+                .collect(),
+        },
+        plotted: Vec::new(),
+        curves: None,
+    }
+}
+
+/// Every approach's headline, one a row.
+pub(super) fn overview(tried: &[Tried<'_>]) -> Section {
+    let rows = tried.iter().filter_map(|tried| {
+        let paired = tried.paired();
+        let headline = paired.first()?;
+        Some(headline.row(tried.name.clone(), tried))
+    });
+    Section {
+        id: "approaches".into(),
+        title: "Approaches".into(),
+        text: "Each approach's headline figure; what it is stands in its own section.".into(),
+        table: Table {
+            columns: columns("Approach"),
+            rows: rows.collect(),
+        },
+        plotted: Vec::new(),
+        curves: None,
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
