@@ -18,8 +18,6 @@
 use nalgebra::{Cholesky, DMatrix, Dyn};
 use serde::{Deserialize, Serialize};
 
-use trimtab_stats::sigmoid;
-
 /// The posterior of a reward's weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -109,16 +107,12 @@ impl Laplace {
     }
 }
 
-/// The probability that a reply is better, of which the reward's difference has this mean and variance.
-pub fn moderated_probability(mean_difference: f64, variance: f64) -> f64 {
-    sigmoid(mean_difference / (1.0 + std::f64::consts::PI * variance / 8.0).sqrt())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
     use trimtab_core::Seed;
+    use trimtab_stats::{moderated_probability, sigmoid};
 
     #[test]
     fn certainty_leaves_the_probability_alone() {

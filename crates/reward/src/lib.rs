@@ -112,7 +112,7 @@ pub use label_noise::{
     noise_aware,
 };
 pub use lagrangian::{Lagrangian, LagrangianConfig, LagrangianError};
-pub use laplace::{Laplace, moderated_probability};
+pub use laplace::Laplace;
 pub use linear::{FitError, FitSummary, LinearFit, LinearReward, LinearRewardConfig, fit_linear};
 pub use non_finite::{NonFinite, Place};
 pub use overoptimisation::{
@@ -143,4 +143,5 @@ pub use tabular::{
     Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };
 pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
+pub use trimtab_stats::moderated_probability;
 pub use uncertainty_use::{retained_accuracy, spearman};

@@ -10,6 +10,8 @@
 //! | who is right where? | [`Anatomy`] |
 //! | how much of the gap is recovered? | [`pgr`], [`PgrEstimate`] |
 //! | how rare is it at most? | [`upper_bound`], [`clopper_pearson`] |
+//! | is this unlike what was seen? | [`ConformalScores`] |
+//! | which of many findings hold? | [`benjamini_hochberg`] |
 //! | how sure are we? | [`Resampler`], [`wilson`], [`mean_of_few`] |
 //! | do two runs differ? | [`paired_test`] |
 //! | does a judge go by the order? | [`OrderEffect`] |
@@ -63,12 +65,14 @@ mod accuracy;
 mod agreement;
 mod anatomy;
 mod auroc;
+mod benjamini_hochberg;
 mod bootstrap;
 mod bradley_terry;
 mod brier;
 mod calibration;
 mod clopper_pearson;
 mod clusters;
+mod conformal_p_value;
 mod correctness;
 mod crowd_bradley_terry;
 mod dawid_skene;
@@ -95,12 +99,14 @@ pub use accuracy::{accuracy, right};
 pub use agreement::Agreement;
 pub use anatomy::Anatomy;
 pub use auroc::auroc;
+pub use benjamini_hochberg::benjamini_hochberg;
 pub use bootstrap::{Replicates, Resampler};
 pub use bradley_terry::{BradleyTerry, BradleyTerryError};
 pub use brier::{Brier, brier};
 pub use calibration::{Binning, CalibrationBin, Reliability};
 pub use clopper_pearson::{clopper_pearson, upper_bound};
 pub use clusters::{Clusters, clustered_fraction, clustered_share};
+pub use conformal_p_value::ConformalScores;
 pub use correctness::{Correctness, Items, ShapeError};
 pub use crowd_bradley_terry::{Chose, CrowdBradleyTerry, Unreliable, Vote};
 pub use dawid_skene::{Confusions, DawidSkene, DawidSkeneError, DawidSkeneFit, Search};
@@ -122,7 +128,7 @@ pub use prediction_powered::{
 pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};
-pub use sigmoid::{log_sigmoid, sigmoid};
+pub use sigmoid::{log_sigmoid, moderated_probability, sigmoid};
 pub use student_t::mean_of_few;
 pub use temperature::Temperature;
 pub use two_shares::{TwoShares, two_shares};

@@ -21,6 +21,15 @@ pub fn log_sigmoid(x: f64) -> f64 {
     x.min(0.0) - (-x.abs()).exp().ln_1p()
 }
 
+/// E σ(z) of a normal z with this mean and variance, by MacKay's formula (1992, Neural Computation 4(5)): good to some hundredths.
+///
+/// ```text
+/// σ(mean / √(1 + π variance / 8))
+/// ```
+pub fn moderated_probability(mean: f64, variance: f64) -> f64 {
+    sigmoid(mean / (1.0 + std::f64::consts::PI * variance / 8.0).sqrt())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,797 @@
+//! Active querying: asks people about what the model would learn most from, and about what is new to it.
+//!
+//! Papers: Settles 2009, *Active Learning Literature Survey*, for the setting; each acquisition and the novelty score name theirs in their own files.
+//!
+//! ```text
+//! label efficiency = labels until the target accuracy is reached / those that random choice needs
+//! target = ½ + share · (accuracy of the model of the whole pool − ½)
+//! asked at deployment: where the conformal p-value of an item's novelty is ≤ α
+//! ```
+//!
+//! World: domains that are known and a rare one, each a cluster; what is right in the rare one depends on features of its own. The test is
+//! half of the rare domain. Where no domain is rare, and all features matter alike, choosing cannot help: a further figure.
+//!
+//! In: features `[dim, n]`, answers, a group (domain, data set) an item. Out: labels, accuracies, query rates.
+//! Errors of the model that is not asked about new items are its regret; an item that is asked about is answered rightly.
+
+mod acquisition;
+mod novelty;
+
+pub use acquisition::{Acquisition, Pool, choose, information};
+pub use novelty::{AskWhenNew, Distance, Known, NoveltyGate};
+
+use nalgebra::DMatrix;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trimtab_core::Seed;
+use trimtab_core::setting::{ConfigError, require};
+use trimtab_stats::{auroc, benjamini_hochberg, sigmoid};
+
+use super::posterior::Posterior;
+use super::{ExtrapolationError, finite, same_length, share};
+use crate::{Arm, Better, Cost, Curve, Figure, Measure, Trial, Unit};
+
+/// What is asked, how often, and the world it is tried in.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct QueryingConfig {
+    /// How samples are chosen, in the headline; all others are measured beside it.
+    pub acquisition: Acquisition,
+    /// Labels of a round, after which the model is fitted anew.
+    pub batch: usize,
+    /// Labels drawn by lot before the first round.
+    pub start: usize,
+    /// Labels in all.
+    pub budget: usize,
+    /// How much of the way from chance to the accuracy that all labels give is to be reached.
+    pub target: f64,
+    /// The penalty ρ/2 ‖w‖² of the model.
+    pub ridge: f64,
+    /// The share of known items about which people may be asked in vain, α.
+    pub alpha: f64,
+    /// How novelty is measured.
+    pub novelty: Distance,
+    /// The embedded world.
+    pub world: DomainsWorld,
+}
+
+impl Default for QueryingConfig {
+    fn default() -> Self {
+        Self {
+            acquisition: Acquisition::default(),
+            batch: 10,
+            start: 20,
+            budget: 500,
+            target: 0.85,
+            ridge: 1.0,
+            alpha: 0.05,
+            novelty: Distance::default(),
+            world: DomainsWorld::default(),
+        }
+    }
+}
+
+impl QueryingConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the setting.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        require("batch", self.batch, self.batch > 0, "at least 1")?;
+        require("start", self.start, self.start > 0, "at least 1")?;
+        require(
+            "budget",
+            self.budget,
+            self.budget >= self.start,
+            "at least the labels at the start",
+        )?;
+        let inside = |value: f64| value > 0.0 && value < 1.0;
+        require(
+            "target",
+            self.target,
+            inside(self.target),
+            "a fraction above 0 and below 1",
+        )?;
+        require(
+            "alpha",
+            self.alpha,
+            inside(self.alpha),
+            "a fraction above 0 and below 1",
+        )?;
+        let fits = self.ridge.is_finite() && self.ridge > 0.0;
+        require("ridge", self.ridge, fits, "a number above 0")?;
+        self.world.check().map_err(|error| error.within("world"))
+    }
+}
+
+/// Known domains, and a rare one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DomainsWorld {
+    /// Items that may be asked about.
+    pub n_pool: usize,
+    /// Items on which accuracy is measured, half of them of the rare domain.
+    pub n_test: usize,
+    /// Domains that are known.
+    pub n_known: usize,
+    /// The share of the pool that is of the rare domain.
+    pub rare: f64,
+    /// Features that matter in known domains, and as many others that matter in the rare one.
+    pub features: usize,
+    /// How sure the right answer is: logits a unit of the rule.
+    pub certainty: f64,
+}
+
+impl Default for DomainsWorld {
+    fn default() -> Self {
+        Self {
+            n_pool: 2000,
+            n_test: 2000,
+            n_known: 4,
+            rare: 0.05,
+            features: 8,
+            certainty: 4.0,
+        }
+    }
+}
+
+/// Features that say which domain an item is of.
+const N_PLACE: usize = 4;
+
+/// Standard deviation of features that do not matter in an item's domain.
+const FAINT: f64 = 0.3;
+
+impl DomainsWorld {
+    fn check(&self) -> Result<(), ConfigError> {
+        require("n-pool", self.n_pool, self.n_pool >= 8, "at least 8")?;
+        require("n-test", self.n_test, self.n_test >= 2, "at least 2")?;
+        require("n-known", self.n_known, self.n_known > 0, "at least 1")?;
+        require(
+            "rare",
+            self.rare,
+            self.rare > 0.0 && self.rare < 1.0,
+            "a fraction above 0 and below 1",
+        )?;
+        require("features", self.features, self.features > 0, "at least 1")?;
+        let fits = self.certainty.is_finite() && self.certainty > 0.0;
+        require("certainty", self.certainty, fits, "a number above 0")
+    }
+
+    /// Items; the last group is the rare domain.
+    fn draw(&self, rule: &Rule, n: usize, rare: f64, seed: Seed) -> Items {
+        let mut stream = seed.stream();
+        let dim = N_PLACE + 2 * self.features;
+        let mut items = Items {
+            features: DMatrix::zeros(dim, n),
+            labels: Vec::new(),
+            groups: Vec::new(),
+        };
+        for mut column in items.features.column_iter_mut() {
+            let is_rare = stream.next_f64() < rare;
+            let group = if is_rare {
+                self.n_known
+            } else {
+                stream.below(self.n_known)
+            };
+            for (value, centre) in column.iter_mut().zip(&rule.centres[group]) {
+                *value = centre + 0.5 * stream.next_normal();
+            }
+            let mut logit = 0.0;
+            for (at, weight) in rule.weights.iter().enumerate() {
+                let matters = (at >= self.features) == is_rare;
+                let value = stream.next_normal() * if matters { 1.0 } else { FAINT };
+                column[N_PLACE + at] = value;
+                if matters {
+                    logit += weight * value;
+                }
+            }
+            items
+                .labels
+                .push(stream.next_f64() < sigmoid(self.certainty * logit));
+            items.groups.push(group);
+        }
+        items
+    }
+
+    fn rule(&self, seed: Seed) -> Rule {
+        let mut stream = seed.stream();
+        let centres = (0..=self.n_known)
+            .map(|_| (0..N_PLACE).map(|_| 2.0 * stream.next_normal()).collect())
+            .collect();
+        let scale = (self.features as f64).sqrt();
+        Rule {
+            centres,
+            weights: (0..2 * self.features)
+                .map(|_| 2.0 * stream.next_normal() / scale)
+                .collect(),
+        }
+    }
+}
+
+/// Where domains lie, and what is right in them.
+struct Rule {
+    centres: Vec<Vec<f64>>,
+    weights: Vec<f64>,
+}
+
+/// Items with their answers.
+struct Items {
+    features: DMatrix<f64>,
+    labels: Vec<bool>,
+    groups: Vec<usize>,
+}
+
+/// Items that may be asked about, and items on which accuracy is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct FeaturesInput<'a> {
+    /// Of the pool: `[dim, n]`.
+    pub features: &'a DMatrix<f64>,
+    /// What people would answer.
+    pub labels: &'a [bool],
+    /// Domain or data set of each, from 0.
+    pub groups: &'a [usize],
+    /// Of the test items: `[dim, n]`.
+    pub test_features: &'a DMatrix<f64>,
+    /// Their answers.
+    pub test_labels: &'a [bool],
+    /// Their groups.
+    pub test_groups: &'a [usize],
+    /// The group that is new at deployment: the gate knows the others. Without one, novelty is not tried.
+    pub novel: Option<usize>,
+}
+
+impl FeaturesInput<'_> {
+    fn check(&self) -> Result<(), ExtrapolationError> {
+        finite("feature", self.features.as_slice())?;
+        finite("test feature", self.test_features.as_slice())?;
+        same_length("rows of features", self.features.ncols(), self.labels.len())?;
+        same_length("groups", self.groups.len(), self.labels.len())?;
+        same_length(
+            "rows of test features",
+            self.test_features.ncols(),
+            self.test_labels.len(),
+        )?;
+        same_length(
+            "groups of test items",
+            self.test_groups.len(),
+            self.test_labels.len(),
+        )?;
+        same_length(
+            "features of a test item",
+            self.test_features.nrows(),
+            self.features.nrows(),
+        )?;
+        for (what, labels) in [
+            ("labels of the pool", self.labels),
+            ("labels of test items", self.test_labels),
+        ] {
+            let n = labels.len();
+            if n == 0 {
+                return Err(ExtrapolationError::TooFew {
+                    what,
+                    n_got: 0,
+                    n_needed: 1,
+                });
+            }
+            if labels.iter().all(|&label| label == labels[0]) {
+                return Err(ExtrapolationError::OneAnswer { what, n });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Features with the constant 1, whose weight is the bias.
+fn with_constant(features: &DMatrix<f64>) -> DMatrix<f64> {
+    features.clone().insert_row(features.nrows(), 1.0)
+}
+
+/// Accuracy by labels of one way to choose.
+struct Learnt {
+    /// Labels and accuracy.
+    points: Vec<(usize, f64)>,
+    /// What was asked about.
+    asked: Vec<usize>,
+}
+
+impl Learnt {
+    /// The first number of labels at which the target is reached.
+    fn labels_to(&self, target: f64) -> Option<f64> {
+        self.points
+            .iter()
+            .find(|point| point.1 >= target)
+            .map(|point| point.0 as f64)
+    }
+
+    fn last(&self) -> Option<f64> {
+        self.points.last().map(|point| point.1)
+    }
+}
+
+fn accuracy(posterior: &Posterior, features: &DMatrix<f64>, labels: &[bool]) -> f64 {
+    let right = posterior
+        .logits(features)
+        .into_iter()
+        .zip(labels)
+        .map(|(z, &y)| (z > 0.0) == y);
+    share(right).unwrap_or(0.0)
+}
+
+/// Asks in rounds until the budget is spent.
+fn learn(
+    config: &QueryingConfig,
+    acquisition: Acquisition,
+    [features, test_features]: [&DMatrix<f64>; 2],
+    input: &FeaturesInput<'_>,
+    seed: Seed,
+) -> Learnt {
+    let mut open: Vec<usize> = (0..input.labels.len()).collect();
+    // All ways start from the same labels.
+    seed.child("start").stream().shuffle(&mut open);
+    let mut labelled = open.split_off(open.len() - config.start.min(open.len()));
+    open.sort_unstable();
+    let mut points = Vec::new();
+    for round in 0.. {
+        let answers: Vec<bool> = labelled.iter().map(|&at| input.labels[at]).collect();
+        let posterior = Posterior::fit(&features.select_columns(&labelled), &answers, config.ridge);
+        points.push((
+            labelled.len(),
+            accuracy(&posterior, test_features, input.test_labels),
+        ));
+        let n = config
+            .batch
+            .min(config.budget.saturating_sub(labelled.len()));
+        if n == 0 || open.is_empty() {
+            break;
+        }
+        let pool = Pool {
+            features,
+            labelled: &labelled,
+            open: &open,
+        };
+        let seed = seed.child(&format!("round {round}"));
+        let chosen = choose(acquisition, &posterior, &pool, n, seed);
+        open.retain(|at| !chosen.contains(at));
+        labelled.extend(chosen);
+    }
+    Learnt {
+        points,
+        asked: labelled,
+    }
+}
+
+/// The figure of labels to the target, and of accuracy within the budget, for every way to choose.
+fn label_efficiency(
+    trial: &mut Trial,
+    config: &QueryingConfig,
+    input: &FeaturesInput<'_>,
+    world: &str,
+    seed: Seed,
+) {
+    let features = with_constant(input.features);
+    let test_features = with_constant(input.test_features);
+    let whole = Posterior::fit(&features, input.labels, config.ridge);
+    let ceiling = accuracy(&whole, &test_features, input.test_labels);
+    let target = 0.5 + config.target * (ceiling - 0.5);
+    let run = |acquisition| {
+        learn(
+            config,
+            acquisition,
+            [&features, &test_features],
+            input,
+            seed,
+        )
+    };
+    let random = run(Acquisition::Random);
+    let to_target = random.labels_to(target);
+    let table = format!("label efficiency{world}");
+    for acquisition in Acquisition::ALL {
+        let learnt = run(acquisition);
+        let labels = learnt.labels_to(target);
+        let mut cell = |column: &str, unit, value: Option<f64>| {
+            trial.measures.push(Measure::new(
+                &table,
+                acquisition.name(),
+                column,
+                unit,
+                value,
+            ));
+        };
+        cell("labels to the target", Unit::Count, labels);
+        cell(
+            "of what random needs",
+            Unit::Number,
+            labels.zip(to_target).map(|(own, random)| own / random),
+        );
+        cell("accuracy at the budget", Unit::Share, learnt.last());
+        let novel = input.novel.map(|novel| {
+            learnt
+                .asked
+                .iter()
+                .filter(|&&at| input.groups[at] == novel)
+                .count()
+        });
+        cell(
+            "asked of the rare group",
+            Unit::Share,
+            novel.map(|n| n as f64 / learnt.asked.len() as f64),
+        );
+        if acquisition == config.acquisition {
+            let arms = |random: Option<f64>, own: Option<f64>| {
+                (
+                    Arm::new("asked at random", random),
+                    Arm::new(format!("asked by {}", acquisition.name()), own),
+                )
+            };
+            let cost = |without: f64, with: f64| Cost {
+                of: "labels".into(),
+                without,
+                with,
+            };
+            let spent = |learnt: &Learnt| learnt.points.last().map_or(0.0, |point| point.0 as f64);
+            // A target that is not reached has cost the whole budget.
+            let costs = [
+                to_target.unwrap_or_else(|| spent(&random)),
+                labels.unwrap_or_else(|| spent(&learnt)),
+            ];
+            let (without, with) = arms(to_target, labels);
+            trial.figures.push(Figure {
+                measure: format!("labels to the target accuracy{world}"),
+                unit: Unit::Count,
+                better: Better::Lower,
+                without,
+                with,
+                cost: cost(costs[0], costs[1]),
+            });
+            let (without, with) = arms(random.last(), learnt.last());
+            trial.figures.push(Figure {
+                measure: format!("accuracy at the budget{world}"),
+                unit: Unit::Share,
+                better: Better::Higher,
+                without,
+                with,
+                cost: cost(spent(&random), spent(&learnt)),
+            });
+        }
+        trial.curves.push(Curve {
+            plot: format!("accuracy by labels{world}"),
+            name: acquisition.name().into(),
+            x: "labels".into(),
+            y: "accuracy".into(),
+            unit: Unit::Share,
+            points: learnt
+                .points
+                .iter()
+                .map(|&(n, accuracy)| (n as f64, Some(accuracy)))
+                .collect(),
+        });
+    }
+    trial.measures.push(Measure::new(
+        &table,
+        "all labels",
+        "accuracy at the budget",
+        Unit::Share,
+        ceiling,
+    ));
+}
+
+/// The gate at deployment: a model that has seen known groups only, test items of all groups.
+fn novelty(
+    trial: &mut Trial,
+    config: &QueryingConfig,
+    input: &FeaturesInput<'_>,
+    novel: usize,
+    seed: Seed,
+) -> Result<(), ExtrapolationError> {
+    let mut known: Vec<usize> = (0..input.labels.len())
+        .filter(|&at| input.groups[at] != novel)
+        .collect();
+    seed.child("calibration").stream().shuffle(&mut known);
+    let calibration = known.split_off(known.len() / 2);
+    let n_needed = (1.0 / config.alpha - 1e-9).ceil() as usize - 1;
+    if known.is_empty() || calibration.len() < n_needed {
+        return Err(ExtrapolationError::TooFew {
+            what: "known items for calibration, half of those in the pool",
+            n_got: calibration.len(),
+            n_needed: n_needed.max(1),
+        });
+    }
+    let reference = input.features.select_columns(&known);
+    let answers: Vec<bool> = known.iter().map(|&at| input.labels[at]).collect();
+    // Groups are the classes where there are several, answers otherwise.
+    let mut groups: Vec<usize> = known.iter().map(|&at| input.groups[at]).collect();
+    if groups.iter().all(|&group| group == groups[0]) {
+        groups = answers.iter().map(|&answer| usize::from(answer)).collect();
+    }
+    let what_is_known = Known::fit(&reference, &groups);
+    let gate = NoveltyGate::new(
+        what_is_known.clone(),
+        config.novelty,
+        &input.features.select_columns(&calibration),
+    );
+    let posterior = Posterior::fit(&with_constant(&reference), &answers, config.ridge);
+    let logits = posterior.logits(&with_constant(input.test_features));
+    let is_wrong: Vec<bool> = logits
+        .iter()
+        .zip(input.test_labels)
+        .map(|(&z, &y)| (z > 0.0) != y)
+        .collect();
+    let p_values = gate.p_values(input.test_features);
+    let is_novel: Vec<bool> = input
+        .test_groups
+        .iter()
+        .map(|&group| group == novel)
+        .collect();
+    let n = p_values.len();
+    let asked: Vec<bool> = p_values.iter().map(|&p| p <= config.alpha).collect();
+    let found = benjamini_hochberg(&p_values, config.alpha);
+    let of = |wanted: bool, values: &dyn Fn(usize) -> bool| {
+        share((0..n).filter(|&at| is_novel[at] == wanted).map(values))
+    };
+    let wrong = of(true, &|at| is_wrong[at]);
+    let regret = of(true, &|at| is_wrong[at] && !asked[at]);
+    let queries = |wanted: bool| of(wanted, &|at| asked[at]).unwrap_or(0.0);
+    trial.figures.push(Figure {
+        measure: "wrong answers to new items".into(),
+        unit: Unit::Share,
+        better: Better::Lower,
+        without: Arm::new("never asks", wrong),
+        with: Arm::new("asks about what is new", regret),
+        cost: Cost {
+            of: "queries about a hundred known items and a hundred new ones".into(),
+            without: 0.0,
+            with: 100.0 * (queries(false) + queries(true)),
+        },
+    });
+    let mut cell = |row: &str, column: &str, unit, value: Option<f64>| {
+        trial
+            .measures
+            .push(Measure::new("novelty", row, column, unit, value));
+    };
+    cell(
+        "known items",
+        "nominal query rate",
+        Unit::Share,
+        Some(config.alpha),
+    );
+    cell(
+        "known items",
+        "query rate",
+        Unit::Share,
+        of(false, &|at| asked[at]),
+    );
+    cell(
+        "known items",
+        "wrong, never asked",
+        Unit::Share,
+        of(false, &|at| is_wrong[at]),
+    );
+    cell(
+        "known items",
+        "wrong, asked when new",
+        Unit::Share,
+        of(false, &|at| is_wrong[at] && !asked[at]),
+    );
+    cell(
+        "new items",
+        "query rate",
+        Unit::Share,
+        of(true, &|at| asked[at]),
+    );
+    cell("new items", "wrong, never asked", Unit::Share, wrong);
+    cell("new items", "wrong, asked when new", Unit::Share, regret);
+    let false_discoveries = share((0..n).filter(|&at| found[at]).map(|at| !is_novel[at]));
+    let mut cell = |row: &str, column: &str, value: Option<f64>| {
+        trial.measures.push(Measure::new(
+            "novelty of a batch (Benjamini-Hochberg)",
+            row,
+            column,
+            Unit::Share,
+            value,
+        ));
+    };
+    cell("test items", "found of the new", of(true, &|at| found[at]));
+    // Nothing found is no false discovery.
+    cell(
+        "test items",
+        "false among found",
+        Some(false_discoveries.unwrap_or(0.0)),
+    );
+    cell("test items", "may be false", Some(config.alpha));
+    for (row, distance) in [
+        ("Mahalanobis", Distance::Mahalanobis),
+        ("relative", Distance::Relative),
+    ] {
+        let scores = what_is_known.scores(input.test_features, distance);
+        trial.measures.push(Measure::new(
+            "new against known items",
+            row,
+            "AUROC",
+            Unit::Number,
+            auroc(&scores, &is_novel),
+        ));
+    }
+    Ok(())
+}
+
+/// Tries querying in the embedded world.
+///
+/// # Errors
+///
+/// [`ExtrapolationError`] for a setting out of range, and where all items drawn have one answer.
+pub fn trial(config: &QueryingConfig, seed: Seed) -> Result<Trial, ExtrapolationError> {
+    config.check()?;
+    let world = &config.world;
+    let rule = world.rule(seed.child("rule"));
+    let mut trial = Trial::default();
+    // Where half of the pool is of each domain, none is rare.
+    for (suffix, rare, novel) in [
+        ("", world.rare, Some(world.n_known)),
+        (", no domain rare", 0.5, None),
+    ] {
+        let pool = world.draw(&rule, world.n_pool, rare, seed.child("pool"));
+        let test = world.draw(&rule, world.n_test, 0.5, seed.child("test"));
+        let input = FeaturesInput {
+            features: &pool.features,
+            labels: &pool.labels,
+            groups: &pool.groups,
+            test_features: &test.features,
+            test_labels: &test.labels,
+            test_groups: &test.groups,
+            novel,
+        };
+        input.check()?;
+        label_efficiency(&mut trial, config, &input, suffix, seed.child("labels"));
+        if let Some(novel) = novel {
+            novelty(&mut trial, config, &input, novel, seed.child("novelty"))?;
+        }
+    }
+    Ok(trial)
+}
+
+/// Tries it on given features.
+///
+/// # Errors
+///
+/// [`ExtrapolationError`] for a setting out of range, columns that do not fit together, and too few known items to calibrate a gate.
+pub fn trial_on(
+    config: &QueryingConfig,
+    input: &FeaturesInput<'_>,
+    seed: Seed,
+) -> Result<Trial, ExtrapolationError> {
+    config.check()?;
+    input.check()?;
+    let mut trial = Trial::default();
+    label_efficiency(&mut trial, config, input, "", seed.child("labels"));
+    if let Some(novel) = input.novel {
+        novelty(&mut trial, config, input, novel, seed.child("novelty"))?;
+    }
+    Ok(trial)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> QueryingConfig {
+        QueryingConfig {
+            budget: 300,
+            world: DomainsWorld {
+                n_pool: 1200,
+                n_test: 800,
+                features: 5,
+                ..DomainsWorld::default()
+            },
+            ..QueryingConfig::default()
+        }
+    }
+
+    fn cell(trial: &Trial, table: &str, row: &str, column: &str) -> Option<f64> {
+        let found = trial
+            .measures
+            .iter()
+            .find(|m| m.table == table && m.row == row && m.column == column);
+        found.unwrap().value
+    }
+
+    #[test]
+    fn information_needs_fewer_labels_than_chance_where_a_domain_is_rare() {
+        let mut log_ratios = [0.0, 0.0];
+        for seed in 0..4 {
+            let trial = trial(&small(), Seed(seed)).unwrap();
+            for (sum, name) in log_ratios.iter_mut().zip(["BALD", "D-optimal"]) {
+                let labels = |name| cell(&trial, "label efficiency", name, "labels to the target");
+                // Chance that does not reach the target within the budget has spent it at least.
+                let ratio = labels(name).unwrap() / labels("random").unwrap_or(300.0);
+                *sum += ratio.ln() / 4.0;
+            }
+        }
+        for ratio in log_ratios.map(f64::exp) {
+            assert!(ratio <= 0.7, "{ratio}");
+        }
+    }
+
+    #[test]
+    fn known_items_are_asked_about_no_more_often_than_they_may_be() {
+        let config = QueryingConfig {
+            budget: 20,
+            world: DomainsWorld {
+                n_pool: 400,
+                n_test: 400,
+                features: 3,
+                ..DomainsWorld::default()
+            },
+            ..QueryingConfig::default()
+        };
+        let n_seeds = 30;
+        let (mut rate, mut new, mut false_found) = (0.0, 0.0, 0.0);
+        for seed in 0..n_seeds {
+            let trial = trial(&config, Seed(seed)).unwrap();
+            rate += cell(&trial, "novelty", "known items", "query rate").unwrap() / n_seeds as f64;
+            new += cell(&trial, "novelty", "new items", "query rate").unwrap() / n_seeds as f64;
+            let batch = "novelty of a batch (Benjamini-Hochberg)";
+            false_found +=
+                cell(&trial, batch, "test items", "false among found").unwrap() / n_seeds as f64;
+        }
+        // Calibration sets of about 190 and tests of about 200.
+        let error = (0.05_f64 * 0.95 * (1.0 / 190.0 + 1.0 / 200.0) / n_seeds as f64).sqrt();
+        assert!(rate <= 0.05 + 3.0 * error, "{rate}");
+        assert!(new > 2.0 * rate, "{new} {rate}");
+        assert!(false_found <= 0.05 + 3.0 * error, "{false_found}");
+    }
+
+    #[test]
+    fn given_features_are_checked() {
+        let world = DomainsWorld {
+            n_pool: 60,
+            n_test: 40,
+            features: 2,
+            ..DomainsWorld::default()
+        };
+        let rule = world.rule(Seed(0));
+        let [pool, test] =
+            ["pool", "test"].map(|name| world.draw(&rule, 60, 0.3, Seed(1).child(name)));
+        let input = FeaturesInput {
+            features: &pool.features,
+            labels: &pool.labels,
+            groups: &pool.groups,
+            test_features: &test.features,
+            test_labels: &test.labels,
+            test_groups: &test.groups,
+            novel: Some(4),
+        };
+        let config = QueryingConfig {
+            budget: 40,
+            alpha: 0.1,
+            ..QueryingConfig::default()
+        };
+        let trial = trial_on(&config, &input, Seed(0)).unwrap();
+        assert_eq!(trial.figures.len(), 3);
+        let strict = QueryingConfig {
+            alpha: 0.001,
+            ..config
+        };
+        assert!(matches!(
+            trial_on(&strict, &input, Seed(0)),
+            Err(ExtrapolationError::TooFew { n_needed: 999, .. })
+        ));
+        let one = vec![true; 60];
+        let wrong = FeaturesInput {
+            labels: &one,
+            ..input
+        };
+        assert!(matches!(
+            trial_on(&config, &wrong, Seed(0)),
+            Err(ExtrapolationError::OneAnswer { .. })
+        ));
+        let wrong = FeaturesInput {
+            groups: &pool.groups[1..],
+            ..input
+        };
+        assert!(matches!(
+            trial_on(&config, &wrong, Seed(0)),
+            Err(ExtrapolationError::Shape { .. })
+        ));
+    }
+}
