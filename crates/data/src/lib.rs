@@ -22,6 +22,7 @@
 //! - [`load_prompts`] reads conversations that wait for a reply.
 //! - [`load_two_answers`] reads questions that can be debated, and the passages that they are about.
 //! - [`load_problems`] reads open questions and, apart from them, their answers; [`expressions`] draws some.
+//! - [`load_records`] reads rows of the user's own.
 //! - [`load_ratings`] reads who said what of which item.
 //! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
@@ -53,6 +54,7 @@ mod problems;
 mod prompts;
 mod python_rng;
 mod ratings;
+mod records;
 mod rows;
 mod source;
 mod split;
@@ -73,6 +75,7 @@ pub use python_rng::PythonRng;
 pub use ratings::{
     RATING_SETS, RatedItem, Rater, RatingRow, RatingSet, RatingsConfig, load_ratings,
 };
+pub use records::{Records, load_records};
 pub use rows::Part;
 pub use source::{Fingerprint, Locations, fingerprint};
 pub use split::{SplitError, Splits};

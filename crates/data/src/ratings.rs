@@ -32,16 +32,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use trimtab_core::{RaterKind, Rating, Scale};
 
-use crate::blocks::{Blocks, lines};
 use crate::builtin::Builtin;
 use crate::config::DataConfig;
 use crate::csv_file;
 use crate::error::{DataError, Place};
 use crate::nyu_debates::{self, Mode, Setting, Speakers, nyu_debates};
+use crate::records::{each_line, finish, parse};
 use crate::source::{Format, Locations, Source};
 use crate::stream::Stream;
 
-const BLOCK: usize = 1 << 20;
 /// More than a rating can name.
 const MOST_CATEGORIES: usize = u16::MAX as usize;
 
@@ -365,37 +364,6 @@ fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 fn cell<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let cell = Option::<Cell>::deserialize(from)?.map(Cell::text);
     Ok(cell.filter(|text| !text.trim().is_empty()))
-}
-
-fn parse<'t, T: Deserialize<'t>>(file: &Path, line: u64, text: &'t str) -> Result<T, DataError> {
-    serde_json::from_str(text).map_err(|reason| DataError::Json {
-        file: file.to_owned(),
-        line,
-        column: reason.column(),
-        reason: reason.to_string(),
-    })
-}
-
-/// Hands every line to `of`; the SHA-256 of the bytes.
-fn each_line(
-    file: &Path,
-    stream: Stream,
-    mut of: impl FnMut(u64, &str) -> Result<(), DataError>,
-) -> Result<String, DataError> {
-    let mut blocks = Blocks::new(stream, BLOCK);
-    while let Some(block) = blocks.next(file)? {
-        for (line, text) in lines(file, &block).map_err(|(_, error)| error)? {
-            of(line, text)?;
-        }
-    }
-    finish(file, blocks.stream)
-}
-
-fn finish(file: &Path, stream: Stream) -> Result<String, DataError> {
-    stream.finish().map_err(|reason| DataError::Unreadable {
-        file: file.to_owned(),
-        reason,
-    })
 }
 
 fn read_jsonl(file: &Path, stream: Stream, found: &mut Found) -> Result<String, DataError> {
