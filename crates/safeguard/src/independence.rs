@@ -179,8 +179,14 @@ pub fn trial(config: &IndependenceConfig, seed: Seed) -> Result<Trial, Independe
     let with_bar = headline(&coins, seed_of_coins, Choice::Diverse)?;
     trial.figures.push(Figure {
         measure: "panel error with two coins in the pool".into(),
-        without: Arm::new("chosen for diversity, whatever the accuracy", alone.with.value),
-        with: Arm::new("chosen for diversity among the accurate", with_bar.with.value),
+        without: Arm::new(
+            "chosen for diversity, whatever the accuracy",
+            alone.with.value,
+        ),
+        with: Arm::new(
+            "chosen for diversity among the accurate",
+            with_bar.with.value,
+        ),
         ..alone
     });
     measures::difficulty_models(config.judges.items, seed.child("models"), &mut trial);
@@ -311,7 +317,10 @@ mod tests {
         let common = mean(&gains(&small(), 2));
         assert!(common.abs() < 0.01, "{common}");
         let with_a_bar = mean(&gains(&small(), 3));
-        assert!(with_a_bar > 0.01, "coins are the most diverse: {with_a_bar}");
+        assert!(
+            with_a_bar > 0.01,
+            "coins are the most diverse: {with_a_bar}"
+        );
     }
 
     #[test]
@@ -334,15 +343,20 @@ mod tests {
         let rows = (0..6)
             .map(|j| {
                 (0..60)
-                    .map(|i| match i % 3 == j / 2 {
-                        true => Ballot::Answer(AnswerIdx(usize::from((i + j) % 4 == 0))),
-                        false => Ballot::Unasked,
+                    .map(|i| {
+                        if i % 3 == j / 2 {
+                            Ballot::Answer(AnswerIdx(usize::from((i + j) % 4 == 0)))
+                        } else {
+                            Ballot::Unasked
+                        }
                     })
                     .collect()
             })
             .collect();
         let ballots = Ballots::new(2, vec![AnswerIdx(0); 60], rows).unwrap();
-        let supervisors: Vec<Registered> = (0..6).map(|j| Registered::new(format!("judge {j}"))).collect();
+        let supervisors: Vec<Registered> = (0..6)
+            .map(|j| Registered::new(format!("judge {j}")))
+            .collect();
         let input = VotesInput {
             ballots: &ballots,
             supervisors: &supervisors,

@@ -184,10 +184,10 @@ mod tests {
             let rows: Vec<String> = cells.iter().map(|row| row.iter().map(|x| if *x { 'x' } else { '.' }).collect()).collect();
             let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
             let correlations = ErrorCorrelations::new(&ballots(&rows));
-            if let (Some(mean), 0) = (correlations.mean(), correlations.n_undefined()) {
-                if let Some(votes) = effective_votes(rows.len(), mean) {
-                    prop_assert!(votes >= 1.0 - 1e-9);
-                }
+            if let (Some(mean), 0) = (correlations.mean(), correlations.n_undefined())
+                && let Some(votes) = effective_votes(rows.len(), mean)
+            {
+                prop_assert!(votes >= 1.0 - 1e-9);
             }
         }
     }

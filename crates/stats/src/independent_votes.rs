@@ -105,7 +105,11 @@ pub fn independent_majority(accuracies: &[f64]) -> f64 {
 fn majority(right: &[f64]) -> f64 {
     let m = right.len() - 1;
     let more = right[m / 2 + 1..].iter().sum::<f64>();
-    let tied = if m % 2 == 0 { right[m / 2] } else { 0.0 };
+    let tied = if m.is_multiple_of(2) {
+        right[m / 2]
+    } else {
+        0.0
+    };
     more + 0.5 * tied
 }
 
@@ -166,7 +170,7 @@ mod tests {
                     let chance: f64 = accuracies.iter().enumerate()
                         .map(|(j, p)| if outcome >> j & 1 == 1 { *p } else { 1.0 - p }).product();
                     let (right, n) = (outcome.count_ones() as usize, accuracies.len());
-                    chance * if 2 * right > n { 1.0 } else if 2 * right == n { 0.5 } else { 0.0 }
+                    chance * f64::midpoint(f64::from(u8::from(2 * right > n)), f64::from(u8::from(2 * right >= n)))
                 }).sum()
             };
             prop_assert!((independent_majority(&p) - by_enumeration(&p)).abs() < 1e-12);

@@ -33,6 +33,7 @@
 //! | are some items hard for all? | [`Difficulty`], [`CoincidentFailures`] |
 //! | is a panel wrong where it disagrees? | [`DisagreementAlarm`] |
 //! | whom to choose? | [`diverse_panel`] |
+//! | has a sequence left its course? | [`ControlChart`] |
 //! | how much does a monitor catch at a budget? | [`RandomisedThreshold`] |
 //!
 //! Accuracies and rates are fractions (0.62, not 62). A failed judgement, `None` here, is data: each
@@ -78,6 +79,7 @@ mod capa;
 mod clopper_pearson;
 mod clusters;
 mod coincident_failures;
+mod control_chart;
 mod correctness;
 mod crowd_bradley_terry;
 mod dawid_skene;
@@ -119,6 +121,7 @@ pub use capa::{Similarity, capa, capa_of_answers, error_consistency};
 pub use clopper_pearson::{clopper_pearson, upper_bound};
 pub use clusters::{Clusters, clustered_fraction, clustered_share};
 pub use coincident_failures::CoincidentFailures;
+pub use control_chart::{Chart, ControlChart, FalseAlarms};
 pub use correctness::{Correctness, Items, ShapeError};
 pub use crowd_bradley_terry::{Chose, CrowdBradleyTerry, Unreliable, Vote};
 pub use dawid_skene::{Confusions, DawidSkene, DawidSkeneError, DawidSkeneFit, Search};

@@ -4,7 +4,7 @@ use trimtab_core::{Rating, Seed};
 use trimtab_stats::{
     Ballot, Ballots, Categories, CoincidentFailures, Confusions, DawidSkene, Difficulty,
     DisagreementAlarm, ErrorCorrelations, IndependentVotes, Level, Panel, PanelOutcome,
-    RandomisedThreshold, capa_of_answers, effective_votes, error_consistency,
+    RandomisedThreshold, Similarity, capa_of_answers, effective_votes, error_consistency,
 };
 
 use super::choose::{Choice, Halves, mean, mean_error};
@@ -38,27 +38,46 @@ pub(super) fn claimed_and_measured(ballots: &Ballots, trial: &mut Trial) {
     });
 }
 
+/// A row of the pool's table.
+type Row = (&'static str, Unit, Option<f64>);
+
 /// What the whole pool is like.
 pub(super) fn pool(input: &VotesInput<'_>, trial: &mut Trial) {
     let ballots = input.ballots;
-    let m = ballots.n_supervisors();
     let correlations = ErrorCorrelations::new(ballots);
-    let votes = IndependentVotes::new(ballots);
-    let difficulty = Difficulty::new(ballots);
-    let coincident = CoincidentFailures::new(ballots);
-    let alarm = DisagreementAlarm::new(ballots);
+    let rows = alike(ballots, &correlations)
+        .into_iter()
+        .chain(together(ballots))
+        .chain(alarm(ballots));
+    for (row, unit, value) in rows {
+        (trial.measures).push(Measure::new("The pool", row, "value", unit, value));
+    }
+    if ballots.n_supervisors() <= MOST_LISTED {
+        supervisors(input, &correlations, trial);
+    }
+}
+
+/// How alike supervisors err, and how many votes that leaves.
+fn alike(ballots: &Ballots, correlations: &ErrorCorrelations) -> Vec<Row> {
+    let m = ballots.n_supervisors();
+    let (number, count) = (Unit::Number, Unit::Count);
     let pairs = || (0..m).flat_map(|j| (0..j).map(move |k| (j, k)));
-    let mean_kappa = |of: fn(&Ballots, usize, usize) -> Option<trimtab_stats::Similarity>| {
+    let mean_kappa = |of: fn(&Ballots, usize, usize) -> Option<Similarity>| {
         mean(pairs().map(|(j, k)| of(ballots, j, k)?.kappa()))
     };
-    let (number, share, count) = (Unit::Number, Unit::Share, Unit::Count);
     let mean_correlation = correlations.mean();
-    let pooled = difficulty.as_ref().and_then(Difficulty::correlation);
-    // In panels of which each item has another, an item's panel is what votes.
-    let per_item = (0..ballots.n_items()).map(|item| ballots.errors_on(item).1);
-    let panel = per_item.sum::<usize>() as f64 / ballots.n_items() as f64;
-    let rows: [(&str, Unit, Option<f64>); 20] = [
+    let pooled = Difficulty::new(ballots).and_then(|difficulty| difficulty.correlation());
+    // Where items have different panels, an item's own is what votes.
+    let asked = (0..ballots.n_items()).map(|item| ballots.errors_on(item).1);
+    let panel = asked.sum::<usize>() as f64 / ballots.n_items() as f64;
+    let votes_an_item = |rho: f64| {
+        let divisor = 1.0 + (panel - 1.0) * rho;
+        (divisor > 0.0).then(|| panel / divisor)
+    };
+    let without = correlations.n_undefined() as f64;
+    vec![
         ("supervisors", count, Some(m as f64)),
+        ("failed judgements", count, Some(ballots.n_failed() as f64)),
         ("votes an item", number, Some(panel)),
         (
             "effective votes of all supervisors",
@@ -68,21 +87,27 @@ pub(super) fn pool(input: &VotesInput<'_>, trial: &mut Trial) {
         (
             "effective votes an item (by difficulty)",
             number,
-            pooled.and_then(|rho| (panel / (1.0 + (panel - 1.0) * rho)).into()),
+            pooled.and_then(votes_an_item),
         ),
         ("mean correlation of errors", number, mean_correlation),
         ("correlation by difficulty (Eckhardt–Lee)", number, pooled),
-        (
-            "pairs without a correlation",
-            count,
-            Some(correlations.n_undefined() as f64),
-        ),
+        ("pairs without a correlation", count, Some(without)),
         ("mean CAPA of pairs", number, mean_kappa(capa_of_answers)),
         (
             "mean error consistency of pairs",
             number,
             mean_kappa(error_consistency),
         ),
+    ]
+}
+
+/// How often they fail together.
+fn together(ballots: &Ballots) -> Vec<Row> {
+    let (number, share, count) = (Unit::Number, Unit::Share, Unit::Count);
+    let votes = IndependentVotes::new(ballots);
+    let difficulty = Difficulty::new(ballots);
+    let coincident = CoincidentFailures::new(ballots);
+    vec![
         (
             "gap to independent votes",
             share,
@@ -114,51 +139,49 @@ pub(super) fn pool(input: &VotesInput<'_>, trial: &mut Trial) {
             count,
             coincident.map(|c| c.expected),
         ),
-        (
-            "Knight–Leveson z",
-            number,
-            coincident.and_then(|c| c.z),
-        ),
+        ("Knight–Leveson z", number, coincident.and_then(|c| c.z)),
+    ]
+}
+
+/// What disagreement shows of errors.
+fn alarm(ballots: &Ballots) -> Vec<Row> {
+    let alarm = DisagreementAlarm::new(ballots);
+    let of = |value: fn(&DisagreementAlarm) -> Option<f64>| alarm.as_ref().and_then(value);
+    vec![
         (
             "AUROC of disagreement for panel error",
-            number,
-            alarm.as_ref().and_then(DisagreementAlarm::auroc),
+            Unit::Number,
+            of(DisagreementAlarm::auroc),
         ),
         (
             "error where all agree",
-            share,
-            alarm.as_ref().and_then(DisagreementAlarm::residual),
+            Unit::Share,
+            of(DisagreementAlarm::residual),
         ),
         (
             "error where all agree, at most (95 %)",
-            share,
-            (alarm.as_ref()).and_then(|alarm| alarm.residual_bound(Level::default())),
+            Unit::Share,
+            of(|alarm| alarm.residual_bound(Level::default())),
         ),
-    ];
-    for (row, unit, value) in rows {
-        (trial.measures).push(Measure::new("The pool", row, "value", unit, value));
-    }
-    (trial.measures).push(Measure::new(
-        "The pool",
-        "failed judgements",
-        "value",
-        count,
-        Some(ballots.n_failed() as f64),
-    ));
-    if m <= MOST_LISTED {
-        let table = "Supervisors";
-        for (j, registered) in input.supervisors.iter().enumerate() {
-            let with_others = mean((0..m).filter(|k| *k != j).map(|k| correlations.get(j, k)));
-            let failed = ballots.row(j).iter().filter(|b| **b == Ballot::Failed);
-            let (_, asked) = ballots.errors(j);
-            let failed = (asked > 0).then(|| failed.count() as f64 / asked as f64);
-            for (column, unit, value) in [
-                ("accuracy", share, ballots.accuracy(j)),
-                ("failed", share, failed),
-                ("correlation with others", number, with_others),
-            ] {
-                (trial.measures).push(Measure::new(table, &registered.name, column, unit, value));
-            }
+    ]
+}
+
+/// Each supervisor by itself.
+fn supervisors(input: &VotesInput<'_>, correlations: &ErrorCorrelations, trial: &mut Trial) {
+    let (ballots, m) = (input.ballots, input.ballots.n_supervisors());
+    let (number, share) = (Unit::Number, Unit::Share);
+    let table = "Supervisors";
+    for (j, registered) in input.supervisors.iter().enumerate() {
+        let with_others = mean((0..m).filter(|k| *k != j).map(|k| correlations.get(j, k)));
+        let failed = ballots.row(j).iter().filter(|b| **b == Ballot::Failed);
+        let (_, asked) = ballots.errors(j);
+        let failed = (asked > 0).then(|| failed.count() as f64 / asked as f64);
+        for (column, unit, value) in [
+            ("accuracy", share, ballots.accuracy(j)),
+            ("failed", share, failed),
+            ("correlation with others", number, with_others),
+        ] {
+            (trial.measures).push(Measure::new(table, &registered.name, column, unit, value));
         }
     }
 }
@@ -172,9 +195,8 @@ pub(super) fn panels(
 ) {
     let second = ErrorCorrelations::new(&halves.second);
     let accuracy = |panel: &[usize]| mean(panel.iter().map(|&j| halves.second.accuracy(j)));
-    let votes = |panel: &[usize]| {
-        (second.mean_of(panel)).and_then(|rho| effective_votes(panel.len(), rho))
-    };
+    let votes =
+        |panel: &[usize]| (second.mean_of(panel)).and_then(|rho| effective_votes(panel.len(), rho));
     let unanimous = |panel: &[usize]| {
         DisagreementAlarm::new(&halves.second.of_supervisors(panel))
             .and_then(|alarm| alarm.residual())
@@ -191,7 +213,10 @@ pub(super) fn panels(
         ],
     )];
     for (name, choice) in [
-        ("diverse, accurate enough, few of one origin", Choice::Diverse),
+        (
+            "diverse, accurate enough, few of one origin",
+            Choice::Diverse,
+        ),
         ("diverse, and nothing else", Choice::DiverseAlone),
         ("the most accurate", Choice::Accurate),
     ] {
@@ -233,7 +258,8 @@ pub(super) fn votes(config: &IndependenceConfig, halves: &Halves<'_>, trial: &mu
         ("Dawid and Skene, one coin", dawid_skene(&halves.second)),
         (
             "the best single supervisor",
-            best.and_then(|j| halves.second.accuracy(j)).map(|a| 1.0 - a),
+            best.and_then(|j| halves.second.accuracy(j))
+                .map(|a| 1.0 - a),
         ),
     ] {
         (trial.measures).push(Measure::new(
@@ -319,7 +345,9 @@ pub(super) fn difficulty_models(n_items: usize, seed: Seed, trial: &mut Trial) {
         let row = format!("Beta({a}, {b})");
         let rho = 1.0 / (a + b + 1.0);
         let ballots = difficulty_model(a, b, M, n_items, seed.child(&row)).ok();
-        let measured = ballots.as_ref().and_then(|ballots| ErrorCorrelations::new(ballots).mean());
+        let measured = ballots
+            .as_ref()
+            .and_then(|ballots| ErrorCorrelations::new(ballots).mean());
         let votes = ballots.as_ref().and_then(IndependentVotes::new);
         for (column, unit, value) in [
             ("correlation, closed form", Unit::Number, Some(rho)),

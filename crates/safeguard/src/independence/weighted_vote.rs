@@ -73,6 +73,9 @@ mod tests {
         let table = ballots(&[&good, &one, &other]);
         let weighted = table.vote_error(&log_odds_weights(&table, 1.0)).unwrap();
         let equal = table.plurality_error().unwrap();
-        assert!((weighted - 0.125).abs() < 1e-12 && equal > weighted, "{weighted} {equal}");
+        assert!(
+            (weighted - 0.125).abs() < 1e-12 && equal > weighted,
+            "{weighted} {equal}"
+        );
     }
 }

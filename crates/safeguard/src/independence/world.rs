@@ -84,6 +84,10 @@ impl JudgesConfig {
 /// # Errors
 ///
 /// [`ConfigError`] names a setting out of range.
+///
+/// # Panics
+///
+/// Never: every row has a cell an item.
 pub fn judges(
     config: &JudgesConfig,
     seed: Seed,
@@ -125,7 +129,11 @@ pub fn judges(
             .collect();
         for ((row, family), exponent) in rows.iter_mut().zip(&family_of).zip(&exponents) {
             let chance = family.map_or(0.5, |family| own[family].powf(*exponent));
-            let said = if luck.next_f64() < chance { 1 - right } else { right };
+            let said = if luck.next_f64() < chance {
+                1 - right
+            } else {
+                right
+            };
             row.push(Ballot::Answer(AnswerIdx(said)));
         }
     }
@@ -211,8 +219,14 @@ mod tests {
             let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
             let expected: f64 = 0.2 * 0.8 / (a + b + 1.0);
             // Five standard errors of the mean; the variance to a tenth.
-            assert!((mean - 0.2).abs() < 5.0 * (expected / f64::from(n)).sqrt(), "{mean}");
-            assert!((variance / expected - 1.0).abs() < 0.1, "{variance} {expected}");
+            assert!(
+                (mean - 0.2).abs() < 5.0 * (expected / f64::from(n)).sqrt(),
+                "{mean}"
+            );
+            assert!(
+                (variance / expected - 1.0).abs() < 0.1,
+                "{variance} {expected}"
+            );
         }
     }
 
@@ -243,10 +257,18 @@ mod tests {
         for (a, b, error) in [(0.2, 0.8, 0.176), (1.0, 4.0, 0.097), (4.0, 16.0, 0.045)] {
             let ballots = difficulty_model(a, b, 9, 10_000, Seed(7)).unwrap();
             let votes = IndependentVotes::new(&ballots).unwrap();
-            assert!((1.0 - votes.actual - error).abs() < 0.012, "{}", votes.actual);
+            assert!(
+                (1.0 - votes.actual - error).abs() < 0.012,
+                "{}",
+                votes.actual
+            );
             assert!((1.0 - votes.null - 0.0196).abs() < 0.003, "{}", votes.null);
             if a < 1.0 {
-                assert!((votes.all_wrong - 0.038).abs() < 0.008, "{}", votes.all_wrong);
+                assert!(
+                    (votes.all_wrong - 0.038).abs() < 0.008,
+                    "{}",
+                    votes.all_wrong
+                );
             }
         }
     }
@@ -267,7 +289,10 @@ mod tests {
                     .collect()
             })
             .collect();
-        check(&Ballots::new(2, vec![AnswerIdx(0); 5_000], rows).unwrap(), 0.5);
+        check(
+            &Ballots::new(2, vec![AnswerIdx(0); 5_000], rows).unwrap(),
+            0.5,
+        );
     }
 
     #[test]
