@@ -333,7 +333,7 @@ pub struct Fitting {
     pub cost: Cost,
 }
 
-fn likeliest(row: &[f64]) -> AnswerIdx {
+pub(crate) fn likeliest(row: &[f64]) -> AnswerIdx {
     let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
     AnswerIdx(best.unwrap_or(0))
 }

@@ -103,7 +103,7 @@ impl Supervisor for Ensemble {
 /// Below this a member's probability counts as this: one member cannot rule an answer out.
 const LEAST: f64 = 1e-3;
 
-fn combine(how: Combine, members: &[&Distribution]) -> Distribution {
+pub(crate) fn combine(how: Combine, members: &[&Distribution]) -> Distribution {
     if how == Combine::LogOdds {
         let mut logits = vec![0.0; members[0].n_answers()];
         for member in members {

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`Ensemble`] | several judge, and their probabilities become one |
 //! | [`Cascade`] | cheap first; what it is not sure of goes to the next, with a bound on the risk |
+//! | [`Panel`] | several judge; where they do not agree, one above them is asked |
+//! | [`DiverseStudent`] | of many, an ensemble of those that err differently |
 //! | [`ChainStudent`] | each learns from the judgements of the one before (bootstrapping) |
 //! | [`Annotators`] | people prefer one answer, by what a judge believes |
 //!
@@ -14,7 +16,9 @@
 mod annotators;
 mod cascade;
 mod chain;
+mod diverse;
 mod ensemble;
+mod panel;
 #[cfg(test)]
 mod parts;
 
@@ -23,4 +27,6 @@ pub use cascade::{
     Calibration, Cascade, CascadeStudent, Fitting, Guarantee, Otherwise, Stage, threshold,
 };
 pub use chain::ChainStudent;
+pub use diverse::{DiverseStudent, Diversity};
 pub use ensemble::{Combine, Ensemble, EnsembleStudent};
+pub use panel::{Escalation, Panel, PanelStudent, Ruling, Spoke};

@@ -30,6 +30,13 @@
 //! | and where some raters do not look? | [`CrowdBradleyTerry`] |
 //! | is strength flat at its ends? | [`Plateaus`] |
 //! | do two shares differ? | [`two_shares`] |
+//! | do supervisors err alike? | [`ErrorCorrelations`], [`capa`], [`error_consistency`] |
+//! | how many independent votes are they? | [`effective_votes`], [`IndependentVotes`] |
+//! | are some items hard for all? | [`Difficulty`], [`CoincidentFailures`] |
+//! | is a panel wrong where it disagrees? | [`DisagreementAlarm`] |
+//! | whom to choose? | [`diverse_panel`] |
+//! | has a sequence left its course? | [`ControlChart`] |
+//! | how much does a monitor catch at a budget? | [`RandomisedThreshold`] |
 //!
 //! Accuracies and rates are fractions (0.62, not 62). A failed judgement, `None` here, is data: each
 //! metric says what it makes of one, and none drops it unsaid. Where there is nothing to measure
@@ -65,18 +72,27 @@ mod accuracy;
 mod agreement;
 mod anatomy;
 mod auroc;
+mod ballots;
 mod benjamini_hochberg;
 mod bootstrap;
 mod bradley_terry;
 mod brier;
 mod calibration;
+mod capa;
 mod clopper_pearson;
 mod clusters;
+mod coincident_failures;
 mod conformal_p_value;
+mod control_chart;
 mod correctness;
 mod crowd_bradley_terry;
 mod dawid_skene;
+mod difficulty;
+mod disagreement;
+mod diverse_panel;
 mod elo;
+mod error_correlation;
+mod independent_votes;
 mod interval;
 mod kappa;
 mod logistic;
@@ -86,6 +102,7 @@ mod panel;
 mod pgr;
 mod plateaus;
 mod prediction_powered;
+mod randomised_threshold;
 mod ratings;
 mod sample_size;
 mod self_preference;
@@ -99,18 +116,27 @@ pub use accuracy::{accuracy, right};
 pub use agreement::Agreement;
 pub use anatomy::Anatomy;
 pub use auroc::auroc;
+pub use ballots::{Ballot, Ballots, BallotsError, Outcome};
 pub use benjamini_hochberg::benjamini_hochberg;
 pub use bootstrap::{Replicates, Resampler};
 pub use bradley_terry::{BradleyTerry, BradleyTerryError};
 pub use brier::{Brier, brier};
 pub use calibration::{Binning, CalibrationBin, Reliability};
+pub use capa::{Similarity, capa, capa_of_answers, error_consistency};
 pub use clopper_pearson::{clopper_pearson, upper_bound};
 pub use clusters::{Clusters, clustered_fraction, clustered_share};
+pub use coincident_failures::CoincidentFailures;
 pub use conformal_p_value::ConformalScores;
+pub use control_chart::{Chart, ControlChart, FalseAlarms};
 pub use correctness::{Correctness, Items, ShapeError};
 pub use crowd_bradley_terry::{Chose, CrowdBradleyTerry, Unreliable, Vote};
 pub use dawid_skene::{Confusions, DawidSkene, DawidSkeneError, DawidSkeneFit, Search};
+pub use difficulty::Difficulty;
+pub use disagreement::{DisagreementAlarm, PanelOutcome};
+pub use diverse_panel::diverse_panel;
 pub use elo::{elo_difference, win_rate};
+pub use error_correlation::{ErrorCorrelations, effective_votes};
+pub use independent_votes::{IndependentVotes, independent_majority, poisson_binomial};
 pub use interval::{Interval, Level, LevelError, wilson, wilson_of_share};
 pub use kappa::HumanAgreement;
 pub use order_effect::{BothOrders, Consistency, OrderEffect, Said, Winner};
@@ -125,6 +151,7 @@ pub use prediction_powered::{
     Labelled, MOST_OF_A_WEAKER_JUDGE, PredictionPowered, PredictionPoweredError, Tuning,
     gain_ceiling, judge_ceiling, prediction_powered_mean,
 };
+pub use randomised_threshold::RandomisedThreshold;
 pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};
