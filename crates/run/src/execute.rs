@@ -19,7 +19,6 @@ use crate::experiment_file::{self, ExperimentFileError};
 use crate::folder::{FolderError, Manifest, RunFolder, VariantManifest, run_id};
 use crate::people::PeopleError;
 use crate::policies::LearnError;
-use crate::safeguard::SafeguardError;
 use crate::store::StoreError;
 use crate::tuning::TuneError;
 
@@ -35,6 +34,7 @@ mod place;
 mod prompts;
 pub(crate) mod rlhf;
 mod safeguards;
+pub use safeguards::SafeguardError;
 
 pub(crate) use constitutional_ai::constitution;
 

@@ -321,7 +321,7 @@ impl Experiment {
                 // Its settings are checked where worlds are made, before anything is fitted.
                 MethodConfig::Overoptimisation(_) => {}
                 MethodConfig::Safeguard(config) => {
-                    config.approach.check().map_err(|error| setting(i, error))?;
+                    config.check().map_err(|error| setting(i, error))?;
                 }
                 MethodConfig::Debate(config) => {
                     config.check().map_err(|error| setting(i, error))?;

@@ -429,8 +429,11 @@ pub(crate) fn run_id(variants: &[(String, Experiment)]) -> String {
 
 /// The hash of a file.
 pub(crate) fn sha256_of_file(path: &Path) -> Result<String, FolderError> {
-    let bytes = fs::read(path).map_err(|source| FolderError::io(path, "reading", source))?;
-    Ok(hex(&Sha256::digest(bytes)))
+    let mut hasher = Sha256::new();
+    (fs::File::open(path))
+        .and_then(|mut file| std::io::copy(&mut file, &mut hasher))
+        .map_err(|source| FolderError::io(path, "reading", source))?;
+    Ok(hex(&hasher.finalize()))
 }
 
 /// Lower-case hexadecimal.

@@ -19,12 +19,13 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_amplify::language::AmplifiedSupervisorConfig;
-use trimtab_combine::{Choice, Combine, Guarantee};
+use trimtab_combine::{Choice, Combine, Diversity, Escalation, Guarantee};
 use trimtab_constitution::JudgeConfig;
 use trimtab_constitution::statements::Statements;
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_debate::DebateConfig;
 use trimtab_evidence::{Shown, TextEvidenceConfig};
+use trimtab_safeguard::verification::CertifiedJudgeConfig;
 
 pub(crate) use assemble::{Workshop, of_role, students};
 pub use part::Part;
@@ -54,6 +55,12 @@ pub enum SupervisorConfig {
     Cascade(CascadeConfig),
     /// Each learns from the judgements of the one before, on samples of its own (bootstrapping).
     Chain(ChainConfig),
+    /// Several judge; where they do not agree, one above them is asked.
+    Panel(PanelConfig),
+    /// Of several, those are chosen whose errors have least in common.
+    Diverse(DiverseConfig),
+    /// A head on frozen features, which speaks only where no small change of them turns its verdict.
+    Certified(CertifiedJudgeConfig),
 }
 
 /// Which of the known answers to scalable oversight a supervisor is.
@@ -186,6 +193,30 @@ pub struct ChainConfig {
     pub of: Vec<Part>,
 }
 
+/// Judges, and one above them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PanelConfig {
+    /// Who judges first.
+    pub of: Vec<Part>,
+    /// Who is asked where they do not agree.
+    pub above: Part,
+    /// When that is.
+    #[serde(default)]
+    pub escalation: Escalation,
+}
+
+/// Judges to choose from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DiverseConfig {
+    /// Whom to choose from.
+    pub of: Vec<Part>,
+    /// How many are chosen, and by what.
+    #[serde(default)]
+    pub diversity: Diversity,
+}
+
 impl SupervisorConfig {
     /// Its kind, as in TOML.
     pub fn kind(&self) -> &'static str {
@@ -199,6 +230,9 @@ impl SupervisorConfig {
             Self::Ensemble(_) => "ensemble",
             Self::Cascade(_) => "cascade",
             Self::Chain(_) => "chain",
+            Self::Panel(_) => "panel",
+            Self::Diverse(_) => "diverse",
+            Self::Certified(_) => "certified",
         }
     }
 
@@ -214,7 +248,12 @@ impl SupervisorConfig {
             Self::Constitution(_) | Self::Principles(_) => Approach::ConstitutionalAi,
             Self::Amplified(_) => Approach::Amplification,
             Self::Preferences(_) => Approach::Rlhf,
-            Self::Ensemble(_) | Self::Cascade(_) | Self::Chain(_) => Approach::Combination,
+            Self::Certified(_) => Approach::WeakToStrong,
+            Self::Ensemble(_)
+            | Self::Cascade(_)
+            | Self::Chain(_)
+            | Self::Panel(_)
+            | Self::Diverse(_) => Approach::Combination,
         }
     }
 
@@ -226,7 +265,10 @@ impl SupervisorConfig {
             | Self::Preferences(_)
             | Self::Ensemble(_)
             | Self::Cascade(_)
-            | Self::Chain(_) => Vec::new(),
+            | Self::Chain(_)
+            | Self::Panel(_)
+            | Self::Diverse(_)
+            | Self::Certified(_) => Vec::new(),
             Self::Debate(config) => config.roles(),
             Self::Constitution(config) => vec![&config.judge],
             Self::Amplified(config) => config.roles(),
@@ -240,18 +282,26 @@ impl SupervisorConfig {
             | Self::Debate(_)
             | Self::Constitution(_)
             | Self::Amplified(_)
-            | Self::Principles(_) => Vec::new(),
+            | Self::Principles(_)
+            | Self::Certified(_) => Vec::new(),
             Self::Preferences(config) => vec![&config.of],
+            Self::Panel(config) => config.of.iter().chain([&config.above]).collect(),
             Self::Ensemble(EnsembleConfig { of, .. })
             | Self::Cascade(CascadeConfig { of, .. })
-            | Self::Chain(ChainConfig { of }) => of.iter().collect(),
+            | Self::Chain(ChainConfig { of })
+            | Self::Diverse(DiverseConfig { of, .. }) => of.iter().collect(),
         }
     }
 
     /// Checks what types cannot, but for what its parts are called.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if let Self::Ensemble(_) | Self::Cascade(_) | Self::Chain(_) = self {
-            let n = self.parts().len();
+        if let Self::Ensemble(EnsembleConfig { of, .. })
+        | Self::Cascade(CascadeConfig { of, .. })
+        | Self::Chain(ChainConfig { of })
+        | Self::Panel(PanelConfig { of, .. })
+        | Self::Diverse(DiverseConfig { of, .. }) = self
+        {
+            let n = of.len();
             require("of", n, (1..=100).contains(&n), "1 to 100 parts")?;
         }
         match self {
@@ -271,11 +321,27 @@ impl SupervisorConfig {
             Self::Cascade(config) => {
                 (config.guarantee.check()).map_err(|error| error.within("guarantee"))
             }
+            Self::Panel(config) => {
+                (config.escalation.check()).map_err(|error| error.within("escalation"))
+            }
+            Self::Diverse(config) => {
+                let diversity = &config.diversity;
+                (diversity.check()).map_err(|error| error.within("diversity"))?;
+                let fits = diversity.size <= config.of.len();
+                require(
+                    "diversity.size",
+                    diversity.size,
+                    fits,
+                    "no more than `of` has",
+                )
+            }
+            Self::Certified(config) => config.check(),
         }?;
         for (at, part) in self.parts().into_iter().enumerate() {
             if let Part::Table(config) = part {
                 let key = match self {
                     Self::Preferences(_) => "of".to_owned(),
+                    Self::Panel(config) if at == config.of.len() => "above".to_owned(),
                     _ => format!("of.{at}"),
                 };
                 config.check().map_err(|error| error.within(&key))?;

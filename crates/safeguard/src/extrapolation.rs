@@ -171,7 +171,7 @@ fn share(of: impl IntoIterator<Item = bool>) -> Option<f64> {
 }
 
 /// Rows of a feature table, as columns.
-fn columns<'q>(
+pub(crate) fn columns<'q>(
     features: &NamedFeatures,
     questions: impl IntoIterator<Item = &'q Question>,
 ) -> Result<DMatrix<f64>, FeatureError> {

@@ -8,6 +8,7 @@
 //! | [`pairs`] | the margin between two replies: verdicts that no small change turns |
 //! | [`attack`] | the search for a change that does turn it |
 //! | [`properties`] | monotone in a feature, bounded everywhere, unmoved by what should not matter |
+//! | [`certified_judge`] | a supervisor that speaks only where its verdict is certified |
 //! | [`certified_training`] | heads that are trained so that they can be verified |
 //! | [`mod@trial`] | standard training against certified training |
 //!
@@ -17,6 +18,7 @@
 
 pub mod attack;
 pub mod boxes;
+pub mod certified_judge;
 pub mod certified_training;
 pub mod crown;
 pub mod interval;
@@ -26,6 +28,7 @@ pub mod trial;
 
 pub use attack::AttackOptions;
 pub use boxes::Boxes;
+pub use certified_judge::{CertifiedJudgeConfig, CertifiedStudent};
 pub use certified_training::{CertifiedTraining, Pairs, train_certified, train_standard};
 pub use pairs::{Certifier, Verified, verify};
 pub use trial::{VerificationConfig, trial};

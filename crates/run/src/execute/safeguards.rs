@@ -1,6 +1,9 @@
 //! Approaches to the open questions, under every seed of every variant: a trial each, kept under what went into it.
 //!
-//! Seeds are tried side by side; a trial is a stage, whole or not there, so that a run that is begun again tries what is missing.
+//! What an approach is tried on is loaded once. Seeds are tried side by side; a trial is a stage, whole or not there, so that a run
+//! that is begun again tries what is missing.
+
+mod given;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,21 +13,141 @@ use std::time::Instant;
 
 use serde_json::json;
 use trimtab_core::Seed;
-use trimtab_data::Locations;
+use trimtab_core::setting::ConfigError;
+use trimtab_data::{ActivationsError as ActivationFiles, DataError, Locations, SplitError};
+use trimtab_safeguard::deception::activations::ActivationsError;
+use trimtab_safeguard::extrapolation::ExtrapolationError;
+use trimtab_safeguard::independence::IndependenceError;
+use trimtab_safeguard::monitoring::MonitoringError;
+use trimtab_safeguard::monitoring::traces::TracesError;
+use trimtab_stats::BallotsError;
 
+use self::given::Given;
 use super::place::{Tell, told};
 use super::{RunError, RunOptions};
 use crate::chat_models::Calling;
 use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
-use crate::folder::RunFolder;
+use crate::folder::{FolderError, RunFolder};
 use crate::safeguard::{SEEDS, SafeguardConfig, TRIAL, safeguard_folder};
 use crate::stages::StageFolder;
+
+/// Why an approach cannot be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum SafeguardError {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Setting(#[from] ConfigError),
+    /// The activations' files are wrong.
+    #[error(transparent)]
+    ActivationFiles(#[from] ActivationFiles),
+    /// Probes cannot be tried on them.
+    #[error(transparent)]
+    Activations(#[from] ActivationsError),
+    /// Value extrapolation cannot be tried.
+    #[error(transparent)]
+    Extrapolation(#[from] ExtrapolationError),
+    /// A monitor cannot be judged.
+    #[error(transparent)]
+    Monitoring(#[from] MonitoringError),
+    /// Traces cannot be watched.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
+    /// A pool of supervisors cannot be judged.
+    #[error(transparent)]
+    Independence(#[from] IndependenceError),
+    /// Ratings are no ballots.
+    #[error(transparent)]
+    Ballots(#[from] BallotsError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Data cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Data cannot be split.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// There are no such features.
+    #[error("{set} has no features called {name:?}; it has: {}", there.join(", "))]
+    NoFeatures {
+        /// The data.
+        set: String,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        there: Vec<String>,
+    },
+    /// People are asked for one of two answers.
+    #[error("{set} has {n} answers: querying is of questions with two")]
+    NotTwoAnswers {
+        /// The data.
+        set: String,
+        /// How many.
+        n: usize,
+    },
+    /// No item that was rated has a truth.
+    #[error("{set} has no rated item whose truth is known{}", domain.as_ref().map_or(String::new(), |domain| format!(" of domain {domain:?}")))]
+    NoTruth {
+        /// The ratings.
+        set: String,
+        /// The domain that was asked for.
+        domain: Option<String>,
+    },
+    /// A judge did not judge an item that others did.
+    #[error("{file}: judge {judge:?} did not judge item {item:?}, which others did")]
+    Unjudged {
+        /// The records.
+        file: String,
+        /// The judge.
+        judge: String,
+        /// The item.
+        item: String,
+    },
+    /// Records of pairs differ in their features.
+    #[error("{file}: record {record} has {got} numbers, the first has {expected}")]
+    Width {
+        /// The records.
+        file: String,
+        /// Which record, from 1.
+        record: usize,
+        /// Its numbers.
+        got: usize,
+        /// Those of the first.
+        expected: usize,
+    },
+}
+
+impl SafeguardError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Setting(_) => Some("change it in the experiment file, or with --set".into()),
+            Self::ActivationFiles(error) => error.hint(),
+            Self::Activations(error) => error.hint(),
+            Self::Extrapolation(error) => error.hint(),
+            Self::Monitoring(error) => Some(error.hint().into()),
+            Self::Traces(error) => Some(error.hint().into()),
+            Self::Independence(error) => Some(error.hint().into()),
+            Self::Folder(error) => Some(error.hint()),
+            Self::Ballots(_) => None,
+            Self::Data(error) => error.hint(),
+            Self::Split(error) => Some(error.hint()),
+            Self::NoFeatures { .. } => {
+                Some("leave `of` out to take the first there are, or hashed words".into())
+            }
+            Self::NotTwoAnswers { .. } => Some("take a set of two answers".into()),
+            Self::NoTruth { .. } => Some("ratings need a column `gold`".into()),
+            Self::Unjudged { .. } => Some("a cascade needs every judge on every item".into()),
+            Self::Width { .. } => Some("give every record as many numbers".into()),
+        }
+    }
+}
 
 /// Does what is not done yet of every method, seed and variant.
 pub(super) fn run(
     folder: &mut RunFolder,
-    _locations: &Locations,
+    locations: &Locations,
     options: &RunOptions<'_>,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(), RunError> {
@@ -35,94 +158,120 @@ pub(super) fn run(
         for (variant, experiment) in experiments.iter().enumerate() {
             for method in &experiment.method {
                 if let MethodConfig::Safeguard(config) = method {
-                    let run = folder.path();
-                    try_seeds(run, variant, experiment, config, options.n_threads, tell)?;
-                }
-            }
-        }
-        Ok(())
-    })
-}
-
-/// One method of one variant, under all of its seeds.
-fn try_seeds(
-    run: &Path,
-    variant: usize,
-    experiment: &Experiment,
-    config: &SafeguardConfig,
-    n_threads: usize,
-    tell: &mut Tell<'_>,
-) -> Result<(), RunError> {
-    let stages: Vec<(u64, StageFolder)> = (experiment.seeds())
-        .map(|seed| {
-            let inputs = json!({ "approach": config.approach, "seed": seed });
-            (seed, StageFolder::of(run, "trial", inputs))
-        })
-        .collect();
-    let mut finished: BTreeMap<u64, String> = BTreeMap::new();
-    let mut left = Vec::new();
-    for (seed, stage) in &stages {
-        if stage.is_done()? {
-            finished.insert(*seed, stage.key().to_owned());
-        } else {
-            left.push((*seed, stage));
-        }
-    }
-    let folder = safeguard_folder(run, variant, &config.name());
-    let keep = |finished: &BTreeMap<u64, String>| {
-        let seeds: Vec<(&u64, &String)> = finished.iter().collect();
-        folder.write_document(SEEDS, &seeds)
-    };
-    keep(&finished)?;
-    for seed in finished.keys() {
-        tell(&Event::method_finished(variant, *seed, config.name(), 0.0))?;
-    }
-    if left.is_empty() {
-        return Ok(());
-    }
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (sender, receiver) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..n_threads.clamp(1, left.len()) {
-            let (sender, next, stop, left) = (sender.clone(), &next, &stop, &left);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed)
-                    && let Some((seed, stage)) = left.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    let began = Instant::now();
-                    let tried = try_one(config, *seed, stage, began);
-                    let done = tried.map(|()| (*seed, stage.key().to_owned(), began.elapsed()));
-                    // A closed channel means that somebody has failed: nothing more to do.
-                    if sender.send(done).is_err() {
-                        return;
+                    let given = Given::load(config, experiment, locations)?;
+                    Method {
+                        run: folder.path(),
+                        variant,
+                        experiment,
+                        config,
+                        given: &given,
+                        n_threads: options.n_threads,
                     }
+                    .try_seeds(tell)?;
                 }
-            });
-        }
-        drop(sender);
-        for done in &receiver {
-            let kept = done.and_then(|(seed, key, took)| {
-                finished.insert(seed, key);
-                keep(&finished)?;
-                let secs = took.as_secs_f64();
-                tell(&Event::method_finished(variant, seed, config.name(), secs))
-            });
-            if kept.is_err() {
-                stop.store(true, Ordering::Relaxed);
-                return kept;
             }
         }
         Ok(())
     })
 }
 
-fn try_one(
-    config: &SafeguardConfig,
-    seed: u64,
-    stage: &StageFolder,
-    began: Instant,
-) -> Result<(), RunError> {
-    let trial = config.approach.trial(Seed(seed))?;
-    stage.files().write_document(TRIAL, &trial)?;
-    Ok(stage.set_done(began.elapsed().as_secs_f64())?)
+/// One method of one variant.
+struct Method<'a> {
+    run: &'a Path,
+    variant: usize,
+    experiment: &'a Experiment,
+    config: &'a SafeguardConfig,
+    given: &'a Given,
+    n_threads: usize,
+}
+
+impl Method<'_> {
+    fn try_seeds(&self, tell: &mut Tell<'_>) -> Result<(), RunError> {
+        let (mut finished, mut left) = (BTreeMap::new(), Vec::new());
+        for seed in self.experiment.seeds() {
+            let stage = self.stage(seed);
+            if stage.is_done()? {
+                finished.insert(seed, stage.key().to_owned());
+            } else {
+                left.push((seed, stage));
+            }
+        }
+        self.keep(&finished)?;
+        for seed in finished.keys() {
+            tell(&Event::method_finished(
+                self.variant,
+                *seed,
+                self.config.name(),
+                0.0,
+            ))?;
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (sender, receiver) = mpsc::channel();
+        std::thread::scope(|scope| {
+            for _ in 0..self.n_threads.clamp(1, left.len()) {
+                let (sender, next, stop, left) = (sender.clone(), &next, &stop, &left);
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed)
+                        && let Some((seed, stage)) = left.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        let tried = self.try_one(*seed, stage);
+                        // A closed channel means that somebody has failed: nothing more to do.
+                        if sender.send(tried.map(|secs| (*seed, stage, secs))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            for tried in &receiver {
+                let kept = tried.and_then(|(seed, stage, secs)| {
+                    finished.insert(seed, stage.key().to_owned());
+                    self.keep(&finished)?;
+                    tell(&Event::method_finished(
+                        self.variant,
+                        seed,
+                        self.config.name(),
+                        secs,
+                    ))
+                });
+                if kept.is_err() {
+                    stop.store(true, Ordering::Relaxed);
+                    return kept;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// All that goes into a trial.
+    fn stage(&self, seed: u64) -> StageFolder {
+        let inputs = json!({
+            "approach": self.config.approach,
+            "on": self.config.on,
+            "given": self.given.sha256(),
+            "data": (!self.experiment.data.is_none()).then_some(&self.experiment.data),
+            "seed": seed,
+        });
+        StageFolder::of(self.run, "trial", inputs)
+    }
+
+    /// Says which seeds are finished.
+    fn keep(&self, finished: &BTreeMap<u64, String>) -> Result<(), RunError> {
+        let seeds: Vec<(&u64, &String)> = finished.iter().collect();
+        let folder = safeguard_folder(self.run, self.variant, &self.config.name());
+        Ok(folder.write_document(SEEDS, &seeds)?)
+    }
+
+    /// Seconds that it took.
+    fn try_one(&self, seed: u64, stage: &StageFolder) -> Result<f64, RunError> {
+        let began = Instant::now();
+        let trial = (self.given).trial(&self.config.approach, self.experiment, Seed(seed))?;
+        stage.files().write_document(TRIAL, &trial)?;
+        let secs = began.elapsed().as_secs_f64();
+        stage.set_done(secs)?;
+        Ok(secs)
+    }
 }

@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use trimtab_amplify::language::AmplifiedSupervisor;
-use trimtab_combine::{AnnotatorsStudent, CascadeStudent, ChainStudent, EnsembleStudent};
+use trimtab_combine::{
+    AnnotatorsStudent, CascadeStudent, ChainStudent, DiverseStudent, EnsembleStudent, PanelStudent,
+};
 use trimtab_constitution::statements::StatementsStudent;
 use trimtab_constitution::{Constitution, ConstitutionalJudge};
 use trimtab_core::chat::ChatModel;
 use trimtab_core::{
-    Cost, Fitted, Judgement, Lesson, Provenance, Question, Seed, Student, Supervisor,
-    SupervisorError, TrainingLabels,
+    Cost, Fitted, Judgement, Lesson, NamedFeatures, Provenance, Question, Seed, Student,
+    Supervisor, SupervisorError, TrainingLabels,
 };
 use trimtab_debate::{DebateSupervisor, Nobody};
 use trimtab_evidence::{Shown, TextEvidenceConfig, TextEvidenceStudent, TextEvidenceSupervisor};
+use trimtab_safeguard::verification::CertifiedStudent;
 use trimtab_weak_to_strong::model::Materials;
 use trimtab_weak_to_strong::{LossConfig, build};
 
@@ -202,6 +205,22 @@ impl Assembly<'_> {
                 links: self.parts(&name, &config.of)?,
                 name,
             }),
+            SupervisorConfig::Panel(config) => Box::new(PanelStudent {
+                members: self.parts(&name, &config.of)?,
+                above: self.part(&name, config.of.len(), &config.above)?,
+                name,
+                escalation: config.escalation,
+            }),
+            SupervisorConfig::Diverse(config) => Box::new(DiverseStudent {
+                members: self.parts(&name, &config.of)?,
+                name,
+                diversity: config.diversity,
+            }),
+            SupervisorConfig::Certified(config) => Box::new(CertifiedStudent {
+                name,
+                features: self.features(config.features.as_deref()),
+                config: config.clone(),
+            }),
         })
     }
 
@@ -228,16 +247,21 @@ impl Assembly<'_> {
         config: &PrinciplesConfig,
     ) -> Result<Box<dyn Student>, RunError> {
         let statements = config.statements(self.workshop.base)?;
-        let features = &self.workshop.materials.features;
-        let features = match &config.features {
-            Some(asked) => features.iter().find(|features| features.name == *asked),
-            None => features.first(),
-        };
         Ok(Box::new(StatementsStudent {
             name,
             statements: Arc::new(statements),
-            features: features.cloned(),
+            features: self.features(config.features.as_deref()),
         }))
+    }
+
+    /// The features of this name, or the first; none where the data have none such.
+    fn features(&self, asked: Option<&str>) -> Option<NamedFeatures> {
+        let features = &self.workshop.materials.features;
+        let found = match asked {
+            Some(asked) => features.iter().find(|features| features.name == asked),
+            None => features.first(),
+        };
+        found.cloned()
     }
 
     /// The model that `role` is bound to, which is talked to.

@@ -42,7 +42,7 @@ pub struct CertifiedTraining {
 impl Default for CertifiedTraining {
     fn default() -> Self {
         Self {
-            kappa: 0.5,
+            kappa: 0.7,
             epsilon_scale: 1.0,
             ramp: 0.4,
         }

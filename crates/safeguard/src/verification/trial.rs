@@ -59,7 +59,7 @@ impl Default for VerificationConfig {
             hidden: vec![64, 64],
             sharpness: 6.0,
             training: MlpOptions {
-                epochs: 20,
+                epochs: 40,
                 batch_size: 128,
                 learning_rate: 2e-3,
                 ..MlpOptions::default()

@@ -1,0 +1,533 @@
+//! What approaches are tried on: loaded once, and handed to each trial.
+
+use std::collections::BTreeMap;
+
+use nalgebra::DMatrix;
+use trimtab_combine::Calibration;
+use trimtab_core::{AnswerIdx, Question, Seed};
+use trimtab_data::{
+    Activations, Dataset, Locations, RatingsConfig, Splits, load, load_ratings, load_records,
+};
+use trimtab_probe::ngrams::Ngrams;
+use trimtab_safeguard::deception::activations::{ActivationsInput, Baseline, Layer};
+use trimtab_safeguard::deception::{activations, behaviour, interpretability};
+use trimtab_safeguard::extrapolation::cascade::JudgeRecords;
+use trimtab_safeguard::extrapolation::principles::PrinciplesInput;
+use trimtab_safeguard::extrapolation::querying::FeaturesInput;
+use trimtab_safeguard::extrapolation::{
+    attainable_utility, cascade, divdis, pessimism, principles, quantilizer, querying, selective,
+};
+use trimtab_safeguard::independence::{self, Registered, VotesInput};
+use trimtab_safeguard::monitoring::traces::{self, TraceRecord, TracesInput};
+use trimtab_safeguard::monitoring::{self, Record, ScoresInput};
+use trimtab_safeguard::{Trial, verification};
+use trimtab_stats::{Ballot, Ballots};
+
+use super::SafeguardError;
+use crate::experiment::Experiment;
+use crate::folder::sha256_of_file;
+use crate::safeguard::{JudgeRow, PrincipleRow, Safeguard, SafeguardConfig, Source, SureRow};
+
+/// Hashed words of texts that come without features.
+const WORDS: Ngrams = Ngrams {
+    max_words: 1,
+    bits: 8,
+    first_words: usize::MAX,
+};
+
+/// What an approach is tried on.
+pub(super) enum Given {
+    /// A world of its own.
+    Nothing,
+    Activations {
+        read: Box<Activations>,
+        sha256: String,
+    },
+    Features {
+        set: Box<Dataset>,
+        of: Option<String>,
+    },
+    Votes {
+        ballots: Ballots,
+        supervisors: Vec<Registered>,
+        sha256: String,
+    },
+    Runs {
+        records: Vec<Record>,
+        sha256: String,
+    },
+    Sure {
+        records: Vec<Calibration>,
+        sha256: String,
+    },
+    Judges {
+        names: Vec<String>,
+        prices: Vec<f64>,
+        records: Vec<Vec<Calibration>>,
+        sha256: String,
+    },
+    Pairs(Box<Pairs>),
+    Traces {
+        baseline: Vec<TraceRecord>,
+        watched: Vec<TraceRecord>,
+        sha256: String,
+    },
+}
+
+/// Pairs of replies, and what was said of them under principles.
+pub(super) struct Pairs {
+    differences: DMatrix<f64>,
+    truth: Vec<bool>,
+    domains: Vec<usize>,
+    unguided: Vec<Option<bool>>,
+    general: Vec<Option<bool>>,
+    names: Vec<String>,
+    specific: Vec<Vec<Option<bool>>>,
+    sha256: String,
+}
+
+impl Given {
+    pub(super) fn load(
+        config: &SafeguardConfig,
+        experiment: &Experiment,
+        locations: &Locations,
+    ) -> Result<Self, SafeguardError> {
+        let Some(source) = &config.on else {
+            return Ok(Self::Nothing);
+        };
+        match source {
+            Source::Activations { path } => {
+                let folder = locations.base_dir.join(path);
+                let tensors = folder.join("activations.safetensors");
+                let spans = folder.join("spans.jsonl");
+                let read = Activations::open(&tensors, &spans)?;
+                Ok(Self::Activations {
+                    read: Box::new(read),
+                    sha256: [tensors, spans]
+                        .iter()
+                        .map(|file| sha256_of_file(file))
+                        .collect::<Result<Vec<String>, _>>()?
+                        .join(" "),
+                })
+            }
+            Source::Features { of } => {
+                let set = load(&experiment.data, locations)?;
+                if set.answers.len() != 2 {
+                    return Err(SafeguardError::NotTwoAnswers {
+                        set: set.name,
+                        n: set.answers.len(),
+                    });
+                }
+                Ok(Self::Features {
+                    set: Box::new(set),
+                    of: of.clone(),
+                })
+            }
+            Source::Ratings {
+                set,
+                domain,
+                registry,
+            } => Self::votes(set, domain.as_deref(), registry, locations),
+            Source::Records { path } => match config.approach {
+                Safeguard::Monitoring(_) => {
+                    let read = load_records::<Record>(path, locations)?;
+                    Ok(Self::Runs {
+                        records: read.rows,
+                        sha256: read.sha256,
+                    })
+                }
+                Safeguard::Selective(_) => {
+                    let read = load_records::<SureRow>(path, locations)?;
+                    Ok(Self::Sure {
+                        records: (read.rows.iter())
+                            .map(|row| Calibration {
+                                confidence: row.confidence,
+                                right: row.right,
+                            })
+                            .collect(),
+                        sha256: read.sha256,
+                    })
+                }
+                Safeguard::Principles(_) => Self::pairs(path, locations),
+                // A source that does not fit was refused when the file was checked.
+                _ => Self::judges(path, locations),
+            },
+            Source::Traces { baseline, watched } => {
+                let baseline = load_records::<TraceRecord>(baseline, locations)?;
+                let watched = load_records::<TraceRecord>(watched, locations)?;
+                Ok(Self::Traces {
+                    sha256: format!("{} {}", baseline.sha256, watched.sha256),
+                    baseline: baseline.rows,
+                    watched: watched.rows,
+                })
+            }
+        }
+    }
+
+    /// Ballots on items whose truth is known.
+    fn votes(
+        set: &str,
+        domain: Option<&str>,
+        registry: &[Registered],
+        locations: &Locations,
+    ) -> Result<Self, SafeguardError> {
+        let ratings = load_ratings(&RatingsConfig::new(set), locations)?;
+        let kept: Vec<(usize, AnswerIdx)> = (ratings.items.iter().enumerate())
+            .filter(|(_, item)| domain.is_none() || item.domain.as_deref() == domain)
+            .filter_map(|(at, item)| Some((at, AnswerIdx(usize::from(item.gold?)))))
+            .collect();
+        if kept.is_empty() {
+            return Err(SafeguardError::NoTruth {
+                set: set.into(),
+                domain: domain.map(str::to_owned),
+            });
+        }
+        let mut places = vec![None; ratings.items.len()];
+        for (to, (from, _)) in kept.iter().enumerate() {
+            places[*from] = Some(to);
+        }
+        let mut rows = vec![vec![Ballot::Unasked; kept.len()]; ratings.raters.len()];
+        for row in &ratings.rows {
+            if let Some(at) = places[row.item as usize] {
+                rows[row.rater as usize][at] = row.category.map_or(Ballot::Failed, |category| {
+                    Ballot::Answer(AnswerIdx(usize::from(category)))
+                });
+            }
+        }
+        let (mut supervisors, mut voting) = (Vec::new(), Vec::new());
+        for (row, rater) in rows.into_iter().zip(&ratings.raters) {
+            if row.iter().any(|ballot| *ballot != Ballot::Unasked) {
+                let declared = registry.iter().find(|known| known.name == rater.name);
+                voting.push(row);
+                supervisors.push(
+                    (declared.cloned()).unwrap_or_else(|| Registered::new(rater.name.as_str())),
+                );
+            }
+        }
+        let truth = kept.into_iter().map(|(_, truth)| truth).collect();
+        Ok(Self::Votes {
+            ballots: Ballots::new(ratings.categories.len(), truth, voting)?,
+            supervisors,
+            sha256: ratings.sha256,
+        })
+    }
+
+    /// Records judge by judge, in the order in which judges and items first occur.
+    fn judges(path: &str, locations: &Locations) -> Result<Self, SafeguardError> {
+        let read = load_records::<JudgeRow>(path, locations)?;
+        let (mut names, mut items): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+        let (mut judge_at, mut item_at) = (BTreeMap::new(), BTreeMap::new());
+        let mut said: BTreeMap<(usize, usize), &JudgeRow> = BTreeMap::new();
+        for row in &read.rows {
+            let judge = *judge_at.entry(&row.judge).or_insert_with(|| {
+                names.push(row.judge.clone());
+                names.len() - 1
+            });
+            let item = *item_at.entry(&row.item).or_insert_with(|| {
+                items.push(row.item.clone());
+                items.len() - 1
+            });
+            said.insert((judge, item), row);
+        }
+        let (mut records, mut prices) = (Vec::new(), Vec::new());
+        for (judge, name) in names.iter().enumerate() {
+            let (mut of_judge, mut price) = (Vec::new(), 0.0);
+            for (item, id) in items.iter().enumerate() {
+                let row = said
+                    .get(&(judge, item))
+                    .ok_or_else(|| SafeguardError::Unjudged {
+                        file: read.file.display().to_string(),
+                        judge: name.clone(),
+                        item: id.clone(),
+                    })?;
+                of_judge.push(Calibration {
+                    confidence: row.confidence,
+                    right: row.right,
+                });
+                price += row.price;
+            }
+            records.push(of_judge);
+            prices.push(price / items.len() as f64);
+        }
+        Ok(Self::Judges {
+            names,
+            prices,
+            records,
+            sha256: read.sha256,
+        })
+    }
+
+    fn pairs(path: &str, locations: &Locations) -> Result<Self, SafeguardError> {
+        let read = load_records::<PrincipleRow>(path, locations)?;
+        let dim = read.rows[0].difference.len();
+        let mut differences = Vec::with_capacity(dim * read.rows.len());
+        let mut domain_at: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut domains = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        for (at, row) in read.rows.iter().enumerate() {
+            if row.difference.len() != dim {
+                return Err(SafeguardError::Width {
+                    file: read.file.display().to_string(),
+                    record: at + 1,
+                    got: row.difference.len(),
+                    expected: dim,
+                });
+            }
+            differences.extend(&row.difference);
+            let next = domain_at.len();
+            domains.push(*domain_at.entry(&row.domain).or_insert(next));
+            for name in row.specific.keys() {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        let specific = (names.iter())
+            .map(|name| {
+                (read.rows.iter())
+                    .map(|row| row.specific.get(name).copied().flatten())
+                    .collect()
+            })
+            .collect();
+        Ok(Self::Pairs(Box::new(Pairs {
+            differences: DMatrix::from_vec(dim, read.rows.len(), differences),
+            truth: read.rows.iter().map(|row| row.truth).collect(),
+            domains,
+            unguided: read.rows.iter().map(|row| row.unguided).collect(),
+            general: read.rows.iter().map(|row| row.general).collect(),
+            names,
+            specific,
+            sha256: read.sha256,
+        })))
+    }
+
+    /// What identifies the files that were read; nothing where there are none.
+    pub(super) fn sha256(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Features { set, .. } => Some(&set.sha256),
+            Self::Pairs(pairs) => Some(&pairs.sha256),
+            Self::Activations { sha256, .. }
+            | Self::Votes { sha256, .. }
+            | Self::Runs { sha256, .. }
+            | Self::Sure { sha256, .. }
+            | Self::Judges { sha256, .. }
+            | Self::Traces { sha256, .. } => Some(sha256),
+        }
+    }
+
+    /// What comes of an approach under one seed.
+    pub(super) fn trial(
+        &self,
+        approach: &Safeguard,
+        experiment: &Experiment,
+        seed: Seed,
+    ) -> Result<Trial, SafeguardError> {
+        Ok(match (approach, self) {
+            (Safeguard::Probes(config), Self::Activations { read, .. }) => {
+                let layers: Vec<Layer<'_>> = (read.layers.iter())
+                    .map(|layer| Layer {
+                        name: &layer.name,
+                        rows: layer,
+                    })
+                    .collect();
+                let input = ActivationsInput {
+                    layers: &layers,
+                    spans: &read.spans,
+                    baseline: Baseline::Texts,
+                };
+                activations::trial_on(config, &input, seed)?
+            }
+            (Safeguard::Querying(config), Self::Features { set, of }) => {
+                asked(config, set, of.as_deref(), experiment, seed)?
+            }
+            (
+                Safeguard::Independence(config),
+                Self::Votes {
+                    ballots,
+                    supervisors,
+                    ..
+                },
+            ) => {
+                let input = VotesInput {
+                    ballots,
+                    supervisors,
+                };
+                independence::trial_on(config, &input, seed)?
+            }
+            (Safeguard::Monitoring(config), Self::Runs { records, .. }) => {
+                monitoring::trial_on(config, &ScoresInput { records }, seed)?
+            }
+            (Safeguard::Selective(config), Self::Sure { records, .. }) => {
+                selective::trial_on(config, records, seed)?
+            }
+            (
+                Safeguard::Cascade(config),
+                Self::Judges {
+                    names,
+                    prices,
+                    records,
+                    ..
+                },
+            ) => {
+                let input = JudgeRecords {
+                    names,
+                    prices,
+                    records,
+                };
+                cascade::trial_on(config, &input, seed)?
+            }
+            (Safeguard::Principles(config), Self::Pairs(pairs)) => {
+                principles::trial_on(config, &pairs.input(), seed)?
+            }
+            (
+                Safeguard::Traces(config),
+                Self::Traces {
+                    baseline, watched, ..
+                },
+            ) => traces::trial_on(config, &TracesInput { baseline, watched }, seed)?,
+            (approach, _) => in_its_world(approach, seed)?,
+        })
+    }
+}
+
+impl Pairs {
+    fn input(&self) -> PrinciplesInput<'_> {
+        PrinciplesInput {
+            differences: &self.differences,
+            unguided: &self.unguided,
+            specific: &self.specific,
+            names: &self.names,
+            general: &self.general,
+            truth: &self.truth,
+            domains: &self.domains,
+            held_out: None,
+        }
+    }
+}
+
+fn in_its_world(approach: &Safeguard, seed: Seed) -> Result<Trial, SafeguardError> {
+    Ok(match approach {
+        Safeguard::Interpretability(config) => interpretability::trial(config, seed)?,
+        // Without activations there is nothing to probe, and the check of the file has said so.
+        Safeguard::Probes(_) => Trial::default(),
+        Safeguard::Behaviour(config) => behaviour::trial(config, seed)?,
+        Safeguard::Monitoring(config) => monitoring::trial(config, seed)?,
+        Safeguard::Traces(config) => traces::trial(config, seed)?,
+        Safeguard::DisagreeingHeads(config) => divdis::trial(config, seed)?,
+        Safeguard::Principles(config) => principles::trial(config, seed)?,
+        Safeguard::Querying(config) => querying::trial(config, seed)?,
+        Safeguard::Selective(config) => selective::trial(config, seed)?,
+        Safeguard::Cascade(config) => cascade::trial(config, seed)?,
+        Safeguard::Quantilizer(config) => quantilizer::trial(config, seed)?,
+        Safeguard::Pessimism(config) => pessimism::trial(config, seed)?,
+        Safeguard::AttainableUtility(config) => attainable_utility::trial(config, seed)?,
+        Safeguard::Verification(config) => verification::trial(config, seed)?,
+        Safeguard::Independence(config) => independence::trial(config, seed)?,
+    })
+}
+
+/// Active querying on the data: whoever is not in the test split may be asked about.
+fn asked(
+    config: &querying::QueryingConfig,
+    set: &Dataset,
+    of: Option<&str>,
+    experiment: &Experiment,
+    seed: Seed,
+) -> Result<Trial, SafeguardError> {
+    let splits = Splits::new(set, &experiment.data, seed)?;
+    let pool: Vec<usize> = [splits.weak_train, splits.student_train].concat();
+    let [pool, test] = [pool, splits.test].map(|rows| -> Vec<Question> {
+        rows.into_iter()
+            .map(|row| set.questions[row].clone())
+            .collect()
+    });
+    let [mut features, mut test_features] = {
+        let of_questions = |questions: &[Question]| features(set, of, questions);
+        [of_questions(&pool)?, of_questions(&test)?]
+    };
+    // Unit mean square in the pool, so that one ridge fits all.
+    let scale = (features.len() as f64 / features.norm_squared().max(f64::MIN_POSITIVE)).sqrt();
+    features *= scale;
+    test_features *= scale;
+    let labels = |questions: &[Question]| -> Vec<bool> {
+        (questions.iter())
+            .map(|question| {
+                set.key
+                    .answer(&question.id)
+                    .is_ok_and(|answer| answer.0 == 1)
+            })
+            .collect()
+    };
+    let (labels, test_labels) = (labels(&pool), labels(&test));
+    let input = FeaturesInput {
+        features: &features,
+        labels: &labels,
+        groups: &vec![0; labels.len()],
+        test_features: &test_features,
+        test_labels: &test_labels,
+        test_groups: &vec![0; test_labels.len()],
+        novel: None,
+    };
+    Ok(querying::trial_on(config, &input, seed)?)
+}
+
+/// `[dim, n]`: frozen features, or hashed words; of pairs of texts, those of the second less those of the first.
+fn features(
+    set: &Dataset,
+    of: Option<&str>,
+    questions: &[Question],
+) -> Result<DMatrix<f64>, SafeguardError> {
+    let there = || {
+        set.features
+            .iter()
+            .map(|named| named.name.clone())
+            .collect()
+    };
+    let named = match of {
+        Some(name) => Some(
+            set.features
+                .iter()
+                .find(|named| named.name == name)
+                .ok_or_else(|| SafeguardError::NoFeatures {
+                    set: set.name.clone(),
+                    name: name.into(),
+                    there: there(),
+                })?,
+        ),
+        None => set.features.first(),
+    };
+    if let Some(named) = named
+        && let Ok(rows) = named.table.rows(questions)
+    {
+        let mut values = vec![0.0_f32; rows.len() * rows.dim()];
+        rows.read(0..rows.len(), rows.dim(), &mut values);
+        let values = values.into_iter().map(f64::from);
+        return Ok(DMatrix::from_iterator(rows.dim(), rows.len(), values));
+    }
+    let words = |side: Option<usize>| -> Vec<f32> {
+        let texts = questions
+            .iter()
+            .map(|question| match (side, &question.candidates) {
+                (Some(side), Some(candidates)) => candidates.get(side).map_or("", |text| &**text),
+                _ => &*question.text,
+            });
+        WORDS.dense(texts.collect::<Vec<&str>>())
+    };
+    let has_candidates = questions
+        .iter()
+        .any(|question| question.candidates.is_some());
+    let values: Vec<f64> = if has_candidates {
+        let (first, second) = (words(Some(0)), words(Some(1)));
+        (first.iter().zip(&second))
+            .map(|(a, b)| f64::from(b - a))
+            .collect()
+    } else {
+        words(None).into_iter().map(f64::from).collect()
+    };
+    Ok(DMatrix::from_vec(
+        WORDS.n_features(),
+        questions.len(),
+        values,
+    ))
+}
