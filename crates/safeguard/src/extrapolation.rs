@@ -170,6 +170,16 @@ fn share(of: impl IntoIterator<Item = bool>) -> Option<f64> {
     (n > 0).then(|| hits as f64 / n as f64)
 }
 
+/// The mean of what there is; none of nothing.
+fn mean(of: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    let (mut n, mut sum) = (0_usize, 0.0);
+    for value in of.into_iter().flatten() {
+        n += 1;
+        sum += value;
+    }
+    (n > 0).then(|| sum / n as f64)
+}
+
 /// Rows of a feature table, as columns.
 pub(crate) fn columns<'q>(
     features: &NamedFeatures,

@@ -78,9 +78,12 @@ impl AttainableUtilityConfig {
     }
 }
 
-/// What the planner can do; the last is doing nothing.
-const MOVES: [(isize, isize); N_ACTIONS] = [(-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)];
+/// What the planner can do.
 const N_ACTIONS: usize = 5;
+const UP: usize = 0;
+const DOWN: usize = 1;
+const LEFT: usize = 2;
+const RIGHT: usize = 3;
 const NOTHING: usize = 4;
 
 /// What is in a room beside the planner.
@@ -154,20 +157,25 @@ impl Room {
         }
     }
 
-    /// The cell next to `cell`, unless there is a wall.
-    fn beside(&self, cell: usize, (down, right): (isize, isize)) -> Option<usize> {
-        // A room is walled in, so that no step leaves it.
-        let next = (cell as isize + down * self.width as isize + right) as usize;
+    /// The cell next to `cell`, unless there is a wall. A room is walled in, so that no step leaves it.
+    fn beside(&self, cell: usize, action: usize) -> Option<usize> {
+        let next = match action {
+            UP => cell - self.width,
+            DOWN => cell + self.width,
+            LEFT => cell - 1,
+            RIGHT => cell + 1,
+            _ => cell,
+        };
         (self.cells[next] != b'#').then_some(next)
     }
 
     fn step(&self, state: State, action: usize) -> State {
         let mut next = state;
         if action != NOTHING
-            && let Some(to) = self.beside(state.agent, MOVES[action])
+            && let Some(to) = self.beside(state.agent, action)
         {
             if state.thing == Place::At(to) {
-                match (self.thing, self.beside(to, MOVES[action])) {
+                match (self.thing, self.beside(to, action)) {
                     (Thing::Vase, _) => {
                         next = State {
                             agent: to,
@@ -630,7 +638,7 @@ mod tests {
     fn boxes_stop_at_walls_and_corners_keep_them() {
         let (_, room) = rooms().remove(1);
         let graph = Graph::new(&room);
-        let down = |state| room.step(state, 1);
+        let down = |state| room.step(state, DOWN);
         let pushed = down(room.start);
         assert_eq!(pushed.thing, Place::At(room.start.agent + 2 * room.width));
         // Behind it is a wall: neither moves.

@@ -25,7 +25,7 @@ use trimtab_core::{
 use trimtab_stats::sigmoid;
 
 use super::selective::items_needed;
-use super::{ExtrapolationError, finite, same_length, share};
+use super::{ExtrapolationError, finite, mean, same_length, share};
 use crate::{Arm, Better, Cost, Figure, Measure, Trial, Unit};
 
 /// What is promised, and the world it is tried in.
@@ -96,7 +96,7 @@ impl Default for JudgesWorld {
     fn default() -> Self {
         Self {
             n_calibration: 1200,
-            n_test: 5000,
+            n_test: 3000,
             abilities: vec![1.0, 1.5, 2.5],
             prices: vec![1.0, 5.0, 25.0],
             noise: 0.5,
@@ -196,7 +196,6 @@ struct Recorded {
     name: String,
     /// By item: the probability of the right answer, which is answer 1.
     p_right: Arc<Vec<f64>>,
-    /// The items' ids, in their order: `item 12`.
     price: f64,
 }
 
@@ -352,7 +351,7 @@ fn stage_level(
     )?)
 }
 
-/// What a cascade made of items.
+/// What a cascade made of the test items of a split.
 struct Outcome {
     right: Option<f64>,
     answered: Option<f64>,
@@ -360,6 +359,8 @@ struct Outcome {
     price: f64,
     /// The share of all items that each judge answered.
     by_judge: Vec<f64>,
+    /// How often each judge is right, of all items.
+    alone: Vec<Option<f64>>,
 }
 
 fn outcome(
@@ -386,6 +387,12 @@ fn outcome(
             answered.count() as f64 / n
         })
         .collect();
+    let says_right = |judge: &Recorded| {
+        let p = items
+            .iter()
+            .filter_map(|item| judge.p_right.get(place(&item.id)?));
+        share(p.map(|&p| p > 0.5))
+    };
     Ok(Outcome {
         right: share(decided().map(|distribution| distribution.answer() == AnswerIdx(1))),
         answered: share(
@@ -399,33 +406,37 @@ fn outcome(
             .sum::<f64>()
             / n,
         by_judge,
+        alone: judges.iter().map(says_right).collect(),
     })
 }
 
-/// Adds the figure of one cascade beside the dearest judge, and its table.
+/// Adds the figure of a cascade beside the dearest judge, and its table: means over splits.
 fn report(
     trial: &mut Trial,
     measure: &str,
     row: &str,
-    outcome: &Outcome,
+    outcomes: &[Outcome],
     input: &JudgeRecords<'_>,
-    test: &[usize],
 ) {
-    let alone = |records: &[Calibration]| share(test.iter().map(|&at| records[at].right));
+    let over = |of: &dyn Fn(&Outcome) -> Option<f64>| mean(outcomes.iter().map(of));
     let last = input.records.len() - 1;
+    let price = over(&|outcome| Some(outcome.price));
     trial.figures.push(Figure {
         measure: measure.into(),
         unit: Unit::Share,
         better: Better::Higher,
         without: Arm::new(
             format!("{} answers everything", input.names[last]),
-            alone(&input.records[last]),
+            over(&|outcome| outcome.alone[last]),
         ),
-        with: Arm::new("cascade, answered where a bound holds", outcome.right),
+        with: Arm::new(
+            "cascade, answered where a bound holds",
+            over(&|outcome| outcome.right),
+        ),
         cost: Cost {
             of: "price of a hundred items".into(),
             without: 100.0 * input.prices[last],
-            with: 100.0 * outcome.price,
+            with: 100.0 * price.unwrap_or(0.0),
         },
     });
     let mut cell = |row: &str, column: &str, unit, value: Option<f64>| {
@@ -433,19 +444,33 @@ fn report(
             .measures
             .push(Measure::new("judges and cascade", row, column, unit, value));
     };
-    cell(row, "right among answered", Unit::Share, outcome.right);
-    cell(row, "answered", Unit::Share, outcome.answered);
-    cell(row, "price of an item", Unit::Number, Some(outcome.price));
-    for (judge, &by_judge) in outcome.by_judge.iter().enumerate() {
-        let name = &input.names[judge];
+    cell(
+        row,
+        "right among answered",
+        Unit::Share,
+        over(&|outcome| outcome.right),
+    );
+    cell(
+        row,
+        "answered",
+        Unit::Share,
+        over(&|outcome| outcome.answered),
+    );
+    cell(row, "price of an item", Unit::Number, price);
+    for (judge, name) in input.names.iter().enumerate() {
         let under = format!("{name}, in the {row}");
-        cell(&under, "answered", Unit::Share, Some(by_judge));
+        cell(
+            &under,
+            "answered",
+            Unit::Share,
+            over(&|outcome| Some(outcome.by_judge[judge])),
+        );
         if row == "cascade" {
             cell(
                 name,
                 "right among answered",
                 Unit::Share,
-                alone(&input.records[judge]),
+                over(&|outcome| outcome.alone[judge]),
             );
             cell(name, "answered", Unit::Share, Some(1.0));
             cell(
@@ -464,7 +489,7 @@ fn over_splits(
     input: &JudgeRecords<'_>,
     n_calibration: usize,
     seed: Seed,
-) -> Result<Vec<(Outcome, Vec<usize>)>, ExtrapolationError> {
+) -> Result<Vec<Outcome>, ExtrapolationError> {
     let judges = recorded(input);
     let items = questions(input.records[0].len())?;
     (0..config.splits)
@@ -475,45 +500,25 @@ fn over_splits(
             let (calibration, test) = order.split_at(n_calibration);
             let pick = |at: &[usize]| at.iter().map(|&at| items[at].clone()).collect::<Vec<_>>();
             let cascade = calibrate(&judges, &pick(calibration), config, seed)?;
-            Ok((outcome(&cascade, &judges, &pick(test))?, test.to_vec()))
+            outcome(&cascade, &judges, &pick(test))
         })
         .collect()
 }
 
 /// How often the promise was broken, beside how often it may be.
-fn promise(trial: &mut Trial, config: &CascadeConfig, outcomes: &[(Outcome, Vec<usize>)]) {
-    let right = || outcomes.iter().map(|(outcome, _)| outcome.right);
-    let broken = share(right().map(|right| right.is_some_and(|right| right < config.target)));
-    let mean = |values: Vec<f64>| {
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
+fn promise(trial: &mut Trial, config: &CascadeConfig, outcomes: &[Outcome]) {
+    let broken = |outcome: &Outcome| outcome.right.is_some_and(|right| right < config.target);
     let mut cell = |column: &str, value: Option<f64>| {
-        trial.measures.push(Measure::new(
-            "the promise over splits",
-            "cascade",
-            column,
-            Unit::Share,
-            value,
-        ));
+        let table = "the promise over splits";
+        trial
+            .measures
+            .push(Measure::new(table, "cascade", column, Unit::Share, value));
     };
-    cell("broken", broken);
+    cell("broken", share(outcomes.iter().map(broken)));
     cell("may be broken", Some(1.0 - config.level));
     cell(
         "nothing answered",
-        share(right().map(|right| right.is_none())),
-    );
-    cell(
-        "mean right among answered",
-        mean(right().flatten().collect()),
-    );
-    cell(
-        "mean answered",
-        mean(
-            outcomes
-                .iter()
-                .filter_map(|(outcome, _)| outcome.answered)
-                .collect(),
-        ),
+        share(outcomes.iter().map(|outcome| outcome.right.is_none())),
     );
 }
 
@@ -550,19 +555,8 @@ pub fn trial(config: &CascadeConfig, seed: Seed) -> Result<Trial, ExtrapolationE
             prices: &world.prices,
             records: &records,
         };
-        let splits = if tells { config.splits } else { 1 };
-        let outcomes = over_splits(
-            &CascadeConfig {
-                splits,
-                ..config.clone()
-            },
-            &input,
-            world.n_calibration,
-            seed,
-        )?;
-        if let Some((outcome, test)) = outcomes.first() {
-            report(&mut trial, measure, row, outcome, &input, test);
-        }
+        let outcomes = over_splits(config, &input, world.n_calibration, seed)?;
+        report(&mut trial, measure, row, &outcomes, &input);
         if tells {
             promise(&mut trial, config, &outcomes);
         }
@@ -570,8 +564,8 @@ pub fn trial(config: &CascadeConfig, seed: Seed) -> Result<Trial, ExtrapolationE
     Ok(trial)
 }
 
-/// Tries it on records of judges: the first split is what is reported, and the promise is looked at over all of them. Whether it
-/// is broken is then partly chance in the test items.
+/// Tries it on records of judges. Figures are means over random splits; whether the promise is broken in a split is partly chance in its
+/// test items.
 ///
 /// # Errors
 ///
@@ -586,16 +580,13 @@ pub fn trial_on(
     let n_calibration = ((n as f64 * config.calibration).round() as usize).clamp(1, n - 1);
     let outcomes = over_splits(config, input, n_calibration, seed)?;
     let mut trial = Trial::default();
-    if let Some((outcome, test)) = outcomes.first() {
-        report(
-            &mut trial,
-            "right among answered",
-            "cascade",
-            outcome,
-            input,
-            test,
-        );
-    }
+    report(
+        &mut trial,
+        "right among answered",
+        "cascade",
+        &outcomes,
+        input,
+    );
     promise(&mut trial, config, &outcomes);
     Ok(trial)
 }

@@ -192,11 +192,10 @@ impl SpuriousWorld {
             let size = self.spurious_scale * (0.5 + stream.next_f64());
             // Drawn in any case, so that worlds differ in this feature alone.
             let by_chance = stream.next_f64() < 0.5;
+            let sign = |positive: bool| if positive { size } else { -size };
             column[1] = match spurious {
-                Spurious::Agrees if answer => size,
-                Spurious::Agrees => -size,
-                Spurious::ByChance if by_chance => size,
-                Spurious::ByChance => -size,
+                Spurious::Agrees => sign(answer),
+                Spurious::ByChance => sign(by_chance),
                 Spurious::Absent => 0.0,
             };
             for value in column.iter_mut().skip(2) {

@@ -23,7 +23,7 @@ use trimtab_core::Seed;
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_stats::Level;
 
-use super::{ExtrapolationError, finite, share};
+use super::{ExtrapolationError, finite, mean, share};
 use crate::{Arm, Better, Cost, Curve, Figure, Measure, Trial, Unit};
 
 /// What is promised, and the world it is tried in.
@@ -262,28 +262,52 @@ fn curve(items: &[Calibration]) -> Curve {
     }
 }
 
-fn figure(measure: &str, items: &[Calibration], selective: Selective) -> Figure {
-    let (wrong, coverage) = outcome(items, selective);
-    Figure {
-        measure: measure.into(),
-        unit: Unit::Share,
-        better: Better::Lower,
-        without: Arm::new(
-            "everything is answered",
-            share(items.iter().map(|item| !item.right)),
-        ),
-        with: Arm::new("answered where a bound holds", wrong),
-        cost: Cost {
-            of: "items in a hundred without an answer".into(),
-            without: 0.0,
-            with: coverage.map_or(0.0, |coverage| 100.0 * (1.0 - coverage)),
-        },
+/// What came of one set of calibration items.
+struct Split {
+    selective: Selective,
+    /// Errors when everything is answered.
+    all_wrong: Option<f64>,
+    wrong: Option<f64>,
+    answered: Option<f64>,
+    /// Whether it errs more often than was promised.
+    broken: bool,
+}
+
+impl Split {
+    fn new(test: &[Calibration], selective: Selective) -> Self {
+        let (wrong, answered) = outcome(test, selective);
+        Self {
+            selective,
+            all_wrong: share(test.iter().map(|item| !item.right)),
+            wrong,
+            answered,
+            broken: false,
+        }
     }
 }
 
-fn cells(trial: &mut Trial, row: &str, items: &[Calibration], selective: Selective) {
-    let (wrong, coverage) = outcome(items, selective);
-    let areas = areas(items);
+/// The figure and the row of one judge: means over splits.
+fn report(
+    trial: &mut Trial,
+    measure: &str,
+    row: &str,
+    splits: &[Split],
+    areas: Option<(f64, f64)>,
+) {
+    let over = |of: &dyn Fn(&Split) -> Option<f64>| mean(splits.iter().map(of));
+    let answered = over(&|split| split.answered);
+    trial.figures.push(Figure {
+        measure: measure.into(),
+        unit: Unit::Share,
+        better: Better::Lower,
+        without: Arm::new("everything is answered", over(&|split| split.all_wrong)),
+        with: Arm::new("answered where a bound holds", over(&|split| split.wrong)),
+        cost: Cost {
+            of: "items in a hundred without an answer".into(),
+            without: 0.0,
+            with: answered.map_or(0.0, |answered| 100.0 * (1.0 - answered)),
+        },
+    });
     let mut cell = |column: &str, unit, value: Option<f64>| {
         trial.measures.push(Measure::new(
             "selective prediction",
@@ -293,30 +317,48 @@ fn cells(trial: &mut Trial, row: &str, items: &[Calibration], selective: Selecti
             value,
         ));
     };
-    cell("wrong among answered", Unit::Share, wrong);
-    cell("answered", Unit::Share, coverage);
-    cell("threshold", Unit::Number, selective.threshold);
+    cell(
+        "wrong among answered",
+        Unit::Share,
+        over(&|split| split.wrong),
+    );
+    cell("answered", Unit::Share, answered);
+    cell(
+        "threshold",
+        Unit::Number,
+        over(&|split| split.selective.threshold),
+    );
+    cell(
+        "nothing answered",
+        Unit::Share,
+        share(
+            splits
+                .iter()
+                .map(|split| split.selective.threshold.is_none()),
+        ),
+    );
     cell("AURC", Unit::Number, areas.map(|areas| areas.0));
     cell("E-AURC", Unit::Number, areas.map(|areas| areas.1));
 }
 
 /// How often a promise was broken, beside how often it may be.
-fn promise(trial: &mut Trial, broken: Option<f64>, abstained: Option<f64>, level: f64) {
+fn promise(trial: &mut Trial, splits: &[Split], level: f64) {
     let mut cell = |column: &str, value: Option<f64>| {
+        let table = "the promise over splits";
         trial.measures.push(Measure::new(
-            "the promise over splits",
+            table,
             "selective prediction",
             column,
             Unit::Share,
             value,
         ));
     };
-    cell("broken", broken);
+    cell("broken", share(splits.iter().map(|split| split.broken)));
     cell("may be broken", Some(1.0 - level));
-    cell("nothing answered", abstained);
 }
 
-/// Tries selective prediction against answering everything in the embedded world.
+/// Tries selective prediction against answering everything in the embedded world. Figures are means over calibration sets; the
+/// risk of a threshold is known here, so that whether a promise is kept is no matter of chance in the test items.
 ///
 /// # Errors
 ///
@@ -339,33 +381,30 @@ pub fn trial(config: &SelectiveConfig, seed: Seed) -> Result<Trial, Extrapolatio
             "wrong among answered, where confidence says nothing",
         ),
     ] {
-        let calibration = world.draw(world.n_calibration, seed.child("calibration"));
         let test = world.draw(world.n_test, seed.child("test"));
-        let selective = Selective::calibrate(&calibration, config.risk, level)?;
-        trial.figures.push(figure(measure, &test, selective));
-        cells(&mut trial, row, &test, selective);
+        let splits = (0..config.splits)
+            .map(|split| {
+                let items = world.draw(world.n_calibration, seed.child(&format!("split {split}")));
+                let selective = Selective::calibrate(&items, config.risk, level)?;
+                let is_over = |lambda: f64| world.risk_above(lambda) > config.risk;
+                let broken = selective.threshold.is_some_and(is_over);
+                Ok(Split {
+                    broken,
+                    ..Split::new(&test, selective)
+                })
+            })
+            .collect::<Result<Vec<_>, ExtrapolationError>>()?;
+        report(&mut trial, measure, row, &splits, areas(&test));
+        if row == "confidence tells" {
+            promise(&mut trial, &splits, config.level);
+            trial.curves.push(curve(&test));
+        }
     }
-    trial
-        .curves
-        .push(curve(&world.draw(world.n_test, seed.child("test"))));
-    // The risk of a threshold is known here: whether a promise is kept is no matter of chance in test items.
-    let thresholds: Vec<Option<f64>> = (0..config.splits)
-        .map(|split| {
-            let seed = seed.child(&format!("split {split}"));
-            let items = world.draw(world.n_calibration, seed);
-            Ok(Selective::calibrate(&items, config.risk, level)?.threshold)
-        })
-        .collect::<Result<_, ExtrapolationError>>()?;
-    let is_broken =
-        |lambda: &Option<f64>| lambda.is_some_and(|lambda| world.risk_above(lambda) > config.risk);
-    let broken = share(thresholds.iter().map(is_broken));
-    let abstained = share(thresholds.iter().map(Option::is_none));
-    promise(&mut trial, broken, abstained, config.level);
     Ok(trial)
 }
 
-/// Tries it on records of a judge: the first split is what is reported, and the promise is looked at over all of them. Whether
-/// it is broken is then partly chance in the test items.
+/// Tries it on records of a judge. Figures are means over random splits into calibration and test items; whether the promise is broken
+/// in a split is partly chance in its test items.
 ///
 /// # Errors
 ///
@@ -388,27 +427,28 @@ pub fn trial_on(
     let level = Level::new(config.level)?;
     let n = (records.len() as f64 * config.calibration).round() as usize;
     let n = n.clamp(1, records.len() - 1);
+    let splits = (0..config.splits)
+        .map(|split| {
+            let mut records = records.to_vec();
+            seed.child(&format!("split {split}"))
+                .stream()
+                .shuffle(&mut records);
+            let (calibration, test) = records.split_at(n);
+            let split = Split::new(test, Selective::calibrate(calibration, config.risk, level)?);
+            let broken = split.wrong.is_some_and(|wrong| wrong > config.risk);
+            Ok(Split { broken, ..split })
+        })
+        .collect::<Result<Vec<_>, ExtrapolationError>>()?;
     let mut trial = Trial::default();
-    let (mut broken, mut abstained) = (Vec::new(), Vec::new());
-    for split in 0..config.splits {
-        let mut records = records.to_vec();
-        seed.child(&format!("split {split}"))
-            .stream()
-            .shuffle(&mut records);
-        let (calibration, test) = records.split_at(n);
-        let selective = Selective::calibrate(calibration, config.risk, level)?;
-        let (wrong, _) = outcome(test, selective);
-        broken.push(wrong.is_some_and(|wrong| wrong > config.risk));
-        abstained.push(selective.threshold.is_none());
-        if split == 0 {
-            trial
-                .figures
-                .push(figure("wrong among answered", test, selective));
-            cells(&mut trial, "records", test, selective);
-        }
-    }
+    report(
+        &mut trial,
+        "wrong among answered",
+        "records",
+        &splits,
+        areas(records),
+    );
+    promise(&mut trial, &splits, config.level);
     trial.curves.push(curve(records));
-    promise(&mut trial, share(broken), share(abstained), config.level);
     Ok(trial)
 }
 

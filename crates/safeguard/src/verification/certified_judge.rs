@@ -263,7 +263,7 @@ mod tests {
     use std::sync::Arc;
 
     use trimtab_core::{
-        AnswerIdx, AnswerKey, FeatureTable, SampleId, Seed, TrainingLabels, Workplace,
+        AnswerIdx, AnswerKey, AnswerSet, FeatureTable, SampleId, Seed, TrainingLabels, Workplace,
     };
 
     use super::*;
@@ -279,6 +279,7 @@ mod tests {
             .map(|i| Question {
                 id: SampleId::new(&format!("q{i}")),
                 text: "?".into(),
+                answers: AnswerSet::new(&["no", "yes"]).unwrap(),
                 candidates: None,
             })
             .collect();
