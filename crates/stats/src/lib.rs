@@ -28,6 +28,7 @@
 //! | and where some raters do not look? | [`CrowdBradleyTerry`] |
 //! | is strength flat at its ends? | [`Plateaus`] |
 //! | do two shares differ? | [`two_shares`] |
+//! | and if one looks after every item? | [`SequentialShares`] |
 //!
 //! Accuracies and rates are fractions (0.62, not 62). A failed judgement, `None` here, is data: each
 //! metric says what it makes of one, and none drops it unsaid. Where there is nothing to measure
@@ -85,6 +86,7 @@ mod prediction_powered;
 mod ratings;
 mod sample_size;
 mod self_preference;
+mod sequential_shares;
 mod sigmoid;
 mod student_t;
 mod temperature;
@@ -122,6 +124,7 @@ pub use prediction_powered::{
 pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};
+pub use sequential_shares::SequentialShares;
 pub use sigmoid::{log_sigmoid, sigmoid};
 pub use student_t::mean_of_few;
 pub use temperature::Temperature;
