@@ -13,6 +13,7 @@
 //! - a student's trainer takes [`TrainingLabels`], never a key.
 
 mod accuracy;
+mod activations;
 pub mod chat;
 mod distribution;
 mod features;
@@ -32,6 +33,7 @@ mod supervisor;
 mod workplace;
 
 pub use accuracy::{Accuracy, AccuracyError};
+pub use activations::{HeldRows, RowSource, RowSourceError, Span};
 pub use distribution::{Distribution, DistributionError};
 pub use features::{FeatureError, FeatureTable, NamedFeatures, Rows};
 pub use judgement::{Cost, Judgement, Verdict};

@@ -37,6 +37,7 @@
 //! | whom to choose? | [`diverse_panel`] |
 //! | has a sequence left its course? | [`ControlChart`] |
 //! | how much does a monitor catch at a budget? | [`RandomisedThreshold`] |
+//! | and if one looks after every item? | [`SequentialShares`] |
 //!
 //! Accuracies and rates are fractions (0.62, not 62). A failed judgement, `None` here, is data: each
 //! metric says what it makes of one, and none drops it unsaid. Where there is nothing to measure
@@ -106,6 +107,7 @@ mod randomised_threshold;
 mod ratings;
 mod sample_size;
 mod self_preference;
+mod sequential_shares;
 mod sigmoid;
 mod student_t;
 mod temperature;
@@ -155,6 +157,7 @@ pub use randomised_threshold::RandomisedThreshold;
 pub use ratings::{FURTHEST, Game, PRIOR_SD, anchored, least_squares, ratings};
 pub use sample_size::{SampleSizeError, comparisons_for_difference, comparisons_for_half_width};
 pub use self_preference::{Prefers, SelfPreference};
+pub use sequential_shares::SequentialShares;
 pub use sigmoid::{log_sigmoid, moderated_probability, sigmoid};
 pub use student_t::mean_of_few;
 pub use temperature::Temperature;
