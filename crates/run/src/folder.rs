@@ -429,11 +429,16 @@ pub(crate) fn run_id(variants: &[(String, Experiment)]) -> String {
 
 /// The hash of a file.
 pub(crate) fn sha256_of_file(path: &Path) -> Result<String, FolderError> {
-    let mut hasher = Sha256::new();
-    (fs::File::open(path))
-        .and_then(|mut file| std::io::copy(&mut file, &mut hasher))
-        .map_err(|source| FolderError::io(path, "reading", source))?;
-    Ok(hex(&hasher.finalize()))
+    let failed = |source| FolderError::io(path, "reading", source);
+    let mut file = fs::File::open(path).map_err(failed)?;
+    let (mut hasher, mut bytes) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        let n = file.read(&mut bytes).map_err(failed)?;
+        if n == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&bytes[..n]);
+    }
 }
 
 /// Lower-case hexadecimal.

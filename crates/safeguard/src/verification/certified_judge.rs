@@ -326,7 +326,10 @@ mod tests {
             .filter_map(|(said, answer)| Some((said.verdict.decided()?.answer().0, *answer)))
             .collect();
         assert!(spoken.len() > 200 && spoken.len() < 390, "{}", spoken.len());
-        let wrong = spoken.iter().filter(|(said, answer)| said != answer).count();
+        let wrong = spoken
+            .iter()
+            .filter(|(said, answer)| said != answer)
+            .count();
         assert!(wrong <= 2, "{wrong} of {}", spoken.len());
         let refused = said
             .iter()

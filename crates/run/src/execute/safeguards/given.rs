@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use nalgebra::DMatrix;
 use trimtab_combine::Calibration;
 use trimtab_core::{AnswerIdx, Question, Seed};
-use trimtab_data::{
-    Activations, Dataset, Locations, RatingsConfig, Splits, load, load_ratings, load_records,
-};
+use trimtab_data::Activations;
+use trimtab_data::{Dataset, Locations, RatingsConfig, Splits, load, load_ratings, load_records};
 use trimtab_probe::ngrams::Ngrams;
 use trimtab_safeguard::deception::activations::{ActivationsInput, Baseline, Layer};
 use trimtab_safeguard::deception::{activations, behaviour, interpretability};
