@@ -11,7 +11,7 @@
 //!
 //! In: students. Out: an [`Ensemble`] of those that were chosen; what the held-out judgements cost is in the lesson's cost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,10 +103,11 @@ impl DiverseStudent {
         let mut ids: Vec<&SampleId> = lesson.labels.ids().iter().collect();
         lesson.seed.child("held out").stream().shuffle(&mut ids);
         let n_held_out = (ids.len() as f64 * self.diversity.held_out).round() as usize;
+        let apart: HashSet<&SampleId> = ids[..n_held_out].iter().copied().collect();
         let right: HashMap<&SampleId, AnswerIdx> = (lesson.labels.ids().iter())
             .zip(lesson.labels.rows())
             .map(|(id, row)| (id, likeliest(row)))
-            .filter(|(id, _)| ids[..n_held_out].contains(id))
+            .filter(|(id, _)| apart.contains(id))
             .collect();
         let held_out: Vec<Question> = (lesson.questions.iter())
             .filter(|question| right.contains_key(&question.id))
@@ -201,7 +202,7 @@ mod tests {
     }
 
     fn chosen(members: Vec<Box<dyn Student>>, slack: f64) -> (Fitted, Vec<usize>) {
-        let questions = questions(400);
+        let questions = questions(2_000);
         let labels = TrainingLabels::from_key(&questions, &key(&questions)).unwrap();
         let student = DiverseStudent {
             name: "diverse".into(),
@@ -231,12 +232,12 @@ mod tests {
         let (fitted, mut panel) = chosen(members(), 0.1);
         panel.sort_unstable();
         assert!(panel == [0, 2, 3] || panel == [1, 2, 3], "{panel:?}");
-        // Each errs elsewhere: together they never do. 120 were held out, and all five judged them.
-        let questions = questions(400);
+        // Each errs elsewhere: together they never do. 600 were held out, and all five judged them.
+        let questions = questions(2_000);
         let judged = fitted.student.judge(&questions).unwrap();
         let is_right = |p: Option<&Distribution>| p.unwrap().answer() == AnswerIdx(1);
         assert!(judged.iter().all(|j| is_right(j.verdict.decided())));
-        assert_eq!(fitted.cost.judge_calls, 5 * 120);
+        assert_eq!(fitted.cost.judge_calls, 5 * 600);
         // The mistake: no bar on accuracy lets the guesser in.
         let (_, without_a_bar) = chosen(members(), 1.0);
         assert!(without_a_bar.contains(&4), "{without_a_bar:?}");

@@ -62,9 +62,12 @@ fn figures(name: &str, trials: &[Trial]) {
             })
             .collect();
         let differences: Vec<f64> = pairs.iter().map(|(without, with)| with - without).collect();
-        let mean = |of: fn(&(f64, f64)) -> f64| {
-            pairs.iter().map(of).sum::<f64>() / pairs.len().max(1) as f64
-        };
+        if pairs.is_empty() {
+            println!("{}: nothing to measure", first.measure);
+            continue;
+        }
+        let mean =
+            |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
         let interval = mean_of_few(&differences, Level::default());
         println!(
             "{}: {} {:.4} → {} {:.4}; difference {}; {} {:.0} and {:.0}",

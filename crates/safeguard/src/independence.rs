@@ -367,6 +367,39 @@ mod tests {
     }
 
     #[test]
+    fn answers_that_are_outcomes_in_disguise_are_not_weighed() {
+        let (ballots, supervisors) = judges(&small().judges, Seed(1)).unwrap();
+        // The same outcomes, coded as right (0) and wrong (1).
+        let rows = (0..ballots.n_supervisors())
+            .map(|j| {
+                (0..ballots.n_items())
+                    .map(|i| {
+                        let error = ballots.outcome(j, i).error().unwrap();
+                        Ballot::Answer(AnswerIdx(error as usize))
+                    })
+                    .collect()
+            })
+            .collect();
+        let truth = vec![AnswerIdx(0); ballots.n_items()];
+        let disguised = Ballots::new(2, truth, rows).unwrap();
+        let of = |ballots: &Ballots, row: &str| {
+            let input = VotesInput {
+                ballots,
+                supervisors: &supervisors,
+            };
+            let trial = trial_on(&small(), &input, Seed(0)).unwrap();
+            let cell = trial.measures.iter().find(|m| m.row == row);
+            cell.unwrap().value
+        };
+        for row in ["log-odds, shrunk", "Dawid and Skene, one coin"] {
+            assert!(of(&ballots, row).is_some());
+            assert_eq!(of(&disguised, row), None);
+        }
+        let equal = "each counts alike";
+        assert_eq!(of(&ballots, equal), of(&disguised, equal));
+    }
+
+    #[test]
     fn wrong_settings_and_registries_are_named() {
         let bad = IndependenceConfig {
             accuracy_slack: 1.5,

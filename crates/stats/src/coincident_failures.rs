@@ -9,6 +9,8 @@
 //!
 //! In: [`Ballots`]; a failed judgement is a failure, and an item has the versions that were asked about it. Out: K, what was
 //! expected, z (a standard normal where versions are independent and items many).
+//! It is for failures that are rare. Where versions fail half the time, dependence makes two or more failures *rarer* (all fail, or
+//! none), and z is negative.
 //! Differs from the paper: rates need not be equal over items' panels, so that there are as many P_i as panels. Rates are those of
 //! the same items, as in the paper, which makes z a little too small.
 

@@ -13,6 +13,9 @@
 //! what it is drawn from, independently. α is of the whole horizon: a limit that each single number exceeds with probability α
 //! would be exceeded by nearly every sequence.
 //!
+//! A Shewhart limit lies where numbers in control are few, and the sample's own tail is too short: one number that is never reached is
+//! drawn along with them, as in conformal prediction. It takes about horizon/α numbers in control, or there is no limit.
+//!
 //! In: numbers in control, best in units of their own standard deviation, so that a slack means something; higher is worse. Out: the
 //! time of the first alarm, from 0. Beyond the horizon there are more false alarms, and no promise.
 
@@ -67,7 +70,7 @@ pub struct ControlChart {
 }
 
 impl ControlChart {
-    /// Sets the limit on numbers in control; `None` where there is none, or too few resamples for the rate: 1/rate are needed.
+    /// Sets the limit on numbers in control; `None` where they are too few (Shewhart: about horizon/rate), or resamples are: 1/rate.
     ///
     /// # Panics
     ///
@@ -84,21 +87,23 @@ impl ControlChart {
         if in_control.is_empty() || alarms.horizon == 0 || rank < 1.0 || rank > n as f64 {
             return None;
         }
+        let n_beyond = usize::from(chart == Chart::Shewhart);
         let mut stream = seed.stream();
         let mut maxima: Vec<f64> = (0..n)
             .map(|_| {
                 let drawn: Vec<f64> = (0..alarms.horizon)
-                    .map(|_| in_control[stream.below(in_control.len())])
+                    .map(|_| {
+                        let at = stream.below(in_control.len() + n_beyond);
+                        in_control.get(at).copied().unwrap_or(f64::INFINITY)
+                    })
                     .collect();
                 let path = chart.path(&drawn);
                 path.into_iter().fold(f64::NEG_INFINITY, f64::max)
             })
             .collect();
         maxima.sort_by(f64::total_cmp);
-        Some(Self {
-            chart,
-            limit: maxima[rank as usize - 1],
-        })
+        let limit = maxima[rank as usize - 1];
+        limit.is_finite().then_some(Self { chart, limit })
     }
 
     /// When the first alarm is raised, from 0.
@@ -194,5 +199,9 @@ mod tests {
             ..ALARMS
         };
         assert!(none(&[0.0, 1.0], enough).is_some());
+        // 40 draws of 101 meet the one beyond a third of the time.
+        let in_control = normals(100, 3);
+        let shewhart = ControlChart::calibrated(Chart::Shewhart, &in_control, ALARMS, Seed(0));
+        assert_eq!(shewhart, None);
     }
 }

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! with each member right as often as it is over its items. In: [`Ballots`]. Out: fractions.
+//! Where members are wrong more often than right, independence makes majorities worse, and the gap is negative.
 //! A majority of all, not of those who answered: a failed judgement is a vote lost. With more than two answers a plurality may be right
 //! without one, so that null and actual are both below the panel's accuracy; with two they are it. The distribution is exact, by
 //! adding one member at a time.

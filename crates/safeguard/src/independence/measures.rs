@@ -74,16 +74,18 @@ fn alike(ballots: &Ballots, correlations: &ErrorCorrelations) -> Vec<Row> {
         let divisor = 1.0 + (panel - 1.0) * rho;
         (divisor > 0.0).then(|| panel / divisor)
     };
-    let without = correlations.n_undefined() as f64;
+    let without = correlations.n_undefined();
+    // A mean over a minority of the pairs says nothing of all.
+    let is_known = 4 * without <= m * m.saturating_sub(1);
+    let all_votes = mean_correlation
+        .filter(|_| is_known)
+        .and_then(|rho| effective_votes(m, rho));
+    let without = without as f64;
     vec![
         ("supervisors", count, Some(m as f64)),
         ("failed judgements", count, Some(ballots.n_failed() as f64)),
         ("votes an item", number, Some(panel)),
-        (
-            "effective votes of all supervisors",
-            number,
-            mean_correlation.and_then(|rho| effective_votes(m, rho)),
-        ),
+        ("effective votes of all supervisors", number, all_votes),
         (
             "effective votes an item (by difficulty)",
             number,
@@ -246,16 +248,29 @@ pub(super) fn panels(
 }
 
 /// Ways to vote, of the whole pool, on the second half.
+///
+/// Where one answer is true of every item, answers are outcomes in disguise (`right` and `wrong`): to vote against a poor judge, or to
+/// fit how judges err, would be to read the key. Such votes have no value.
 pub(super) fn votes(config: &IndependenceConfig, halves: &Halves<'_>, trial: &mut Trial) {
     let weights = log_odds_weights(&halves.first, config.shrinkage);
+    let truth = |half: &Ballots| half.truth().to_vec();
+    let truths = [truth(&halves.first), truth(&halves.second)].concat();
+    let is_disguised = truths.iter().all(|answer| *answer == truths[0]);
+    let unless_disguised = |value: Option<f64>| value.filter(|_| !is_disguised);
     let candidates = halves.candidates(config);
     let accuracy = |j: &usize| halves.first.accuracy(*j).unwrap_or(0.0);
     let best = (candidates.iter().copied())
         .max_by(|a, b| accuracy(a).total_cmp(&accuracy(b)).then(b.cmp(a)));
     for (row, value) in [
         ("each counts alike", halves.second.plurality_error()),
-        ("log-odds, shrunk", halves.second.vote_error(&weights)),
-        ("Dawid and Skene, one coin", dawid_skene(&halves.second)),
+        (
+            "log-odds, shrunk",
+            unless_disguised(halves.second.vote_error(&weights)),
+        ),
+        (
+            "Dawid and Skene, one coin",
+            unless_disguised(dawid_skene(&halves.second)),
+        ),
         (
             "the best single supervisor",
             best.and_then(|j| halves.second.accuracy(j))

@@ -10,6 +10,8 @@
 //! with `ā` the accuracy of all, `s` pseudo-items, and K answers, among which wrong votes spread evenly. Shrinkage keeps the weight
 //! of a voter who was right on all of few items finite, and of one who was hardly asked near the others'. A weight below 0 is kept: who
 //! is wrong more often than a guess speaks for the other side.
+//! Answers must be answers: where items are coded `right` and `wrong`, one answer is true of all, and a vote against a poor judge
+//! reads the key.
 //! With errors that are not independent these are no longer the best weights: five copies of one judge still count five times.
 //!
 //! In: [`Ballots`]. Out: a weight a supervisor, in nats.
