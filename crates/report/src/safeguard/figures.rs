@@ -30,6 +30,9 @@ impl Verdict {
     }
 }
 
+/// A difference that sums leave by rounding.
+const NOTHING: f64 = 1e-9;
+
 /// One figure of all seeds.
 struct Paired<'a> {
     figure: &'a Figure,
@@ -114,7 +117,7 @@ impl Paired<'_> {
                     Better::Higher => [interval.low, interval.high],
                     Better::Lower => [-interval.high, -interval.low],
                 };
-                let verdict = if scaled.iter().all(|x| *x == 0.0) {
+                let verdict = if scaled.iter().all(|x| x.abs() < NOTHING) {
                     Verdict::NoDifference
                 } else if ends[0] > 0.0 {
                     Verdict::Helps
