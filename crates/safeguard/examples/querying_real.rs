@@ -18,17 +18,19 @@ use trimtab_stats::{Level, mean_of_few};
 /// Items that may be asked about, and test items.
 const SIZES: [usize; 2] = [1500, 1500];
 
+/// What questions look like to a model.
+type Features<'a> = dyn Fn(&[Question]) -> Result<DMatrix<f64>, Box<dyn Error>> + 'a;
+
+/// A table's cell: table, row, column.
+type Cell = (String, String, String);
+
 struct Items {
     features: DMatrix<f64>,
     labels: Vec<bool>,
 }
 
 /// So many items from `from` on, in the order of `order`.
-fn items(
-    set: &Dataset,
-    order: &[usize],
-    features: &dyn Fn(&[Question]) -> Result<DMatrix<f64>, Box<dyn Error>>,
-) -> Result<Items, Box<dyn Error>> {
+fn items(set: &Dataset, order: &[usize], features: &Features<'_>) -> Result<Items, Box<dyn Error>> {
     let questions: Vec<Question> = order.iter().map(|&at| set.questions[at].clone()).collect();
     let labels = questions
         .iter()
@@ -100,7 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "hh-harmless",
         "rotten-tomatoes, new: subjectivity",
     ] {
-        let mut cells: Vec<((String, String, String), Vec<Option<f64>>)> = Vec::new();
+        let mut cells: Vec<(Cell, Vec<Option<f64>>)> = Vec::new();
         for seed in (0..n_seeds).map(Seed) {
             let set = if name == "hh-harmless" {
                 &replies

@@ -97,7 +97,7 @@ impl Default for JudgesWorld {
         Self {
             n_calibration: 1200,
             n_test: 3000,
-            abilities: vec![1.0, 1.5, 2.5],
+            abilities: vec![1.0, 1.25, 1.5],
             prices: vec![1.0, 5.0, 25.0],
             noise: 0.5,
         }

@@ -335,23 +335,47 @@ pub fn trial(config: &QuantilizerConfig, seed: Seed) -> Result<Trial, Extrapolat
         )
     });
 
-    let bound = mean(base, cost) / q;
-    let cell = |row: &str, column: &str, value: f64| {
-        Measure::new("what is chosen", row, column, Unit::Number, value)
-    };
-    let mut measures = vec![];
-    for (row, masses) in [
+    let chosen = [
         ("base", base),
         ("maximiser", &best),
         (name.as_str(), &chosen),
-    ] {
+    ];
+    Ok(Trial {
+        figures,
+        measures: measures(&actions, &chosen, q),
+        curves: curves(&actions),
+    })
+}
+
+/// What each way to choose comes to; the last is the quantilizer's.
+fn measures(actions: &Actions, chosen: &[(&str, &Vec<f64>)], q: f64) -> Vec<Measure> {
+    let cell = |row: &str, column: &str, value: f64| {
+        Measure::new("what is chosen", row, column, Unit::Number, value)
+    };
+    let mut measures = Vec::new();
+    for (row, masses) in chosen {
         measures.extend([
-            cell(row, "stated utility", mean(masses, stated)),
-            cell(row, "intended utility", mean(masses, intended)),
-            cell(row, "hidden cost", mean(masses, cost)),
+            cell(row, "stated utility", mean(masses, &actions.stated)),
+            cell(row, "intended utility", mean(masses, &actions.intended)),
+            cell(row, "hidden cost", mean(masses, &actions.cost)),
         ]);
     }
-    measures.push(cell(&name, "bound on hidden cost", bound));
+    let bound = mean(&actions.base, &actions.cost) / q;
+    measures.extend(
+        chosen
+            .last()
+            .map(|(row, _)| cell(row, "bound on hidden cost", bound)),
+    );
+    measures
+}
+
+fn curves(actions: &Actions) -> Vec<Curve> {
+    let Actions {
+        base,
+        intended,
+        stated,
+        cost,
+    } = actions;
     let along = |of: &dyn Fn(f64) -> f64| QUANTILES.map(|q| (q, Some(of(q)))).to_vec();
     let curve = |name: &str, points| Curve {
         plot: "hidden cost by quantile".into(),
@@ -361,22 +385,12 @@ pub fn trial(config: &QuantilizerConfig, seed: Seed) -> Result<Trial, Extrapolat
         unit: Unit::Number,
         points,
     };
-    let curves = vec![
-        curve(
-            "hidden cost",
-            along(&|q| mean(&quantilize(base, stated, q), cost)),
-        ),
-        curve(
-            "intended utility",
-            along(&|q| mean(&quantilize(base, stated, q), intended)),
-        ),
+    let of = |values: &Vec<f64>| along(&|q| mean(&quantilize(base, stated, q), values));
+    vec![
+        curve("hidden cost", of(cost)),
+        curve("intended utility", of(intended)),
         curve("bound on hidden cost", along(&|q| mean(base, cost) / q)),
-    ];
-    Ok(Trial {
-        figures,
-        measures,
-        curves,
-    })
+    ]
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! World: domains that are known and a rare one, each a cluster; what is right in the rare one depends on features of its own. The test is
-//! half of the rare domain. Where no domain is rare, and all features matter alike, choosing cannot help: a further figure.
+//! half of the rare domain. Where no domain is rare, random choice finds what matters by itself, and at a large budget nothing is left to gain: two
+//! further figures.
 //!
 //! In: features `[dim, n]`, answers, a group (domain, data set) an item. Out: labels, accuracies, query rates.
 //! Errors of the model that is not asked about new items are its regret; an item that is asked about is answered rightly.
@@ -361,7 +362,51 @@ fn learn(
     }
 }
 
-/// The figure of labels to the target, and of accuracy within the budget, for every way to choose.
+/// Labels to the target, and accuracy at the budget, of random choice and of one other.
+fn headlines(
+    trial: &mut Trial,
+    acquisition: Acquisition,
+    [random, own]: [&Learnt; 2],
+    target: f64,
+    world: &str,
+) {
+    let mut figure = |measure: &str, unit, better, values: [Option<f64>; 2], labels: [f64; 2]| {
+        trial.figures.push(Figure {
+            measure: format!("{measure}{world}"),
+            unit,
+            better,
+            without: Arm::new("asked at random", values[0]),
+            with: Arm::new(format!("asked by {}", acquisition.name()), values[1]),
+            cost: Cost {
+                of: "labels".into(),
+                without: labels[0],
+                with: labels[1],
+            },
+        });
+    };
+    let both = [random, own];
+    let spent = both.map(|learnt| learnt.points.last().map_or(0.0, |point| point.0 as f64));
+    let labels = both.map(|learnt| learnt.labels_to(target));
+    // A target that is not reached has cost the whole budget.
+    let costs = [labels[0].unwrap_or(spent[0]), labels[1].unwrap_or(spent[1])];
+    figure(
+        "labels to the target accuracy",
+        Unit::Count,
+        Better::Lower,
+        labels,
+        costs,
+    );
+    let accuracies = both.map(Learnt::last);
+    figure(
+        "accuracy at the budget",
+        Unit::Share,
+        Better::Higher,
+        accuracies,
+        spent,
+    );
+}
+
+/// Every way to choose in turn, beside random choice.
 fn label_efficiency(
     trial: &mut Trial,
     config: &QueryingConfig,
@@ -418,41 +463,7 @@ fn label_efficiency(
             novel.map(|n| n as f64 / learnt.asked.len() as f64),
         );
         if acquisition == config.acquisition {
-            let arms = |random: Option<f64>, own: Option<f64>| {
-                (
-                    Arm::new("asked at random", random),
-                    Arm::new(format!("asked by {}", acquisition.name()), own),
-                )
-            };
-            let cost = |without: f64, with: f64| Cost {
-                of: "labels".into(),
-                without,
-                with,
-            };
-            let spent = |learnt: &Learnt| learnt.points.last().map_or(0.0, |point| point.0 as f64);
-            // A target that is not reached has cost the whole budget.
-            let costs = [
-                to_target.unwrap_or_else(|| spent(&random)),
-                labels.unwrap_or_else(|| spent(&learnt)),
-            ];
-            let (without, with) = arms(to_target, labels);
-            trial.figures.push(Figure {
-                measure: format!("labels to the target accuracy{world}"),
-                unit: Unit::Count,
-                better: Better::Lower,
-                without,
-                with,
-                cost: cost(costs[0], costs[1]),
-            });
-            let (without, with) = arms(random.last(), learnt.last());
-            trial.figures.push(Figure {
-                measure: format!("accuracy at the budget{world}"),
-                unit: Unit::Share,
-                better: Better::Higher,
-                without,
-                with,
-                cost: cost(spent(&random), spent(&learnt)),
-            });
+            headlines(trial, acquisition, [&random, &learnt], target, world);
         }
         trial.curves.push(Curve {
             plot: format!("accuracy by labels{world}"),
@@ -476,7 +487,78 @@ fn label_efficiency(
     ));
 }
 
-/// The gate at deployment: a model that has seen known groups only, test items of all groups.
+/// A gate, and a model that has seen known groups only, before the test items of all groups.
+struct Deployed {
+    is_novel: Vec<bool>,
+    is_wrong: Vec<bool>,
+    p_values: Vec<f64>,
+    /// AUROC of new against known items, of the distance and of the relative one.
+    areas: [Option<f64>; 2],
+}
+
+impl Deployed {
+    fn new(
+        config: &QueryingConfig,
+        input: &FeaturesInput<'_>,
+        novel: usize,
+        seed: Seed,
+    ) -> Result<Self, ExtrapolationError> {
+        let mut known: Vec<usize> = (0..input.labels.len())
+            .filter(|&at| input.groups[at] != novel)
+            .collect();
+        seed.child("calibration").stream().shuffle(&mut known);
+        let calibration = known.split_off(known.len() / 2);
+        let n_needed = (1.0 / config.alpha - 1e-9).ceil() as usize - 1;
+        if known.is_empty() || calibration.len() < n_needed {
+            return Err(ExtrapolationError::TooFew {
+                what: "known items for calibration, half of those in the pool",
+                n_got: calibration.len(),
+                n_needed: n_needed.max(1),
+            });
+        }
+        let reference = input.features.select_columns(&known);
+        let answers: Vec<bool> = known.iter().map(|&at| input.labels[at]).collect();
+        // Groups are the classes where there are several, answers otherwise.
+        let mut groups: Vec<usize> = known.iter().map(|&at| input.groups[at]).collect();
+        if groups.iter().all(|&group| group == groups[0]) {
+            groups = answers.iter().map(|&answer| usize::from(answer)).collect();
+        }
+        let what_is_known = Known::fit(&reference, &groups);
+        let is_novel: Vec<bool> = input
+            .test_groups
+            .iter()
+            .map(|&group| group == novel)
+            .collect();
+        let areas = [Distance::Mahalanobis, Distance::Relative].map(|distance| {
+            auroc(
+                &what_is_known.scores(input.test_features, distance),
+                &is_novel,
+            )
+        });
+        let calibration = input.features.select_columns(&calibration);
+        let gate = NoveltyGate::new(what_is_known, config.novelty, &calibration);
+        let posterior = Posterior::fit(&with_constant(&reference), &answers, config.ridge);
+        let logits = posterior.logits(&with_constant(input.test_features));
+        Ok(Self {
+            is_wrong: logits
+                .iter()
+                .zip(input.test_labels)
+                .map(|(&z, &y)| (z > 0.0) != y)
+                .collect(),
+            p_values: gate.p_values(input.test_features),
+            is_novel,
+            areas,
+        })
+    }
+
+    /// The share of new or of known items of which something is true.
+    fn share(&self, novel: bool, is_true: impl Fn(usize) -> bool) -> Option<f64> {
+        let own = (0..self.is_novel.len()).filter(|&at| self.is_novel[at] == novel);
+        share(own.map(is_true))
+    }
+}
+
+/// What the gate spares, asks and finds.
 fn novelty(
     trial: &mut Trial,
     config: &QueryingConfig,
@@ -484,133 +566,78 @@ fn novelty(
     novel: usize,
     seed: Seed,
 ) -> Result<(), ExtrapolationError> {
-    let mut known: Vec<usize> = (0..input.labels.len())
-        .filter(|&at| input.groups[at] != novel)
-        .collect();
-    seed.child("calibration").stream().shuffle(&mut known);
-    let calibration = known.split_off(known.len() / 2);
-    let n_needed = (1.0 / config.alpha - 1e-9).ceil() as usize - 1;
-    if known.is_empty() || calibration.len() < n_needed {
-        return Err(ExtrapolationError::TooFew {
-            what: "known items for calibration, half of those in the pool",
-            n_got: calibration.len(),
-            n_needed: n_needed.max(1),
-        });
-    }
-    let reference = input.features.select_columns(&known);
-    let answers: Vec<bool> = known.iter().map(|&at| input.labels[at]).collect();
-    // Groups are the classes where there are several, answers otherwise.
-    let mut groups: Vec<usize> = known.iter().map(|&at| input.groups[at]).collect();
-    if groups.iter().all(|&group| group == groups[0]) {
-        groups = answers.iter().map(|&answer| usize::from(answer)).collect();
-    }
-    let what_is_known = Known::fit(&reference, &groups);
-    let gate = NoveltyGate::new(
-        what_is_known.clone(),
-        config.novelty,
-        &input.features.select_columns(&calibration),
-    );
-    let posterior = Posterior::fit(&with_constant(&reference), &answers, config.ridge);
-    let logits = posterior.logits(&with_constant(input.test_features));
-    let is_wrong: Vec<bool> = logits
-        .iter()
-        .zip(input.test_labels)
-        .map(|(&z, &y)| (z > 0.0) != y)
-        .collect();
-    let p_values = gate.p_values(input.test_features);
-    let is_novel: Vec<bool> = input
-        .test_groups
-        .iter()
-        .map(|&group| group == novel)
-        .collect();
-    let n = p_values.len();
-    let asked: Vec<bool> = p_values.iter().map(|&p| p <= config.alpha).collect();
-    let found = benjamini_hochberg(&p_values, config.alpha);
-    let of = |wanted: bool, values: &dyn Fn(usize) -> bool| {
-        share((0..n).filter(|&at| is_novel[at] == wanted).map(values))
-    };
-    let wrong = of(true, &|at| is_wrong[at]);
-    let regret = of(true, &|at| is_wrong[at] && !asked[at]);
-    let queries = |wanted: bool| of(wanted, &|at| asked[at]).unwrap_or(0.0);
+    let deployed = Deployed::new(config, input, novel, seed)?;
+    let is_asked = |at: usize| deployed.p_values[at] <= config.alpha;
+    let is_wrong = |at: usize| deployed.is_wrong[at];
+    let [asked, wrong, regret] = [
+        [false, true].map(|novel| deployed.share(novel, is_asked)),
+        [false, true].map(|novel| deployed.share(novel, is_wrong)),
+        [false, true].map(|novel| deployed.share(novel, |at| is_wrong(at) && !is_asked(at))),
+    ];
     trial.figures.push(Figure {
         measure: "wrong answers to new items".into(),
         unit: Unit::Share,
         better: Better::Lower,
-        without: Arm::new("never asks", wrong),
-        with: Arm::new("asks about what is new", regret),
+        without: Arm::new("never asks", wrong[1]),
+        with: Arm::new("asks about what is new", regret[1]),
         cost: Cost {
             of: "queries about a hundred known items and a hundred new ones".into(),
             without: 0.0,
-            with: 100.0 * (queries(false) + queries(true)),
+            with: 100.0 * asked.iter().flatten().sum::<f64>(),
         },
     });
-    let mut cell = |row: &str, column: &str, unit, value: Option<f64>| {
+    let mut cell = |table: &str, row: &str, column: &str, unit, value: Option<f64>| {
         trial
             .measures
-            .push(Measure::new("novelty", row, column, unit, value));
+            .push(Measure::new(table, row, column, unit, value));
     };
+    for (row, at) in [("known items", 0), ("new items", 1)] {
+        cell("novelty", row, "query rate", Unit::Share, asked[at]);
+        cell("novelty", row, "wrong, never asked", Unit::Share, wrong[at]);
+        cell(
+            "novelty",
+            row,
+            "wrong, asked when new",
+            Unit::Share,
+            regret[at],
+        );
+    }
     cell(
+        "novelty",
         "known items",
         "nominal query rate",
         Unit::Share,
         Some(config.alpha),
     );
+    let found = benjamini_hochberg(&deployed.p_values, config.alpha);
+    let all = 0..found.len();
+    let is_false = all.filter(|&at| found[at]).map(|at| !deployed.is_novel[at]);
+    let batch = "novelty of a batch (Benjamini-Hochberg)";
+    let found_of_new = deployed.share(true, |at| found[at]);
     cell(
-        "known items",
-        "query rate",
+        batch,
+        "test items",
+        "found of the new",
         Unit::Share,
-        of(false, &|at| asked[at]),
+        found_of_new,
     );
-    cell(
-        "known items",
-        "wrong, never asked",
-        Unit::Share,
-        of(false, &|at| is_wrong[at]),
-    );
-    cell(
-        "known items",
-        "wrong, asked when new",
-        Unit::Share,
-        of(false, &|at| is_wrong[at] && !asked[at]),
-    );
-    cell(
-        "new items",
-        "query rate",
-        Unit::Share,
-        of(true, &|at| asked[at]),
-    );
-    cell("new items", "wrong, never asked", Unit::Share, wrong);
-    cell("new items", "wrong, asked when new", Unit::Share, regret);
-    let false_discoveries = share((0..n).filter(|&at| found[at]).map(|at| !is_novel[at]));
-    let mut cell = |row: &str, column: &str, value: Option<f64>| {
-        trial.measures.push(Measure::new(
-            "novelty of a batch (Benjamini-Hochberg)",
-            row,
-            column,
-            Unit::Share,
-            value,
-        ));
-    };
-    cell("test items", "found of the new", of(true, &|at| found[at]));
     // Nothing found is no false discovery.
     cell(
+        batch,
         "test items",
         "false among found",
-        Some(false_discoveries.unwrap_or(0.0)),
+        Unit::Share,
+        Some(share(is_false).unwrap_or(0.0)),
     );
-    cell("test items", "may be false", Some(config.alpha));
-    for (row, distance) in [
-        ("Mahalanobis", Distance::Mahalanobis),
-        ("relative", Distance::Relative),
-    ] {
-        let scores = what_is_known.scores(input.test_features, distance);
-        trial.measures.push(Measure::new(
-            "new against known items",
-            row,
-            "AUROC",
-            Unit::Number,
-            auroc(&scores, &is_novel),
-        ));
+    cell(
+        batch,
+        "test items",
+        "may be false",
+        Unit::Share,
+        Some(config.alpha),
+    );
+    for (row, area) in ["Mahalanobis", "relative"].into_iter().zip(deployed.areas) {
+        cell("new against known items", row, "AUROC", Unit::Number, area);
     }
     Ok(())
 }
