@@ -24,6 +24,8 @@ pub mod crown;
 pub mod interval;
 pub mod pairs;
 pub mod properties;
+#[cfg(test)]
+mod random_network;
 pub mod trial;
 
 pub use attack::AttackOptions;

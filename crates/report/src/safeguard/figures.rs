@@ -187,52 +187,10 @@ fn columns(first: &str) -> Vec<Column> {
 /// One approach: every figure it is judged by.
 pub(super) fn section(tried: &Tried<'_>) -> Section {
     let paired = tried.paired();
-    let mut text = format!("{}.", tried.config.approach.question());
-    let mut arms: Vec<String> = Vec::new();
-    for figure in &paired {
-        let said = figure.arms();
-        if !arms.contains(&said) {
-            arms.push(said);
-        }
-    }
-    if let [only] = &arms[..] {
-        text.push_str(&format!(" {}.", capitalised(only)));
-    } else {
-        for (figure, said) in paired.iter().zip(paired.iter().map(Paired::arms)) {
-            text.push_str(&format!(
-                " {} — {said}.",
-                capitalised(&figure.figure.measure)
-            ));
-        }
-    }
-    let mut counted: Vec<&str> = paired
-        .iter()
-        .map(|figure| &*figure.figure.cost.of)
-        .collect();
-    counted.dedup();
-    text.push_str(&format!(" Cost: {}.", counted.join("; ")));
-    for figure in &paired {
-        let (n, of) = (figure.differences().len(), tried.trials.len());
-        if n < of {
-            text.push_str(&format!(
-                " {} is defined under {n} of {of} seeds.",
-                capitalised(&figure.figure.measure)
-            ));
-        }
-    }
-    if let Some(headline) = paired.first() {
-        let (_, verdict) = headline.difference(tried);
-        if verdict != Verdict::Helps {
-            text.push_str(&format!(
-                " It does not help here, by the first figure: {}.",
-                verdict.word()
-            ));
-        }
-    }
     Section {
         id: behind(&tried.name),
         title: tried.name.clone(),
-        text,
+        text: text(tried, &paired),
         table: Table {
             columns: columns("Figure"),
             rows: (paired.iter())
@@ -242,6 +200,44 @@ pub(super) fn section(tried: &Tried<'_>) -> Section {
         plotted: Vec::new(),
         curves: None,
     }
+}
+
+/// What is asked, what stands on both sides, what is counted, and that it does not help, where it does not.
+fn text(tried: &Tried<'_>, paired: &[Paired<'_>]) -> String {
+    let mut sentences = vec![format!("{}.", tried.config.approach.question())];
+    let mut arms: Vec<String> = paired.iter().map(Paired::arms).collect();
+    arms.dedup();
+    if let [only] = &arms[..] {
+        sentences.push(format!("{}.", capitalised(only)));
+    } else {
+        sentences.extend(paired.iter().map(|figure| {
+            let measure = capitalised(&figure.figure.measure);
+            format!("{measure} — {}.", figure.arms())
+        }));
+    }
+    let mut counted: Vec<&str> = paired
+        .iter()
+        .map(|figure| &*figure.figure.cost.of)
+        .collect();
+    counted.dedup();
+    sentences.push(format!("Cost: {}.", counted.join("; ")));
+    for figure in paired {
+        let (n, of) = (figure.differences().len(), tried.trials.len());
+        if n < of {
+            let measure = capitalised(&figure.figure.measure);
+            sentences.push(format!("{measure} is defined under {n} of {of} seeds."));
+        }
+    }
+    if let Some(headline) = paired.first() {
+        let (_, verdict) = headline.difference(tried);
+        if verdict != Verdict::Helps {
+            let word = verdict.word();
+            sentences.push(format!(
+                "It does not help here, by the first figure: {word}."
+            ));
+        }
+    }
+    sentences.join(" ")
 }
 
 /// Every approach's headline, one a row.

@@ -15,7 +15,7 @@ use trimtab_core::{
     Cost, Fitted, Judgement, Lesson, NamedFeatures, Provenance, Question, Seed, Student,
     Supervisor, SupervisorError, TrainingLabels,
 };
-use trimtab_debate::{DebateSupervisor, Nobody};
+use trimtab_debate::{DebateConfig, DebateSupervisor, Nobody};
 use trimtab_evidence::{Shown, TextEvidenceConfig, TextEvidenceStudent, TextEvidenceSupervisor};
 use trimtab_safeguard::verification::CertifiedStudent;
 use trimtab_weak_to_strong::model::Materials;
@@ -130,33 +130,7 @@ impl Assembly<'_> {
                     reader,
                 })
             }
-            SupervisorConfig::Debate(config) => {
-                let roles = config.roles();
-                let of = |role: &str| -> Result<Arc<dyn ChatModel>, RunError> {
-                    if roles.contains(&role) {
-                        self.talker(role)
-                    } else {
-                        Ok(Arc::new(Nobody))
-                    }
-                };
-                let judge = self.talker(&config.judges[0])?;
-                let [debater, opponent, critic] = [
-                    of(&config.debater)?,
-                    of(config.opponent())?,
-                    of(config.critic())?,
-                ];
-                let config = (**config).clone();
-                untaught(name, move |seed| {
-                    Box::new(DebateSupervisor {
-                        config: config.clone(),
-                        debater: Arc::clone(&debater),
-                        opponent: Arc::clone(&opponent),
-                        critic: Arc::clone(&critic),
-                        judge: Arc::clone(&judge),
-                        seed,
-                    })
-                })
-            }
+            SupervisorConfig::Debate(config) => self.debate(name, config)?,
             SupervisorConfig::Constitution(config) => {
                 let judge = self.talker(&config.judge)?;
                 let constitution: Constitution =
@@ -222,6 +196,34 @@ impl Assembly<'_> {
                 config: config.clone(),
             }),
         })
+    }
+
+    fn debate(&self, name: String, config: &DebateConfig) -> Result<Box<dyn Student>, RunError> {
+        let roles = config.roles();
+        let of = |role: &str| -> Result<Arc<dyn ChatModel>, RunError> {
+            if roles.contains(&role) {
+                self.talker(role)
+            } else {
+                Ok(Arc::new(Nobody))
+            }
+        };
+        let judge = self.talker(&config.judges[0])?;
+        let [debater, opponent, critic] = [
+            of(&config.debater)?,
+            of(config.opponent())?,
+            of(config.critic())?,
+        ];
+        let config = config.clone();
+        Ok(untaught(name, move |seed| {
+            Box::new(DebateSupervisor {
+                config: config.clone(),
+                debater: Arc::clone(&debater),
+                opponent: Arc::clone(&opponent),
+                critic: Arc::clone(&critic),
+                judge: Arc::clone(&judge),
+                seed,
+            })
+        }))
     }
 
     /// The judge of pieces of text of this supervisor, made when it is first asked for.

@@ -157,7 +157,7 @@ fn bradley_terry(margins: &DMatrix<f64>, weight: f64) -> (f64, DMatrix<f64>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::interval::random_network;
+    use super::super::random_network::random_network;
     use super::*;
 
     #[test]

@@ -159,7 +159,7 @@ impl Magnitudes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::interval::random_network;
+    use super::super::random_network::random_network;
     use super::*;
     use proptest::prelude::*;
     use trimtab_core::Seed;

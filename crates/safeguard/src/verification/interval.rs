@@ -36,7 +36,7 @@ pub fn interval_bounds(network: &Mlp, boxes: &Boxes) -> Vec<Boxes> {
                 .zip_apply(&layer.bias, |x, b| *x += b.abs());
         }
         reach.zip_apply(&size, |reach, size| {
-            *reach = (*reach + off * size).next_up()
+            *reach = (*reach + off * size).next_up();
         });
         let pre = Boxes {
             low: middle.zip_map(&reach, |m, r| (m - r).next_down()),
@@ -116,23 +116,12 @@ impl Propagated {
 
 #[cfg(test)]
 mod tests {
+    use super::super::random_network::random_network;
     use super::*;
-    use crate::verification::boxes::Boxes;
     use nalgebra::DVector;
     use proptest::prelude::*;
     use trimtab_core::Seed;
     use trimtab_probe::mlp::Layer;
-
-    pub(crate) fn network(widths: &[usize], seed: Seed) -> Mlp {
-        let mut network = Mlp::initial(widths, seed);
-        let mut stream = seed.child("weights").stream();
-        for layer in &mut network.layers {
-            let scale = (2.0 / layer.weight.ncols() as f64).sqrt();
-            layer.weight.apply(|w| *w = scale * stream.next_normal());
-            layer.bias.apply(|b| *b = 0.1 * stream.next_normal());
-        }
-        network
-    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
@@ -140,7 +129,7 @@ mod tests {
         #[test]
         fn every_point_of_a_box_stays_in_its_bounds(seed: u64, epsilon in 0.0..1.0_f64) {
             let seed = Seed(seed);
-            let network = network(&[5, 8, 6, 1], seed);
+            let network = random_network(&[5, 8, 6, 1], seed);
             let mut stream = seed.child("points").stream();
             let centres = DMatrix::from_fn(5, 20, |_, _| stream.next_normal());
             let bounds = interval_bounds(&network, &Boxes::around(&centres, epsilon));
@@ -153,7 +142,7 @@ mod tests {
         #[test]
         fn slopes_of_bounds_are_those_of_the_loss(seed: u64) {
             let seed = Seed(seed);
-            let network = network(&[3, 5, 4, 1], seed);
+            let network = random_network(&[3, 5, 4, 1], seed);
             let mut stream = seed.child("points").stream();
             let centres = DMatrix::from_fn(3, 6, |_, _| stream.next_normal());
             // Some way through both bounds, different for each.
@@ -211,6 +200,3 @@ mod tests {
         assert!(values.iter().any(|value| *value != values[0]));
     }
 }
-
-#[cfg(test)]
-pub(crate) use tests::network as random_network;

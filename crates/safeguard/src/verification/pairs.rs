@@ -153,7 +153,7 @@ fn least_difference(
 
 #[cfg(test)]
 mod tests {
-    use super::super::interval::random_network;
+    use super::super::random_network::random_network;
     use super::*;
     use proptest::prelude::*;
     use trimtab_core::Seed;

@@ -80,7 +80,7 @@ pub fn cap(head: &Mlp, boxes: &Boxes) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::interval::random_network;
+    use super::super::random_network::random_network;
     use super::*;
     use nalgebra::DMatrix;
     use proptest::prelude::*;

@@ -358,6 +358,25 @@ fn told(config: &VerificationConfig, examined: &[Examined; 2], test: &Drawn) -> 
             &|e| e.certified_right,
         ),
     ];
+    let curves = (examined.iter().zip([STANDARD, CERTIFIED]))
+        .map(|(examined, name)| Curve {
+            plot: "Certified verdicts by radius".into(),
+            name: name.into(),
+            x: "ε".into(),
+            y: "certified".into(),
+            unit: Unit::Share,
+            points: examined.curve.clone(),
+        })
+        .collect();
+    Trial {
+        figures,
+        measures: measures(config, examined, test),
+        curves,
+    }
+}
+
+/// Why: how bounds are made, what became of verdicts, and what else is proved.
+fn measures(config: &VerificationConfig, examined: &[Examined; 2], test: &Drawn) -> Vec<Measure> {
     let mut measures = Vec::new();
     for (examined, row) in examined.iter().zip([STANDARD, CERTIFIED]) {
         let mut add = |table: &str, column: &str, unit, value: f64| {
@@ -412,21 +431,7 @@ fn told(config: &VerificationConfig, examined: &[Examined; 2], test: &Drawn) -> 
         Unit::Share,
         likeliest / test.gold.len() as f64,
     ));
-    let curves = (examined.iter().zip([STANDARD, CERTIFIED]))
-        .map(|(examined, name)| Curve {
-            plot: "Certified verdicts by radius".into(),
-            name: name.into(),
-            x: "ε".into(),
-            y: "certified".into(),
-            unit: Unit::Share,
-            points: examined.curve.clone(),
-        })
-        .collect();
-    Trial {
-        figures,
-        measures,
-        curves,
-    }
+    measures
 }
 
 #[cfg(test)]
