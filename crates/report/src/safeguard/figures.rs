@@ -1,6 +1,6 @@
 //! What an approach is judged by: each figure without and with it, the difference, and whether that helps.
 
-use trimtab_safeguard::{Better, Figure, Unit};
+use trimtab_safeguard::{Better, Cost, Figure, Unit};
 use trimtab_stats::mean_of_few;
 
 use super::{Tried, decimals, mean_alone};
@@ -85,7 +85,7 @@ impl Paired<'_> {
                 with,
                 difference,
                 Cell::words(verdict.word()),
-                self.cost(),
+                Cell::words(self.cost_in_words()),
             ],
         }
     }
@@ -138,9 +138,9 @@ impl Paired<'_> {
         })
     }
 
-    fn cost(&self) -> Cell {
+    fn cost_in_words(&self) -> String {
         let [without, with] = self.mean_cost().map(amount);
-        Cell::words(format!("{without} → {with}"))
+        format!("{without} → {with}")
     }
 
     fn arms(&self) -> String {
@@ -184,19 +184,35 @@ fn columns(first: &str) -> Vec<Column> {
     ]
 }
 
+/// What all figures cost, where that is the same.
+fn one_cost<'a>(paired: &[Paired<'a>]) -> Option<&'a Cost> {
+    let first = paired.first()?;
+    let is_same = |figure: &Paired<'_>| {
+        figure.figure.cost.of == first.figure.cost.of && figure.mean_cost() == first.mean_cost()
+    };
+    paired.iter().all(is_same).then_some(&first.figure.cost)
+}
+
 /// One approach: every figure it is judged by.
 pub(super) fn section(tried: &Tried<'_>) -> Section {
     let paired = tried.paired();
+    let mut table = Table {
+        columns: columns("Figure"),
+        rows: (paired.iter())
+            .map(|figure| figure.row(figure.figure.measure.clone(), tried))
+            .collect(),
+    };
+    if one_cost(&paired).is_some() {
+        table.columns.pop();
+        for row in &mut table.rows {
+            row.cells.pop();
+        }
+    }
     Section {
         id: behind(&tried.name),
         title: tried.name.clone(),
         text: text(tried, &paired),
-        table: Table {
-            columns: columns("Figure"),
-            rows: (paired.iter())
-                .map(|figure| figure.row(figure.figure.measure.clone(), tried))
-                .collect(),
-        },
+        table,
         plotted: Vec::new(),
         curves: None,
     }
@@ -215,12 +231,16 @@ fn text(tried: &Tried<'_>, paired: &[Paired<'_>]) -> String {
             format!("{measure} — {}.", figure.arms())
         }));
     }
-    let mut counted: Vec<&str> = paired
-        .iter()
-        .map(|figure| &*figure.figure.cost.of)
-        .collect();
-    counted.dedup();
-    sentences.push(format!("Cost: {}.", counted.join("; ")));
+    if let Some(cost) = one_cost(paired) {
+        let words = paired[0].cost_in_words();
+        sentences.push(format!("Cost in {}: {words}.", cost.of));
+    } else {
+        let mut counted: Vec<&str> = (paired.iter())
+            .map(|figure| &*figure.figure.cost.of)
+            .collect();
+        counted.dedup();
+        sentences.push(format!("Cost is counted in {}.", counted.join("; ")));
+    }
     for figure in paired {
         let (n, of) = (figure.differences().len(), tried.trials.len());
         if n < of {

@@ -15,7 +15,7 @@ const FIRST_COLUMN_MIN: usize = 16;
 const FIRST_COLUMN_LEAST: usize = 8;
 
 /// Lines of one cell of the first column.
-const FIRST_COLUMN_LINES: usize = 3;
+const FIRST_COLUMN_LINES: usize = 5;
 
 /// How a column's cells stand in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
