@@ -22,6 +22,7 @@
 //! - [`load_prompts`] reads conversations that wait for a reply.
 //! - [`load_two_answers`] reads questions that can be debated, and the passages that they are about.
 //! - [`load_problems`] reads open questions and, apart from them, their answers; [`expressions`] draws some.
+//! - [`Activations`] are a model's hidden states on many tokens, read in blocks.
 //! - [`load_ratings`] reads who said what of which item.
 //! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
@@ -30,6 +31,7 @@
 //! Nothing here reads the environment, prints, or touches the network unless a
 //! [`HubConfig`] says so.
 
+mod activations;
 mod blocks;
 mod builtin;
 mod cache;
@@ -59,6 +61,7 @@ mod split;
 mod stream;
 mod two_answers;
 
+pub use activations::{ActivationLayer, Activations, ActivationsError};
 pub use builtin::{BUILTINS, Builtin};
 pub use cache::CacheUse;
 pub use config::{Columns, DataConfig, SplitConfig, TestSize};
