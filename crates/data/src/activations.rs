@@ -577,7 +577,18 @@ mod tests {
                 error_of(&[good()], ""),
             ]
             .join("\n"),
-            @""
+            @r#"
+            /a.safetensors: tensor "cube" is of shape [1, 2, 2], expected [n_tokens, width]
+            /a.safetensors: tensor "none" is of shape [0, 2], expected [n_tokens, width]
+            /a.safetensors: tensor "two" has 1 tokens, but "one" has 2
+            /a.safetensors: tensor "int" is I64, expected F32, F16 or BF16
+            /a.safetensors: no tensor
+            /spans.jsonl, line 2: span "s1" goes from 1 to 3, of 2 tokens
+            /spans.jsonl, line 1: span "s0" goes from 1 to 1, of 2 tokens
+            /spans.jsonl: id "s0" stands on line 1 and again on line 2
+            /spans.jsonl, line 2, column 23: missing field `end` at line 1 column 23
+            /spans.jsonl: no rows
+            "#
         );
     }
 
