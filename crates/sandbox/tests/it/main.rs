@@ -1,0 +1,6 @@
+//! Programs that try to get out, as root and as an ordinary user; with each back end there is.
+#![cfg(target_os = "linux")]
+
+mod escape;
+mod host;
+mod refusal;
