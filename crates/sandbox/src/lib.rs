@@ -15,6 +15,7 @@
 //! the kernel. Memory is bounded a process, so a program may take `memory` times `processes`. Linux only; elsewhere
 //! [`SandboxError::NoBackEnd`].
 
+mod batch;
 mod error;
 mod folder;
 mod level;
