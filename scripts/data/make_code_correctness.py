@@ -14,10 +14,10 @@ swapped, names changed, a step through a variable, `x += 1` written out, a state
 them, so "was it edited?" is not the answer; nor is "which edit?", for what counts is whether the tests pass. Every problem has as many
 correct candidates as wrong ones, at most MOST of each, so the problem says nothing either.
 
-Features are of two kinds, half floats in files of their own. `code-shallow`, for a weak supervisor: sizes, hashed pairs of tokens, words
-shared with the description. `code-deep`, for a strong student: counts over the syntax tree, names that are not defined or not used,
-conditions that are constant, ways to the end without a value, and partial execution: the examples of the description, run in the
-sandbox.
+Features are of two kinds, half floats in files of their own. `code-static`, for a weak supervisor that reads the program: sizes, counts
+over the syntax tree, names that are not defined or not used, conditions that are constant, ways to the end without a value. `code-run`,
+for a strong student: partial execution, which is what the examples of the description come to when they are run in the sandbox. (An
+even weaker supervisor needs no file: a bag of words over the text.)
 """
 
 import argparse
@@ -25,21 +25,18 @@ import ast
 import copy
 import gzip
 import hashlib
-import io
 import json
 import re
 import struct
 import subprocess
 import sys
 import tempfile
-import tokenize
 from pathlib import Path
 
-ROUNDS = 40
+ROUNDS = 24
 MOST = 5
 RUNS = 2
 TEST_EVERY = 3
-N_PAIRS = 20
 SECONDS = 5
 
 
@@ -229,7 +226,7 @@ def candidate(problem: dict, number: int) -> str | None:
     n_keeping = 1 + drawn(f"{seed}:keeping", 3)
     n_breaking = [0, 0, 1, 1, 1, 2][drawn(f"{seed}:breaking", 6)]
     kinds = ["keeping"] * n_keeping + ["breaking"] * n_breaking
-    kinds.sort(key=lambda kind: 0) if n_breaking == 0 else kinds.sort()
+    kinds.sort()
     for i, kind in enumerate(kinds):
         function = entry_of(tree, problem["entry_point"])
         places = (keeping if kind == "keeping" else breaking)(function)
@@ -347,7 +344,7 @@ def executed(outcome: dict, n: int) -> list[float]:
 BUILTINS = set(dir(__builtins__)) | set(dir(__import__("builtins")))
 
 
-def deep(source: str, entry: str) -> list[float]:
+def static(source: str, entry: str) -> list[float]:
     tree = ast.parse(source)
     function = entry_of(tree, entry)
     nodes = list(ast.walk(function))
@@ -404,35 +401,6 @@ def deep(source: str, entry: str) -> list[float]:
     ]
 
 
-# What is seen at a glance.
-
-def tokens(source: str) -> list[str]:
-    kinds = (tokenize.NAME, tokenize.OP, tokenize.NUMBER)
-    names = {"def", "return", "if", "else", "elif", "for", "while", "in", "not", "and", "or", "range", "len", "None", "True", "False"}
-    out = []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type in kinds:
-            out.append("name" if token.type == tokenize.NAME and token.string not in names else token.string)
-    return out
-
-
-def shallow(source: str, entry: str) -> list[float]:
-    function = entry_of(ast.parse(source), entry)
-    description = ast.get_docstring(function) or ""
-    function.body = function.body[1:] if ast.get_docstring(function) else function.body
-    code = ast.unparse(function) if function.body else f"def {entry}(): pass"
-    words = tokens(code)
-    pairs = [0.0] * N_PAIRS
-    for pair in zip(words, words[1:]):
-        pairs[drawn(f"pair:{pair[0]} {pair[1]}", N_PAIRS)] += 1 / max(len(words), 1) * 4
-    said = set(re.findall(r"[a-z]+", description.lower()))
-    used = set(re.findall(r"[a-z]+", code.lower()))
-    return [
-        len(code) / 500, code.count("\n") / 20, len(words) / 100, max(len(line) for line in code.splitlines()) / 100,
-        len(said & used) / max(len(used), 1), len(said) / 100, *pairs,
-    ]
-
-
 def halves(rows: list[list[float]]) -> bytes:
     return b"".join(struct.pack(f"<{len(row)}e", *row) for row in rows)
 
@@ -483,18 +451,16 @@ def main() -> None:
             chosen.append((problem, source))
     found = {p["task_id"]: examples(p) for p in problems}
     outcomes = sandboxed(arguments.trimtab, [with_examples(s, found[p["task_id"]]) for p, s in chosen])
-    deep_rows = [
-        deep(s, p["entry_point"]) + executed(o, len(found[p["task_id"]])) for (p, s), o in zip(chosen, outcomes)
-    ]
-    shallow_rows = [shallow(s, p["entry_point"]) for p, s in chosen]
+    run = [executed(o, len(found[p["task_id"]])) for (p, _), o in zip(chosen, outcomes)]
+    read = [static(s, p["entry_point"]) for p, s in chosen]
     folder = arguments.out / "code-correctness"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "code-correctness.jsonl.gz").write_bytes(packed(rows))
     (folder / "tests.jsonl.gz").write_bytes(packed(tests))
-    (folder / "code-shallow.f16").write_bytes(halves(shallow_rows))
-    (folder / "code-deep.f16").write_bytes(halves(deep_rows))
+    (folder / "code-static.f16").write_bytes(halves(read))
+    (folder / "code-run.f16").write_bytes(halves(run))
     print(
-        f"{len(rows)} rows of {kept} problems; {len(shallow_rows[0])} and {len(deep_rows[0])} features; "
+        f"{len(rows)} rows of {kept} problems; {len(read[0])} and {len(run[0])} features; "
         f"{sum(bool(found[p['task_id']]) for p in problems)} problems with examples",
         file=sys.stderr,
     )

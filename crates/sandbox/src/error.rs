@@ -53,7 +53,6 @@ impl SandboxError {
     /// What can be done.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Limits(_) | Self::FileName(_) => None,
             Self::Below { enforced, .. } => Some(format!(
                 "level files and above need landlock (Linux 5.13; all of it 6.12), namespaces needs bubblewrap; \
                  ask for {enforced} if that will do"
@@ -63,7 +62,7 @@ impl SandboxError {
                 "the program is run by a user without a home: interpreters in home folders cannot be reached; take the system's"
                     .into(),
             ),
-            Self::Step { .. } => None,
+            Self::Limits(_) | Self::FileName(_) | Self::Step { .. } => None,
             Self::Launcher { .. } => {
                 Some("the launcher must be a program that calls `trimtab_sandbox::launch` with its last argument".into())
             }

@@ -25,11 +25,19 @@ impl WorkFolder {
     /// A new one, with the program's files in it.
     pub(crate) fn new(scratch: &Path, files: &[(String, String)]) -> Result<Self, SandboxError> {
         static MADE: AtomicU64 = AtomicU64::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let path = scratch.join(format!("trimtab-sandbox-{}-{number}", std::process::id()));
-        make(&path).map_err(|error| {
-            SandboxError::step(format!("make the work folder {}", path.display()), error)
-        })?;
+        let path = loop {
+            let number = MADE.fetch_add(1, Ordering::Relaxed);
+            let path = scratch.join(format!("trimtab-sandbox-{}-{number}", std::process::id()));
+            match make(&path) {
+                Ok(()) => break path,
+                // Left by a process of this number that was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    let step = format!("make the work folder {}", path.display());
+                    return Err(SandboxError::step(step, error));
+                }
+            }
+        };
         let folder = Self { path };
         for (name, content) in files {
             let is_plain = Path::new(name).file_name() == Some(name.as_ref());

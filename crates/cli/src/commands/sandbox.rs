@@ -194,13 +194,15 @@ fn many(
     }
     let mut ids = ids.into_iter();
     let done = sandbox.run_all(&programs, arguments.jobs, |outcome| {
-        let printed = outcome.map_err(|error| failure(&error)).and_then(|outcome| {
-            let mut value = serde_json::to_value(&outcome);
-            if let (Ok(value), Some(Some(id))) = (&mut value, ids.next()) {
-                value["id"] = id;
-            }
-            print(&json(&value))
-        });
+        let printed = outcome
+            .map_err(|error| failure(&error))
+            .and_then(|outcome| {
+                let mut value = serde_json::to_value(&outcome);
+                if let (Ok(value), Some(Some(id))) = (&mut value, ids.next()) {
+                    value["id"] = id;
+                }
+                print(&json(&value))
+            });
         printed.map_or_else(ControlFlow::Break, ControlFlow::Continue)
     });
     match done {
@@ -237,7 +239,8 @@ fn in_words(outcome: &Outcome) -> String {
         Some(Limit::Output) => ", it printed too much".to_owned(),
         Some(Limit::Disk) => ", its files grew too large".to_owned(),
     };
-    let cpu = (outcome.cpu_seconds).map_or(String::new(), |s| format!(", {s:.2} s of processor time"));
+    let cpu =
+        (outcome.cpu_seconds).map_or(String::new(), |s| format!(", {s:.2} s of processor time"));
     let mut text = format!(
         "{ended}{limit}; {:.2} s{cpu}; enforced: {}\n",
         outcome.seconds, outcome.enforced

@@ -28,6 +28,7 @@ mod reproduce;
 mod resume;
 mod rlhf;
 mod run;
+mod sandbox;
 mod serve;
 mod together;
 mod tutorials;

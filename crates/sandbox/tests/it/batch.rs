@@ -14,7 +14,10 @@ fn outcomes_come_in_order_and_stop_when_told() {
     // Earlier ones take longer.
     let programs: Vec<Program> = (0..6)
         .map(|i| {
-            let source = format!("import time\ntime.sleep({})\nprint({i})", 0.3 - 0.05 * f64::from(i));
+            let source = format!(
+                "import time\ntime.sleep({})\nprint({i})",
+                0.3 - 0.05 * f64::from(i)
+            );
             Program::python(&python, &source)
         })
         .collect();

@@ -28,10 +28,10 @@ def attempt(what):
 
 /// That every attempt in `lines` failed.
 fn none_succeeds(host: &Host, attempts: &[&str]) {
-    let lines: String = (attempts.iter())
+    let lines: Vec<String> = (attempts.iter())
         .map(|attempt| format!("attempt(lambda: {attempt})\n"))
         .collect();
-    let outcome = host.run(&format!("{TRY}{lines}"));
+    let outcome = host.run(&format!("{TRY}{}", lines.concat()));
     let answers: Vec<&str> = outcome.stdout.lines().collect();
     assert_eq!(
         (answers.len(), outcome.status),
