@@ -66,6 +66,8 @@ FILES = {
     "hh-harmless": ["hh-harmless.jsonl.gz"],
     "llmbar": ["llmbar.jsonl.gz"],
     "pandalm": ["pandalm.jsonl.gz"],
+    # This one is made by make_code_correctness.py.
+    "code-correctness": ["code-correctness.jsonl.gz", "code-static.f16", "code-run.f16"],
     # These two are made by make_nyu_debates.py.
     "nyu-debates": ["nyu-debates.jsonl.gz"],
     "reading": ["reading.jsonl.gz"],

@@ -10,6 +10,7 @@ mod landscape;
 mod report;
 mod reproduce;
 mod run;
+mod sandbox;
 mod schema;
 mod serve;
 
@@ -41,6 +42,11 @@ pub(crate) enum Command {
     Landscape(landscape::Arguments),
     /// A paper's experiment, with its numbers beside ours; without a name, which there are
     Reproduce(reproduce::Arguments),
+    /// Run programs that are not trusted: no network, no files but their own, bounded time and memory
+    Sandbox(sandbox::Arguments),
+    /// What a sandbox starts, to become the program
+    #[command(hide = true)]
+    SandboxLaunch(sandbox::Launched),
     /// Serve pages of a run: how it goes, its transcripts, and people who judge them
     Serve(serve::Arguments),
     /// Print the JSON schema of experiment files
@@ -59,6 +65,8 @@ impl Command {
             Self::Data(command) => data::run(command),
             Self::Landscape(arguments) => landscape::run(&arguments),
             Self::Reproduce(arguments) => reproduce::run(arguments),
+            Self::Sandbox(arguments) => sandbox::run(&arguments),
+            Self::SandboxLaunch(launched) => sandbox::launch(&launched),
             Self::Serve(arguments) => serve::run(arguments),
             Self::Schema => schema::run(),
         }

@@ -7,6 +7,7 @@
 //! | `HF_ENDPOINT` | another hub |
 //! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` | keys of servers; they are written nowhere |
 //! | `XDG_DATA_HOME`, `HOME` | where data sets and trained judges are kept: the first that is set |
+//! | `TMPDIR` | where programs in sandboxes have their work folders |
 //! | `NO_COLOR`, `CLICOLOR_FORCE` | whether output is coloured, when the terminal does not say |
 //! | `COLUMNS` | the width of tables, when stdout is no terminal |
 
@@ -15,6 +16,11 @@ use std::path::PathBuf;
 
 use trimtab_data::{HubConfig, Network};
 use trimtab_llm::Secret;
+
+/// Where files are put that nobody keeps.
+pub(crate) fn scratch() -> PathBuf {
+    std::env::temp_dir()
+}
 
 /// What the environment says.
 pub(crate) struct Environment {

@@ -24,8 +24,12 @@ pub struct Builtin {
     /// Where it is from and how it was made (Markdown).
     pub source: &'static str,
     rows: &'static [u8],
+    /// The column whose rows stay together when they are split, where it does not follow from what they are.
+    pub(crate) group: Option<&'static str>,
     /// The features that are stored with it.
-    pub(crate) features: Option<StoredFeatures>,
+    pub(crate) features: &'static [StoredFeatures],
+    /// What all of them are called side by side, where that is a kind of its own.
+    pub(crate) joined: Option<&'static str>,
 }
 
 /// Features in a file of their own: little-endian half floats, `[questions, dim]`.
@@ -57,6 +61,38 @@ impl StoredFeatures {
     }
 }
 
+impl Builtin {
+    /// The stored features of the questions called `ids`, which are the first of the set: each kind, then all side by side.
+    pub(crate) fn features_of(&self, ids: &[SampleId]) -> Vec<NamedFeatures> {
+        let mut kinds: Vec<NamedFeatures> = self
+            .features
+            .iter()
+            .map(|kind| kind.of_first(ids))
+            .collect();
+        if let Some(name) = self.joined {
+            let tables = self
+                .features
+                .iter()
+                .map(|kind| (kind.dim, kind.values(ids.len())));
+            let tables: Vec<(usize, Vec<f16>)> = tables.collect();
+            let rows = 0..ids.len();
+            let values = rows.flat_map(|row| {
+                let cells = tables
+                    .iter()
+                    .map(move |(dim, values)| &values[row * dim..][..*dim]);
+                cells.flatten().copied()
+            });
+            let dim = tables.iter().map(|(dim, _)| dim).sum();
+            let table = FeatureTable::from_f16(ids, dim, values.collect());
+            kinds.push(NamedFeatures {
+                name: name.to_owned(),
+                table: Arc::new(table.unwrap_or_else(|error| unreachable!("built-in: {error}"))),
+            });
+        }
+        kinds
+    }
+}
+
 macro_rules! embedded {
     ($path:literal) => {
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/", $path)
@@ -64,60 +100,92 @@ macro_rules! embedded {
 }
 
 /// Every built-in set.
-pub const BUILTINS: [Builtin; 6] = [
+pub const BUILTINS: [Builtin; 7] = [
     Builtin {
         name: "rotten-tomatoes",
         about: "6,000 sentences from film reviews: negative or positive",
         source: include_str!(embedded!("rotten-tomatoes/SOURCE.md")),
         rows: include_bytes!(embedded!("rotten-tomatoes/rotten-tomatoes.jsonl.gz")),
-        features: Some(StoredFeatures {
+        group: None,
+        features: &[StoredFeatures {
             name: "all-MiniLM-L6-v2",
             dim: 384,
             bytes: include_bytes!(embedded!("rotten-tomatoes/all-MiniLM-L6-v2.f16")),
-        }),
+        }],
+        joined: None,
     },
     Builtin {
         name: "subjectivity",
         about: "5,000 sentences about films: objective (plot) or subjective (review)",
         source: include_str!(embedded!("subjectivity/SOURCE.md")),
         rows: include_bytes!(embedded!("subjectivity/subjectivity.jsonl.gz")),
-        features: Some(StoredFeatures {
+        group: None,
+        features: &[StoredFeatures {
             name: "all-MiniLM-L6-v2",
             dim: 384,
             bytes: include_bytes!(embedded!("subjectivity/all-MiniLM-L6-v2.f16")),
-        }),
+        }],
+        joined: None,
     },
     Builtin {
         name: "chess-puzzles",
         about: "5,980 questions on 2,990 Lichess puzzles: is this move the solution?",
         source: include_str!(embedded!("chess-puzzles/SOURCE.md")),
         rows: include_bytes!(embedded!("chess-puzzles/chess-puzzles.jsonl.gz")),
-        features: Some(StoredFeatures {
+        group: None,
+        features: &[StoredFeatures {
             name: chess::SEARCH,
             dim: chess::SEARCH_DIM,
             bytes: include_bytes!(embedded!("chess-puzzles/chess-search.f16")),
-        }),
+        }],
+        joined: None,
     },
     Builtin {
         name: "hh-harmless",
         about: "9,000 pairs of replies to one prompt: which did people find less harmful?",
         source: include_str!(embedded!("hh-harmless/SOURCE.md")),
         rows: include_bytes!(embedded!("hh-harmless/hh-harmless.jsonl.gz")),
-        features: None,
+        group: None,
+        features: &[],
+        joined: None,
     },
     Builtin {
         name: "llmbar",
         about: "419 pairs of replies to one instruction: which follows it, whatever it looks like?",
         source: include_str!(embedded!("llmbar/SOURCE.md")),
         rows: include_bytes!(embedded!("llmbar/llmbar.jsonl.gz")),
-        features: None,
+        group: None,
+        features: &[],
+        joined: None,
     },
     Builtin {
         name: "pandalm",
         about: "842 pairs of replies to one instruction: which do most of three people prefer?",
         source: include_str!(embedded!("pandalm/SOURCE.md")),
         rows: include_bytes!(embedded!("pandalm/pandalm.jsonl.gz")),
-        features: None,
+        group: None,
+        features: &[],
+        joined: None,
+    },
+    Builtin {
+        name: "code-correctness",
+        about: "1,588 edited solutions of 164 programming problems: do they pass the tests?",
+        source: include_str!(embedded!("code-correctness/SOURCE.md")),
+        rows: include_bytes!(embedded!("code-correctness/code-correctness.jsonl.gz")),
+        group: Some("problem"),
+        features: &[
+            StoredFeatures {
+                name: "code-static",
+                dim: 26,
+                bytes: include_bytes!(embedded!("code-correctness/code-static.f16")),
+            },
+            StoredFeatures {
+                name: "code-run",
+                dim: 9,
+                bytes: include_bytes!(embedded!("code-correctness/code-run.f16")),
+            },
+        ],
+        joined: Some("code-deep"),
     },
 ];
 
@@ -141,13 +209,12 @@ impl Builtin {
         Stream::new(self.rows, true)
     }
 
-    /// SHA-256 of the rows' file followed by the features' file, if there is one.
+    /// SHA-256 of the rows' file followed by the features' files, if there are any.
     pub(crate) fn sha256(&self) -> String {
-        let features = self.features.map_or(&[][..], |features| features.bytes);
-        hex(&Sha256::new()
-            .chain_update(self.rows)
-            .chain_update(features)
-            .finalize())
+        let rows = Sha256::new().chain_update(self.rows);
+        let features = self.features.iter();
+        let all = features.fold(rows, |hash, features| hash.chain_update(features.bytes));
+        hex(&all.finalize())
     }
 }
 
@@ -161,8 +228,7 @@ mod tests {
         let lines: Vec<String> = (BUILTINS.iter())
             .flat_map(|set| {
                 let rows = (set.rows, format!("{}/{}.jsonl.gz", set.name, set.name));
-                let features = set
-                    .features
+                let features = (set.features.iter())
                     .map(|f| (f.bytes, format!("{}/{}.f16", set.name, f.name)));
                 std::iter::once(rows).chain(features)
             })
@@ -200,7 +266,7 @@ mod tests {
         assert_eq!(
             error.hint().unwrap(),
             "did you mean `builtin:rotten-tomatoes`? There are: rotten-tomatoes, subjectivity, \
-             chess-puzzles, hh-harmless, llmbar, pandalm"
+             chess-puzzles, hh-harmless, llmbar, pandalm, code-correctness"
         );
     }
 }

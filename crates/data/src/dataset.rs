@@ -10,7 +10,7 @@ use trimtab_core::{
     SampleId,
 };
 
-use crate::builtin::{Builtin, StoredFeatures};
+use crate::builtin::Builtin;
 use crate::cache::{Cache, CacheUse, Found};
 use crate::chess;
 use crate::config::DataConfig;
@@ -120,11 +120,14 @@ pub fn load_with_progress(
 
 fn load_builtin(builtin: &Builtin, config: &DataConfig) -> Result<Dataset, DataError> {
     let file = PathBuf::from(format!("builtin:{}", builtin.name));
-    let schema = Schema::new(config)?;
+    let mut config = config.clone();
+    if config.columns.group.is_none() {
+        config.columns.group = builtin.group.map(str::to_owned);
+    }
+    let schema = Schema::new(&config)?;
     let limit = config.limit.unwrap_or(usize::MAX);
     let (rows, _) = jsonl::read(&file, builtin.stream(), &schema, limit, &|_| {})?;
-    let stored = builtin.features.as_ref();
-    let mut dataset = assemble(&file, rows, config, builtin.sha256(), stored)?;
+    let mut dataset = assemble(&file, rows, &config, builtin.sha256(), Some(builtin))?;
     builtin.name.clone_into(&mut dataset.name);
     Ok(dataset)
 }
@@ -202,7 +205,7 @@ fn assemble(
     mut rows: Rows,
     config: &DataConfig,
     sha256: String,
-    stored: Option<&StoredFeatures>,
+    stored: Option<&Builtin>,
 ) -> Result<Dataset, DataError> {
     if rows.len() == 0 {
         return Err(DataError::Empty {
@@ -260,15 +263,15 @@ fn labelled(
     file: &Path,
     rows: &mut Rows,
     config: &DataConfig,
-    stored: Option<&StoredFeatures>,
+    stored: Option<&Builtin>,
 ) -> Result<Answered, DataError> {
     let (answers, answer_of) = answers(file, rows, config)?;
     let right = (rows.labels.codes.iter())
         .map(|&code| answer_of[code as usize])
         .collect();
     let features = match stored {
-        None => in_file(file, rows, config)?,
-        Some(stored) => vec![stored.of_first(&rows.ids)],
+        Some(builtin) if !builtin.features.is_empty() => builtin.features_of(&rows.ids),
+        _ => in_file(file, rows, config)?,
     };
     for (row, candidates) in rows.candidates.iter().enumerate() {
         if candidates.len() != answers.len() {
@@ -337,7 +340,7 @@ fn puzzles(
     file: &Path,
     rows: &mut Rows,
     config: &DataConfig,
-    stored: Option<&StoredFeatures>,
+    stored: Option<&Builtin>,
 ) -> Result<Answered, DataError> {
     let mut ids = HashSet::with_capacity(rows.len());
     if let Some(id) = rows.ids.iter().find(|&id| !ids.insert(id)) {
@@ -377,6 +380,7 @@ fn puzzles(
     rows.parts = twice(&rows.parts);
     rows.groups.codes = twice(&rows.groups.codes);
     let ids: Vec<SampleId> = questions.iter().map(|q| q.id.clone()).collect();
+    let stored = stored.and_then(|builtin| builtin.features.first());
     let stored = stored.map(|stored| stored.values(ids.len()));
     let features = chess::features(&ids, &tried, stored);
     Ok(Answered {

@@ -29,6 +29,7 @@ mod resume;
 mod rlhf;
 mod run;
 mod safeguards;
+mod sandbox;
 mod serve;
 mod together;
 mod tutorials;

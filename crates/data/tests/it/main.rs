@@ -5,6 +5,7 @@
 mod caching;
 mod candidates;
 mod chess;
+mod code;
 mod errors;
 mod formats;
 #[cfg(unix)]

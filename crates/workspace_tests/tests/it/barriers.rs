@@ -62,6 +62,7 @@ fn one_file_reads_the_environment() {
         .filter(|place| !place.starts_with("crates/cli/src/environment.rs"))
         // A process of its own, for tests and benches.
         .filter(|place| !place.starts_with("crates/llm_testkit/src/bin/"))
+        .filter(|place| !place.starts_with("crates/sandbox/src/bin/"))
         .collect();
     no_faults(
         "only crates/cli/src/environment.rs reads the environment; elsewhere take an argument",
