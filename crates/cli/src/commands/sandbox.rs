@@ -145,10 +145,9 @@ fn sandbox(arguments: &Arguments, python: &Path) -> Result<Sandbox, Failure> {
         AtLeast::Namespaces => Level::Namespaces,
     };
     let back_end = match (arguments.back_end, at_least) {
-        (Some(By::Landlock), _) => BackEnd::Landlock,
         (Some(By::Bwrap), _) | (None, Level::Namespaces) => BackEnd::Bwrap,
         (Some(By::None), _) => BackEnd::None,
-        (None, _) => BackEnd::Landlock,
+        (Some(By::Landlock) | None, _) => BackEnd::Landlock,
     };
     let usual = Limits::default();
     let limits = Limits {
@@ -247,11 +246,23 @@ fn in_words(outcome: &Outcome) -> String {
     );
     for (name, printed) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
         if !printed.is_empty() {
-            text += &format!("--- {name}\n{printed}");
+            text.push_str("--- ");
+            text.push_str(name);
+            text.push('\n');
+            text.extend(printed.chars().flat_map(visible));
             if !printed.ends_with('\n') {
                 text.push('\n');
             }
         }
     }
     text
+}
+
+/// A character that a terminal may be shown: what would steer it stands as its number.
+fn visible(c: char) -> Box<dyn Iterator<Item = char>> {
+    if c.is_control() && !matches!(c, '\n' | '\t') {
+        Box::new(c.escape_unicode())
+    } else {
+        Box::new(std::iter::once(c))
+    }
 }

@@ -24,10 +24,18 @@ fn a_program_is_run_and_its_outcome_printed() {
 }
 
 #[test]
+fn what_a_program_prints_does_not_steer_the_terminal() {
+    let place = Workplace::new();
+    place.write("program.py", "print('\\x1b[2J\\x07gone')\n");
+    let said = place.succeed(&["sandbox", "program.py"]).stdout;
+    assert!(said.contains("\\u{1b}[2J\\u{7}gone"), "{said}");
+}
+
+#[test]
 fn many_programs_have_a_line_each_in_order() {
     let place = Workplace::new();
     let line = |i: u32| format!("{{\"id\": \"p{i}\", \"source\": \"print({i})\", \"other\": 1}}\n");
-    place.write("many.jsonl", &(0..5).map(line).collect::<Vec<_>>().concat());
+    place.write("many.jsonl", (0..5).map(line).collect::<Vec<_>>().concat());
     let said = place
         .succeed(&["sandbox", "--programs", "many.jsonl", "--jobs", "2"])
         .stdout;
