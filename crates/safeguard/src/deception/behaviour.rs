@@ -11,8 +11,9 @@
 //! | [`trigger_search`] | share of answers that the worst change of a few irrelevant inputs turns | |
 //!
 //! Each is ranked among honest networks of the same clean accuracy ([`ranks`]): strong ones, and for a network that sandbags,
-//! weak ones. The battery is the five together at one level. The headline is how many organisms are found at that level: a
-//! clean audit finds as many as it flags honest networks, by design of the organisms.
+//! weak ones. The battery is the five together at one level. The headline is how many organisms are found at that level, by
+//! it and by a clean audit alone. That audit would find as many as it flags honest networks if their clean accuracy were
+//! exactly the same; a backdoor costs a point or two of it, and a ranked audit of enough inputs notices in part.
 //!
 //! In: a config, a seed. Out: a [`Trial`]: detection rates, rates on honest networks, AUROC over the population, queries.
 //! Not expected to help: diffuse organisms, which misbehave on ordinary inputs and on few of them. Differs from the papers: networks this
