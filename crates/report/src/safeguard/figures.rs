@@ -220,16 +220,16 @@ pub(super) fn section(tried: &Tried<'_>) -> Section {
 
 /// What is asked, what stands on both sides, what is counted, and that it does not help, where it does not.
 fn text(tried: &Tried<'_>, paired: &[Paired<'_>]) -> String {
-    let mut sentences = vec![format!("{}.", tried.config.approach.question())];
-    let mut arms: Vec<String> = paired.iter().map(Paired::arms).collect();
-    arms.dedup();
-    if let [only] = &arms[..] {
-        sentences.push(format!("{}.", capitalised(only)));
-    } else {
-        sentences.extend(paired.iter().map(|figure| {
-            let measure = capitalised(&figure.figure.measure);
-            format!("{measure} — {}.", figure.arms())
-        }));
+    let mut sentences = vec![format!("{}?", tried.config.approach.question())];
+    let arms: Vec<String> = paired.iter().map(Paired::arms).collect();
+    sentences.extend(arms.first().map(|arms| format!("{}.", capitalised(arms))));
+    // Only what stands beside other sides than the headline says so.
+    for (figure, other) in paired
+        .iter()
+        .zip(&arms)
+        .filter(|(_, other)| **other != arms[0])
+    {
+        sentences.push(format!("{}: {other}.", capitalised(&figure.figure.measure)));
     }
     if let Some(cost) = one_cost(paired) {
         let words = paired[0].cost_in_words();
