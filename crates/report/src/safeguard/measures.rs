@@ -75,9 +75,15 @@ impl Tried<'_> {
             mean_cell(&values, first.unit, self.level)
         };
         Table {
-            columns: std::iter::once("")
-                .chain(columns.iter().copied())
-                .map(|name| Column::new(name, ""))
+            columns: std::iter::once(Column::new("", ""))
+                .chain(columns.iter().enumerate().map(|(at, name)| {
+                    let column = Column::new(name, "");
+                    // What a narrow terminal cannot hold, the last first, is on the page.
+                    match u8::try_from(at) {
+                        Ok(at) if at >= 2 => column.spare(at),
+                        _ => column,
+                    }
+                }))
                 .collect(),
             rows: (rows.iter())
                 .map(|row| Row {
