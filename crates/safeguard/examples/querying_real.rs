@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         start: 20,
         budget: 300,
         target: 0.8,
-        ridge: 10.0,
+        ridge: 100.0,
         ..QueryingConfig::default()
     };
     for name in [
