@@ -251,6 +251,11 @@ mod tests {
                 crate::ratings::FILES
                     .map(|(name, bytes)| (bytes, format!("{name}/{name}.jsonl.gz"))),
             )
+            // What labels were made with: beside the program, not in it.
+            .chain([(
+                &include_bytes!(embedded!("code-correctness/tests.jsonl.gz"))[..],
+                "code-correctness/tests.jsonl.gz".to_owned(),
+            )])
             .map(|(bytes, name)| format!("{}  {name}\n", hex(&Sha256::digest(bytes))))
             .collect();
         assert_eq!(lines.concat(), sums);
