@@ -7,7 +7,7 @@ use trimtab_core::setting::{ConfigError, require};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Limits {
-    /// Seconds from start to end by the clock; then everything it started is killed.
+    /// Seconds by the clock, from when the program begins; then everything it started is killed.
     pub time: f64,
     /// Seconds of processor time a process, rounded up to whole ones.
     pub cpu: f64,

@@ -27,7 +27,7 @@ pub struct Outcome {
     pub stdout: String,
     /// The same, of errors.
     pub stderr: String,
-    /// Seconds by the clock, with the start of the launcher.
+    /// Seconds by the clock, from when it began.
     pub seconds: f64,
     /// Seconds of processor time in the program and in what it waited for, in the kernel's ticks (hundredths). Bubblewrap does not say.
     pub cpu_seconds: Option<f64>,

@@ -27,6 +27,8 @@ use crate::sandbox::Sandbox;
 
 /// How often the work folder is measured.
 const MEASURED_EVERY: Duration = Duration::from_millis(20);
+/// How long a launcher may take, on a machine that has stalled.
+const LAUNCH: Duration = Duration::from_secs(120);
 /// How long what is killed may hold its pipes.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long what is killed may take to be gone. (It cannot do anything any more; somebody has to wait for it.)
@@ -40,16 +42,15 @@ const WATCH: &str = "watch the program";
 /// Runs one program.
 pub(crate) fn run(sandbox: &Sandbox, program: &Program) -> Result<Outcome, SandboxError> {
     let folder = WorkFolder::new(&sandbox.scratch, &program.files)?;
-    let started = Instant::now();
     let (child, channel) = start(sandbox, program, &folder)?;
     let mut running = Running::new(child, channel, sandbox)?;
     let bounds = Bounds {
-        until: started + Duration::from_secs_f64(sandbox.limits.time),
+        time: Duration::from_secs_f64(sandbox.limits.time),
         disk: sandbox.limits.disk_bytes(),
     };
     let failed = |error: io::Error| SandboxError::step(WATCH, error);
-    let limit = running.watch(&folder, &bounds).map_err(failed)?;
-    let seconds = started.elapsed().as_secs_f64();
+    let Watched { begun, limit } = running.watch(&folder, &bounds).map_err(failed)?;
+    let seconds = begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
     let limit = running.end(limit).map_err(failed)?;
     let (cpu_seconds, status) = running.wait().map_err(failed)?;
     let enforced = enforced(sandbox, &running)?;
@@ -191,8 +192,16 @@ enum Printed {
 
 /// What the parent bounds.
 struct Bounds {
-    until: Instant,
+    /// From when the launcher says that the program begins.
+    time: Duration,
     disk: u64,
+}
+
+/// What was seen of a run.
+struct Watched {
+    /// When the launcher said what it enforces; none if it ended first.
+    begun: Option<Instant>,
+    limit: Option<Limit>,
 }
 
 impl Bounds {
@@ -249,28 +258,40 @@ impl Running {
         }
     }
 
-    /// Until the leader ends, or a limit is hit.
-    fn watch(&mut self, folder: &WorkFolder, bounds: &Bounds) -> io::Result<Option<Limit>> {
+    /// Until the leader ends, or a limit is hit. The program's time does not run while a busy machine starts the launcher.
+    fn watch(&mut self, folder: &WorkFolder, bounds: &Bounds) -> io::Result<Watched> {
+        let mut until = Instant::now() + LAUNCH;
+        let mut begun = None;
         let mut measure_at = Instant::now() + MEASURED_EVERY;
         loop {
             let now = Instant::now();
-            if now >= bounds.until {
-                return Ok(Some(Limit::Time));
+            if now >= until {
+                let limit = Some(Limit::Time);
+                return match begun {
+                    Some(_) => Ok(Watched { begun, limit }),
+                    None => Err(io::Error::other("the launcher did not come to begin it")),
+                };
             }
             if now >= measure_at {
                 if bounds.exceeded_by(folder) {
-                    return Ok(Some(Limit::Disk));
+                    let limit = Some(Limit::Disk);
+                    return Ok(Watched { begun, limit });
                 }
                 measure_at = Instant::now() + MEASURED_EVERY;
             }
-            let ready =
-                self.ready_within(bounds.until.min(measure_at).saturating_duration_since(now))?;
-            if self.read(&ready)? == Printed::TooMuch {
-                return Ok(Some(Limit::Output));
+            let ready = self.ready_within(until.min(measure_at).saturating_duration_since(now))?;
+            let printed = self.read(&ready)?;
+            if begun.is_none() && !self.streams[0].bytes.is_empty() {
+                let now = Instant::now();
+                begun = Some(now);
+                until = now + bounds.time;
             }
-            if ready.ended {
-                return Ok(bounds.exceeded_by(folder).then_some(Limit::Disk));
-            }
+            let limit = match printed {
+                Printed::TooMuch => Some(Limit::Output),
+                Printed::Within if !ready.ended => continue,
+                Printed::Within => bounds.exceeded_by(folder).then_some(Limit::Disk),
+            };
+            return Ok(Watched { begun, limit });
         }
     }
 

@@ -28,9 +28,12 @@ pub(crate) struct Arguments {
     /// Programs at a time
     #[arg(long, default_value = "2", value_name = "N")]
     jobs: NonZeroUsize,
-    /// Seconds by the clock, and of processor time
+    /// Seconds by the clock
     #[arg(long, value_name = "SECONDS")]
     time: Option<f64>,
+    /// Seconds of processor time, each process [default: as --time]
+    #[arg(long, value_name = "SECONDS")]
+    cpu: Option<f64>,
     /// Megabytes of memory, each process
     #[arg(long, value_name = "MB")]
     memory: Option<u64>,
@@ -152,7 +155,7 @@ fn sandbox(arguments: &Arguments, python: &Path) -> Result<Sandbox, Failure> {
     let usual = Limits::default();
     let limits = Limits {
         time: arguments.time.unwrap_or(usual.time),
-        cpu: arguments.time.unwrap_or(usual.cpu),
+        cpu: (arguments.cpu.or(arguments.time)).unwrap_or(usual.cpu),
         memory: arguments.memory.unwrap_or(usual.memory),
         disk: arguments.disk.unwrap_or(usual.disk),
         processes: arguments.processes.unwrap_or(usual.processes),

@@ -64,10 +64,7 @@ fn what_cannot_be_enforced_or_read_is_refused() {
         "landlock",
     ];
     let said = place.refuse(&below);
-    assert!(
-        said.contains("level namespaces was asked for, and confined is what"),
-        "{said}"
-    );
+    assert!(said.contains("level namespaces was asked for"), "{said}");
     let said = place.refuse(&["sandbox", "program.py", "--time", "0"]);
     assert!(said.contains("time is 0"), "{said}");
     let said = place.refuse(&["sandbox", "--programs", "bad.jsonl"]);

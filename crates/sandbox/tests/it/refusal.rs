@@ -107,3 +107,22 @@ fn what_cannot_be_started_is_an_error_that_says_what() {
     assert!(matches!(error, SandboxError::Launcher { .. }), "{error}");
     host.is_unharmed();
 }
+
+#[test]
+fn a_slow_start_is_not_the_programs_time() {
+    let mut host = host(BackEnd::Landlock, Level::Files);
+    host.limits.time = 1.5;
+    let mut sandbox = host.sandbox();
+    let late = format!(
+        "/bin/sleep 3; exec {} launch \"$0\"",
+        host.path("launcher").display()
+    );
+    sandbox.launcher.executable = "/bin/sh".into();
+    sandbox.launcher.arguments = vec!["-c".into(), late.into()];
+    let python = trimtab_sandbox::system_python().unwrap();
+    let slept = sandbox
+        .run(&Program::python(&python, "import time\ntime.sleep(60)"))
+        .unwrap();
+    assert_eq!(slept.limit, Some(trimtab_sandbox::Limit::Time));
+    assert!(slept.enforced >= Level::Files, "it had begun");
+}
