@@ -2,8 +2,10 @@
 //! n-grams); what is new to a model of film reviews, on sentences from plots and reviews of the other set.
 //!
 //! ```text
-//! cargo run --release -p trimtab-safeguard --example querying_real -- [SEEDS]
+//! cargo run --release -p trimtab-safeguard --example querying_real -- [SEEDS] [PART]
 //! ```
+//!
+//! `PART` is a word of the headings that are wanted: `tomatoes`, `hh`, `new`.
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -85,6 +87,7 @@ fn order(n: usize, seed: Seed) -> [Vec<usize>; 2] {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let n_seeds: u64 = std::env::args().nth(1).map_or(Ok(5), |n| n.parse())?;
+    let part = std::env::args().nth(2).unwrap_or_default();
     let load = |name: &str| load(&DataConfig::new(name), &Locations::new("."));
     let reviews = load("builtin:rotten-tomatoes")?;
     let plots = load("builtin:subjectivity")?;
@@ -102,6 +105,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         "hh-harmless",
         "rotten-tomatoes, new: subjectivity",
     ] {
+        if !name.contains(&part) {
+            continue;
+        }
         let mut cells: Vec<(Cell, Vec<Option<f64>>)> = Vec::new();
         for seed in (0..n_seeds).map(Seed) {
             let set = if name == "hh-harmless" {
