@@ -28,7 +28,7 @@ use crate::sandbox::Sandbox;
 /// How often the work folder is measured.
 const MEASURED_EVERY: Duration = Duration::from_millis(20);
 /// How long a launcher may take, on a machine that has stalled.
-const LAUNCH: Duration = Duration::from_secs(120);
+const LAUNCH: Duration = Duration::from_mins(2);
 /// How long what is killed may hold its pipes.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long what is killed may take to be gone. (It cannot do anything any more; somebody has to wait for it.)
