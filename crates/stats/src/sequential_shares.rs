@@ -114,11 +114,11 @@ mod tests {
         }
     }
 
+    /// The next pair of a stream.
+    type Draw<'a> = dyn FnMut() -> (bool, bool) + 'a;
+
     /// The share of 400 null streams of 1,000 pairs that a test ever rejects at 0.05.
-    fn ever_rejected(
-        share: f64,
-        rejects: &mut dyn FnMut(&mut dyn FnMut() -> (bool, bool)) -> bool,
-    ) -> f64 {
+    fn ever_rejected(share: f64, rejects: &mut dyn FnMut(&mut Draw<'_>) -> bool) -> f64 {
         let mut stream = Seed(11).stream();
         let mut n_rejected = 0;
         for _ in 0..400 {
