@@ -22,12 +22,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::fitting::Fitting;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_core::{
-    AnswerIdx, Cost, Fitted, Judgement, Lesson, Provenance, Question, SampleId, Student,
-    Supervisor, SupervisorError, Verdict,
+    AnswerIdx, Fitted, Judgement, Lesson, Provenance, Question, SampleId, Student, Supervisor,
+    SupervisorError, Verdict,
 };
 use trimtab_stats::{Level, upper_bound};
 
@@ -254,12 +255,7 @@ impl CascadeStudent {
             .collect();
         let held_out: HashSet<&SampleId> = parts.iter().flatten().copied().collect();
         let taught = lesson.labels.subset(|id| !held_out.contains(id))?;
-        let mut fitting = Fitting {
-            n_steps: 0,
-            loss: 0.0,
-            converged: true,
-            cost: Cost::default(),
-        };
+        let mut fitting = Fitting::begun();
         let mut stages: Vec<Stage> = Vec::with_capacity(self.stages.len());
         for (number, student) in self.stages.iter().enumerate() {
             let name = format!("stage {number}");
@@ -271,10 +267,7 @@ impl CascadeStudent {
                 workplace: &workplace,
                 ..*lesson
             })?;
-            fitting.n_steps += fitted.n_steps;
-            fitting.loss += fitted.loss / self.stages.len() as f64;
-            fitting.converged &= fitted.converged;
-            fitting.cost = fitting.cost + fitted.cost;
+            fitting.add(&fitted, self.stages.len());
 
             let own: HashSet<&SampleId> = parts[number].iter().copied().collect();
             let mut reaching: Vec<Question> = (lesson.questions.iter())
@@ -320,19 +313,6 @@ impl CascadeStudent {
     }
 }
 
-/// How the stages' learning went.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Fitting {
-    /// Optimiser steps of all.
-    pub n_steps: usize,
-    /// Mean of their losses, in nats.
-    pub loss: f64,
-    /// Whether all converged.
-    pub converged: bool,
-    /// What calibration cost.
-    pub cost: Cost,
-}
-
 pub(crate) fn likeliest(row: &[f64]) -> AnswerIdx {
     let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
     AnswerIdx(best.unwrap_or(0))
@@ -345,13 +325,7 @@ impl Student for CascadeStudent {
 
     fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
         let (cascade, fitting) = self.learn_cascade(lesson)?;
-        Ok(Fitted {
-            student: Box::new(cascade),
-            n_steps: fitting.n_steps,
-            loss: fitting.loss,
-            converged: fitting.converged,
-            cost: fitting.cost,
-        })
+        Ok(fitting.of(Box::new(cascade)))
     }
 }
 

@@ -17,12 +17,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_core::{
-    AnswerIdx, Cost, Fitted, Lesson, Question, SampleId, Student, Supervisor, SupervisorError,
+    AnswerIdx, Fitted, Lesson, Question, SampleId, Student, Supervisor, SupervisorError,
 };
 use trimtab_stats::{Ballot, Ballots, ErrorCorrelations, diverse_panel};
 
 use crate::cascade::likeliest;
 use crate::ensemble::{Combine, Ensemble};
+use crate::fitting::Fitting;
 
 /// How members are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,8 +115,7 @@ impl DiverseStudent {
             .cloned()
             .collect();
         let taught = lesson.labels.subset(|id| !right.contains_key(id))?;
-        let (mut n_steps, mut loss, mut converged) = (0, 0.0, true);
-        let mut cost = Cost::default();
+        let mut fitting = Fitting::begun();
         let mut learnt: Vec<Box<dyn Supervisor>> = Vec::with_capacity(self.members.len());
         let mut rows = Vec::with_capacity(self.members.len());
         for (i, member) in self.members.iter().enumerate() {
@@ -127,14 +127,9 @@ impl DiverseStudent {
                 workplace: &workplace,
                 ..*lesson
             })?;
-            n_steps += fitted.n_steps;
-            loss += fitted.loss / self.members.len() as f64;
-            converged &= fitted.converged;
-            cost = cost + fitted.cost;
+            fitting.add(&fitted, self.members.len());
             let said = fitted.student.judge(&held_out)?;
-            cost = said
-                .iter()
-                .fold(cost, |sum, judgement| sum + judgement.cost);
+            fitting.cost = (said.iter()).fold(fitting.cost, |sum, said| sum + said.cost);
             let ballots = said.iter().map(|judgement| {
                 let decided = judgement.verdict.decided();
                 decided.map_or(Ballot::Failed, |given| Ballot::Answer(given.answer()))
@@ -152,14 +147,7 @@ impl DiverseStudent {
         let mut learnt: Vec<Option<Box<dyn Supervisor>>> = learnt.into_iter().map(Some).collect();
         let members = chosen.iter().filter_map(|&j| learnt[j].take()).collect();
         let student = Ensemble::new(self.name.clone(), members, self.diversity.combine);
-        let fitted = Fitted {
-            student: Box::new(student),
-            n_steps,
-            loss,
-            converged,
-            cost,
-        };
-        Ok((fitted, chosen))
+        Ok((fitting.of(Box::new(student)), chosen))
     }
 
     fn choose(&self, ballots: &Ballots) -> Option<Vec<usize>> {

@@ -9,6 +9,7 @@
 //!
 //! Members whose judgement failed are left out; the ensemble fails where every member does.
 
+use crate::fitting::Fitting;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{
@@ -162,8 +163,7 @@ impl Student for EnsembleStudent {
 
     fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
         let mut members = Vec::with_capacity(self.members.len());
-        let (mut n_steps, mut loss, mut converged) = (0, 0.0, true);
-        let mut cost = Cost::default();
+        let mut fitting = Fitting::begun();
         for (i, member) in self.members.iter().enumerate() {
             let name = format!("member {i}");
             let (seed, workplace) = (lesson.seed.child(&name), lesson.workplace.within(&name));
@@ -175,20 +175,11 @@ impl Student for EnsembleStudent {
                 workplace: &workplace,
                 ..*lesson
             })?;
-            n_steps += fitted.n_steps;
-            loss += fitted.loss / self.members.len() as f64;
-            converged &= fitted.converged;
-            cost = cost + fitted.cost;
+            fitting.add(&fitted, self.members.len());
             members.push(fitted.student);
         }
-        let student = Box::new(Ensemble::new(self.name.clone(), members, self.combine));
-        Ok(Fitted {
-            student,
-            n_steps,
-            loss,
-            converged,
-            cost,
-        })
+        let student = Ensemble::new(self.name.clone(), members, self.combine);
+        Ok(fitting.of(Box::new(student)))
     }
 }
 

@@ -18,15 +18,15 @@ mod cascade;
 mod chain;
 mod diverse;
 mod ensemble;
+mod fitting;
 mod panel;
 #[cfg(test)]
 mod parts;
 
 pub use annotators::{Annotators, AnnotatorsStudent, Choice};
-pub use cascade::{
-    Calibration, Cascade, CascadeStudent, Fitting, Guarantee, Otherwise, Stage, threshold,
-};
+pub use cascade::{Calibration, Cascade, CascadeStudent, Guarantee, Otherwise, Stage, threshold};
 pub use chain::ChainStudent;
 pub use diverse::{DiverseStudent, Diversity};
 pub use ensemble::{Combine, Ensemble, EnsembleStudent};
+pub use fitting::Fitting;
 pub use panel::{Escalation, Panel, PanelStudent, Ruling, Spoke};

@@ -22,6 +22,7 @@ use trimtab_core::{
 };
 
 use crate::ensemble::{Combine, combine};
+use crate::fitting::Fitting;
 
 /// When a panel speaks for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -199,9 +200,7 @@ impl Student for PanelStudent {
 
     fn learn(&self, lesson: &Lesson<'_>) -> Result<Fitted, SupervisorError> {
         let mut learnt = Vec::with_capacity(self.members.len() + 1);
-        let (mut n_steps, mut loss, mut converged) = (0, 0.0, true);
-        let mut cost = Cost::default();
-        let n = self.members.len() as f64 + 1.0;
+        let mut fitting = Fitting::begun();
         for (i, student) in self.members.iter().chain([&self.above]).enumerate() {
             let name = if i < self.members.len() {
                 format!("member {i}")
@@ -214,21 +213,12 @@ impl Student for PanelStudent {
                 workplace: &workplace,
                 ..*lesson
             })?;
-            n_steps += fitted.n_steps;
-            loss += fitted.loss / n;
-            converged &= fitted.converged;
-            cost = cost + fitted.cost;
+            fitting.add(&fitted, self.members.len() + 1);
             learnt.push(fitted.student);
         }
         let above = learnt.split_off(self.members.len()).remove(0);
         let panel = Panel::new(self.name.clone(), learnt, above, self.escalation);
-        Ok(Fitted {
-            student: Box::new(panel),
-            n_steps,
-            loss,
-            converged,
-            cost,
-        })
+        Ok(fitting.of(Box::new(panel)))
     }
 }
 
