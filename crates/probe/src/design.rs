@@ -11,7 +11,7 @@ use trimtab_core::Rows;
 use crate::kernel::{Kernel, padded};
 
 /// Rows of one block: with a few hundred features they stay in the second-level cache.
-const BLOCK_ROWS: usize = 256;
+pub(crate) const BLOCK_ROWS: usize = 256;
 
 /// Turns the logits of a block of rows, `[columns, rows]`, into residuals of the same shape.
 pub type Visit<'a> = dyn FnMut(Range<usize>, &[f32], &mut [f32]) + 'a;
@@ -89,41 +89,13 @@ impl Design for Dense<'_> {
     }
 
     fn pass(&self, weights: &[f32], visit: &mut Visit<'_>, gradient: &mut [f64]) {
-        let kernel = Kernel::new();
-        let columns = weights.len() / self.width;
-        let mut logits = vec![0.0; columns * BLOCK_ROWS];
-        let mut residuals = vec![0.0; columns * BLOCK_ROWS];
-        // Sums of one block are exact enough in f32; sums of thousands of blocks are not.
-        let mut block_gradient = vec![0.0; weights.len()];
-        self.for_each_block(|range, block| {
-            let logits = &mut logits[..columns * range.len()];
-            let residuals = &mut residuals[..columns * range.len()];
-            kernel.forward(block, weights, self.width, logits);
-            visit(range, logits, residuals);
-            block_gradient.fill(0.0);
-            kernel.backward(block, residuals, self.width, &mut block_gradient);
-            for (sum, &part) in gradient.iter_mut().zip(&block_gradient) {
-                *sum += f64::from(part);
-            }
-        });
+        let blocks = |each: &mut Block<'_>| self.for_each_block(each);
+        pass_in_blocks(blocks, self.width, weights, visit, gradient);
     }
 
     fn logits(&self, weights: &[f32]) -> Vec<f32> {
-        let kernel = Kernel::new();
-        let (columns, n_rows) = (weights.len() / self.width, self.n_rows());
-        let mut all = vec![0.0; columns * n_rows];
-        let mut logits = vec![0.0; columns * BLOCK_ROWS];
-        self.for_each_block(|range, block| {
-            let logits = &mut logits[..columns * range.len()];
-            kernel.forward(block, weights, self.width, logits);
-            for (all, logits) in all
-                .chunks_exact_mut(n_rows)
-                .zip(logits.chunks_exact(range.len()))
-            {
-                all[range.clone()].copy_from_slice(logits);
-            }
-        });
-        all
+        let blocks = |each: &mut Block<'_>| self.for_each_block(each);
+        logits_in_blocks(blocks, self.n_rows(), self.width, weights)
     }
 
     fn mean_squares(&self) -> Vec<f64> {
@@ -138,6 +110,60 @@ impl Design for Dense<'_> {
         let n = self.n_rows().max(1) as f64;
         sums.iter().map(|sum| sum / n).collect()
     }
+}
+
+/// What is done with each block of rows, `[n, width]`.
+pub(crate) type Block<'b> = dyn FnMut(Range<usize>, &[f32]) + 'b;
+
+/// [`Design::pass`] over rows that come in dense blocks of [`BLOCK_ROWS`] at most.
+pub(crate) fn pass_in_blocks(
+    blocks: impl FnOnce(&mut Block<'_>),
+    width: usize,
+    weights: &[f32],
+    visit: &mut Visit<'_>,
+    gradient: &mut [f64],
+) {
+    let kernel = Kernel::new();
+    let columns = weights.len() / width;
+    let mut logits = vec![0.0; columns * BLOCK_ROWS];
+    let mut residuals = vec![0.0; columns * BLOCK_ROWS];
+    // Sums of one block are exact enough in f32; sums of thousands of blocks are not.
+    let mut block_gradient = vec![0.0; weights.len()];
+    blocks(&mut |range, block| {
+        let logits = &mut logits[..columns * range.len()];
+        let residuals = &mut residuals[..columns * range.len()];
+        kernel.forward(block, weights, width, logits);
+        visit(range, logits, residuals);
+        block_gradient.fill(0.0);
+        kernel.backward(block, residuals, width, &mut block_gradient);
+        for (sum, &part) in gradient.iter_mut().zip(&block_gradient) {
+            *sum += f64::from(part);
+        }
+    });
+}
+
+/// [`Design::logits`] of `n_rows` rows that come in dense blocks of [`BLOCK_ROWS`] at most.
+pub(crate) fn logits_in_blocks(
+    blocks: impl FnOnce(&mut Block<'_>),
+    n_rows: usize,
+    width: usize,
+    weights: &[f32],
+) -> Vec<f32> {
+    let kernel = Kernel::new();
+    let columns = weights.len() / width;
+    let mut all = vec![0.0; columns * n_rows];
+    let mut logits = vec![0.0; columns * BLOCK_ROWS];
+    blocks(&mut |range, block| {
+        let logits = &mut logits[..columns * range.len()];
+        kernel.forward(block, weights, width, logits);
+        for (all, logits) in all
+            .chunks_exact_mut(n_rows)
+            .zip(logits.chunks_exact(range.len()))
+        {
+            all[range.clone()].copy_from_slice(logits);
+        }
+    });
+    all
 }
 
 /// Sparse rows in compressed form.

@@ -65,6 +65,13 @@ impl Default for MlpOptions {
     }
 }
 
+impl MlpOptions {
+    /// Steps of a training on so many samples.
+    pub fn n_steps(&self, n_samples: usize) -> usize {
+        n_samples.div_ceil(self.batch_size) * self.epochs
+    }
+}
+
 /// Every layer of a batch, from the inputs to the outputs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
@@ -235,7 +242,7 @@ impl Mlp {
         gradient_of: &mut dyn FnMut(&Self, &[usize], &mut Self) -> f64,
     ) -> f64 {
         let n_batches = inputs.ncols().div_ceil(options.batch_size);
-        let n_steps = n_batches * options.epochs;
+        let n_steps = options.n_steps(inputs.ncols());
         assert!(n_steps > 0, "no samples or no epochs to train on");
         let mut order: Vec<usize> = (0..inputs.ncols()).collect();
         let mut shuffle = seed.child("shuffle").stream();

@@ -15,11 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use trimtab_core::{RowSource, RowSourceError};
 
 use crate::Design;
-use crate::design::Visit;
-use crate::kernel::{Kernel, padded};
-
-/// Rows of one block.
-const BLOCK_ROWS: usize = 256;
+use crate::design::{BLOCK_ROWS, Block, Visit, logits_in_blocks, pass_in_blocks};
+use crate::kernel::padded;
 
 /// Rows of a source, standardised as they are read.
 pub struct Streamed<'s> {
@@ -176,40 +173,13 @@ impl Design for Streamed<'_> {
     }
 
     fn pass(&self, weights: &[f32], visit: &mut Visit<'_>, gradient: &mut [f64]) {
-        let kernel = Kernel::new();
-        let columns = weights.len() / self.width;
-        let mut logits = vec![0.0; columns * BLOCK_ROWS];
-        let mut residuals = vec![0.0; columns * BLOCK_ROWS];
-        let mut block_gradient = vec![0.0; weights.len()];
-        self.for_each(|range, block| {
-            let logits = &mut logits[..columns * range.len()];
-            let residuals = &mut residuals[..columns * range.len()];
-            kernel.forward(block, weights, self.width, logits);
-            visit(range, logits, residuals);
-            block_gradient.fill(0.0);
-            kernel.backward(block, residuals, self.width, &mut block_gradient);
-            for (sum, &part) in gradient.iter_mut().zip(&block_gradient) {
-                *sum += f64::from(part);
-            }
-        });
+        let blocks = |each: &mut Block<'_>| self.for_each(each);
+        pass_in_blocks(blocks, self.width, weights, visit, gradient);
     }
 
     fn logits(&self, weights: &[f32]) -> Vec<f32> {
-        let kernel = Kernel::new();
-        let (columns, n_rows) = (weights.len() / self.width, self.n_rows);
-        let mut all = vec![0.0; columns * n_rows];
-        let mut logits = vec![0.0; columns * BLOCK_ROWS];
-        self.for_each(|range, block| {
-            let logits = &mut logits[..columns * range.len()];
-            kernel.forward(block, weights, self.width, logits);
-            for (all, logits) in all
-                .chunks_exact_mut(n_rows)
-                .zip(logits.chunks_exact(range.len()))
-            {
-                all[range.clone()].copy_from_slice(logits);
-            }
-        });
-        all
+        let blocks = |each: &mut Block<'_>| self.for_each(each);
+        logits_in_blocks(blocks, self.n_rows, self.width, weights)
     }
 
     /// Standardised features have 1, constant ones 0: no pass is needed where the moments are those of these rows.
