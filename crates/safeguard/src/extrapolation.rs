@@ -21,11 +21,8 @@ pub mod quantilizer;
 pub mod querying;
 pub mod selective;
 
-use nalgebra::DMatrix;
 use trimtab_core::setting::ConfigError;
-use trimtab_core::{
-    DistributionError, FeatureError, LabelError, NamedFeatures, Question, SupervisorError,
-};
+use trimtab_core::{DistributionError, LabelError, SupervisorError};
 use trimtab_stats::LevelError;
 
 /// Why an approach could not be tried.
@@ -178,16 +175,4 @@ fn mean(of: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
         sum += value;
     }
     (n > 0).then(|| sum / n as f64)
-}
-
-/// Rows of a feature table, as columns.
-pub(crate) fn columns<'q>(
-    features: &NamedFeatures,
-    questions: impl IntoIterator<Item = &'q Question>,
-) -> Result<DMatrix<f64>, FeatureError> {
-    let rows = features.table.rows(questions)?;
-    let mut values = vec![0.0_f32; rows.len() * rows.dim()];
-    rows.read(0..rows.len(), rows.dim(), &mut values);
-    let values = values.into_iter().map(f64::from);
-    Ok(DMatrix::from_iterator(rows.dim(), rows.len(), values))
 }

@@ -14,6 +14,7 @@
 //!
 //! No I/O, no clock: numbers go in, numbers come out.
 
+mod columns;
 pub mod deception;
 pub mod extrapolation;
 pub mod independence;
@@ -21,4 +22,5 @@ pub mod monitoring;
 mod trial;
 pub mod verification;
 
+pub use columns::columns;
 pub use trial::{Arm, Better, Cost, Curve, Figure, Measure, Trial, Unit};

@@ -32,5 +32,5 @@ pub use attack::AttackOptions;
 pub use boxes::Boxes;
 pub use certified_judge::{CertifiedJudgeConfig, CertifiedStudent};
 pub use certified_training::{CertifiedTraining, Pairs, train_certified, train_standard};
-pub use pairs::{Certifier, Verified, verify};
+pub use pairs::{Verified, verify};
 pub use trial::{VerificationConfig, trial};

@@ -31,7 +31,8 @@ use trimtab_core::{
 use trimtab_probe::{Mlp, MlpOptions, Slopes};
 use trimtab_stats::{log_sigmoid, sigmoid};
 
-use super::{ExtrapolationError, columns, share};
+use super::{ExtrapolationError, share};
+use crate::columns;
 use crate::{Arm, Better, Cost, Curve, Figure, Measure, Trial, Unit};
 
 /// Abscissas of the curve over labels.
@@ -648,7 +649,7 @@ impl Student for DivDisStudent {
                 heads,
                 head,
             }),
-            n_steps: n.div_ceil(options.batch_size) * options.epochs,
+            n_steps: options.n_steps(n),
             loss,
             converged: true,
             cost,

@@ -17,9 +17,10 @@ use trimtab_probe::{Mlp, Slopes};
 use trimtab_stats::{log_sigmoid, sigmoid};
 
 use super::boxes::Boxes;
-use super::certified_training::CertifiedTraining;
+use super::certified_training::{CertifiedTraining, Step};
 use super::crown::crown_bounds;
 use super::interval::Propagated;
+use crate::columns;
 
 /// A judge that speaks only where its verdict is certified.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,11 +119,9 @@ impl Student for CertifiedStudent {
         if answers.is_empty() {
             return Err(fail(Unteachable::NoLabel));
         }
-        let inputs = crate::extrapolation::columns(&features, labelled)?;
+        let inputs = columns(&features, labelled)?;
         let scale = Scale::of(&inputs);
         let (head, loss) = train(&scale.applied(inputs), &answers, &self.config, lesson);
-        let config = &self.config;
-        let n_steps = answers.len().div_ceil(config.training.batch_size) * config.training.epochs;
         Ok(Fitted {
             student: Box::new(CertifiedJudge {
                 name: self.name.clone(),
@@ -131,7 +130,7 @@ impl Student for CertifiedStudent {
                 head,
                 epsilon: self.config.epsilon,
             }),
-            n_steps,
+            n_steps: self.config.training.n_steps(answers.len()),
             loss,
             converged: true,
             cost: Cost::default(),
@@ -173,13 +172,10 @@ fn train(
     widths.push(1);
     let mut head = Mlp::initial(&widths, lesson.seed);
     let options = &config.training;
-    let n_steps = inputs.ncols().div_ceil(options.batch_size) * options.epochs;
-    let n_ramp = (config.certified.ramp * n_steps as f64).max(1.0);
-    let mut step = 0_usize;
+    let n_steps = options.n_steps(inputs.ncols());
+    let mut steps = config.certified.steps(n_steps, config.epsilon);
     let loss = head.train_by(inputs, options, lesson.seed, &mut |head, batch, into| {
-        let risen = (step as f64 / n_ramp).min(1.0);
-        step += 1;
-        let kappa = 1.0 - risen * (1.0 - config.certified.kappa);
+        let Step { kappa, epsilon } = steps.next().expect("as many as there are batches");
         let samples = inputs.select_columns(batch);
         let n = batch.len() as f64;
         let trace = head.trace(samples.clone());
@@ -191,7 +187,6 @@ fn train(
         }
         head.backward(&trace, &Slopes::of_outputs(loss, slope), into);
         if kappa < 1.0 {
-            let epsilon = risen * config.epsilon * config.certified.epsilon_scale;
             let bounds = Propagated::new(head, samples, epsilon);
             let weight = (1.0 - kappa) / n;
             let mut slopes = [
@@ -227,8 +222,7 @@ impl Supervisor for CertifiedJudge {
     }
 
     fn judge(&self, questions: &[Question]) -> Result<Vec<Judgement>, SupervisorError> {
-        let inputs =
-            (self.scale).applied(crate::extrapolation::columns(&self.features, questions)?);
+        let inputs = (self.scale).applied(columns(&self.features, questions)?);
         let logits = self.head.outputs(&inputs);
         let bounds = crown_bounds(&self.head, &Boxes::around(&inputs, self.epsilon));
         let bounds = &bounds[self.head.layers.len() - 1];

@@ -78,6 +78,29 @@ impl CertifiedTraining {
     }
 }
 
+/// What one step of certified training minimises.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Step {
+    /// The weight of the plain loss.
+    pub(crate) kappa: f64,
+    /// The radius of the boxes whose worst case has the rest.
+    pub(crate) epsilon: f64,
+}
+
+impl CertifiedTraining {
+    /// The steps of a training of `n_steps` for `epsilon`: the radius grows and the plain loss gives way.
+    pub(crate) fn steps(self, n_steps: usize, epsilon: f64) -> impl Iterator<Item = Step> {
+        let n_ramp = (self.ramp * n_steps as f64).max(1.0);
+        (0..n_steps).map(move |step| {
+            let risen = (step as f64 / n_ramp).min(1.0);
+            Step {
+                kappa: 1.0 - risen * (1.0 - self.kappa),
+                epsilon: risen * epsilon * self.epsilon_scale,
+            }
+        })
+    }
+}
+
 /// Trains a head on pairs by Bradley–Terry's loss alone.
 pub fn train_standard(pairs: &Pairs, hidden: &[usize], options: &MlpOptions, seed: Seed) -> Mlp {
     let plain = CertifiedTraining {
@@ -104,17 +127,13 @@ pub fn train_certified(
     widths.extend(hidden);
     widths.push(1);
     let mut head = Mlp::initial(&widths, seed);
-    let n_batches = pairs.chosen.ncols().div_ceil(options.batch_size);
-    let n_ramp = (certified.ramp * (n_batches * options.epochs) as f64).max(1.0);
-    let mut step = 0_usize;
+    let n_steps = options.n_steps(pairs.chosen.ncols());
+    let mut steps = certified.steps(n_steps, epsilon);
     head.train_by(&pairs.chosen, options, seed, &mut |head, batch, into| {
-        let risen = (step as f64 / n_ramp).min(1.0);
-        step += 1;
-        let kappa = 1.0 - risen * (1.0 - certified.kappa);
+        let Step { kappa, epsilon } = steps.next().expect("as many as there are batches");
         let sides = [&pairs.chosen, &pairs.rejected].map(|side| side.select_columns(batch));
         let mut loss = plain(head, &sides, kappa, into);
         if kappa < 1.0 {
-            let epsilon = risen * epsilon * certified.epsilon_scale;
             loss += worst(head, sides, epsilon, 1.0 - kappa, into);
         }
         loss

@@ -29,7 +29,11 @@ pub struct Linear {
 
 /// Bounds of every layer before its ReLU: CROWN's within interval bounds.
 pub fn crown_bounds(network: &Mlp, boxes: &Boxes) -> Vec<Boxes> {
-    let mut bounds = interval_bounds(network, boxes);
+    tightened(network, boxes, interval_bounds(network, boxes))
+}
+
+/// The same from interval bounds that are there already.
+pub(crate) fn tightened(network: &Mlp, boxes: &Boxes, mut bounds: Vec<Boxes>) -> Vec<Boxes> {
     let magnitudes = Magnitudes::new(network, boxes);
     // Boxes go through the first layer exactly.
     for at in 1..network.layers.len() {

@@ -5,31 +5,22 @@
 //! apart, as intervals must, lets the prompt change one way for `a` and another for `b`.
 
 use nalgebra::DMatrix;
-use serde::{Deserialize, Serialize};
 use trimtab_probe::Mlp;
 
 use super::boxes::{Boxes, rounding};
-use super::crown::{Linear, crown_bounds, linear_bounds};
+use super::crown::{Linear, linear_bounds, tightened};
 use super::interval::interval_bounds;
-
-/// How bounds are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Certifier {
-    /// Interval bounds alone.
-    Interval,
-    /// Linear bounds alone.
-    Crown,
-    /// The tighter of both.
-    Both,
-}
 
 /// What is known of one verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verified {
     /// `r(a) − r(b)` where nothing is changed.
     pub margin: f64,
-    /// What it is at least, in the direction of the verdict: the verdict is certified where this is above 0.
+    /// What it is at least in the direction of the verdict, by interval bounds of both rewards.
+    pub by_intervals: f64,
+    /// The same by linear bounds, of both rewards at once.
+    pub by_lines: f64,
+    /// The greatest that any of the bounds says: the verdict is certified where this is above 0.
     pub worst: f64,
 }
 
@@ -51,7 +42,6 @@ pub fn verify(
     b: &DMatrix<f64>,
     n_shared: usize,
     epsilon: f64,
-    certifier: Certifier,
 ) -> Vec<Verified> {
     assert_eq!(a.shape(), b.shape(), "pairs");
     // A few hundred at a time: bounds of every layer stay in the cache.
@@ -60,8 +50,8 @@ pub fn verify(
         .step_by(BLOCK)
         .flat_map(|from| {
             let width = BLOCK.min(n - from);
-            let [a, b] = [a, b].map(|x| x.columns(from, width).into_owned());
-            verify_block(head, &a, &b, n_shared, epsilon, certifier)
+            let block = [a, b].map(|x| x.columns(from, width).into_owned());
+            verify_block(head, &block, n_shared, epsilon)
         })
         .collect()
 }
@@ -70,46 +60,35 @@ const BLOCK: usize = 256;
 
 fn verify_block(
     head: &Mlp,
-    a: &DMatrix<f64>,
-    b: &DMatrix<f64>,
+    pairs: &[DMatrix<f64>; 2],
     n_shared: usize,
     epsilon: f64,
-    certifier: Certifier,
 ) -> Vec<Verified> {
     let last = head.layers.len() - 1;
-    let rewards = [a, b].map(|x| head.outputs(x));
-    let boxes = [a, b].map(|x| Boxes::around(x, epsilon));
+    let rewards = pairs.each_ref().map(|x| head.outputs(x));
+    let boxes = pairs.each_ref().map(|x| Boxes::around(x, epsilon));
+    let intervals = boxes.each_ref().map(|boxes| interval_bounds(head, boxes));
+    let bounds = [0, 1].map(|side: usize| tightened(head, &boxes[side], intervals[side].clone()));
+    let lines = [0, 1].map(|side: usize| linear_bounds(head, &boxes[side], &bounds[side]));
     let apart = |sides: &[Vec<Boxes>; 2], low: usize, high: usize, sample: usize| {
         let at = (0, sample);
         (sides[low][last].low[at] - sides[high][last].high[at]).next_down()
     };
-    let bounds = [0, 1].map(|side: usize| match certifier {
-        Certifier::Interval => interval_bounds(head, &boxes[side]),
-        Certifier::Crown | Certifier::Both => crown_bounds(head, &boxes[side]),
-    });
-    let lines = match certifier {
-        Certifier::Interval => None,
-        Certifier::Crown | Certifier::Both => {
-            Some([0, 1].map(|side: usize| linear_bounds(head, &boxes[side], &bounds[side])))
-        }
-    };
-    (0..a.ncols())
+    (0..pairs[0].ncols())
         .map(|sample| {
             let margin = rewards[0][(0, sample)] - rewards[1][(0, sample)];
             // The preferred reply first.
             let (low, high) = if margin >= 0.0 { (0, 1) } else { (1, 0) };
-            let jointly = lines.as_ref().map(|lines| {
-                let [below, _] = &lines[low][sample];
-                let [_, above] = &lines[high][sample];
-                least_difference(below, above, [&boxes[low], &boxes[high]], n_shared, sample)
-            });
-            let separately = apart(&bounds, low, high, sample);
-            let worst = match (certifier, jointly) {
-                (Certifier::Interval, _) | (_, None) => separately,
-                (Certifier::Crown, Some(jointly)) => jointly,
-                (Certifier::Both, Some(jointly)) => jointly.max(separately),
-            };
-            Verified { margin, worst }
+            let [below, _] = &lines[low][sample];
+            let [_, above] = &lines[high][sample];
+            let sides = [&boxes[low], &boxes[high]];
+            let by_lines = least_difference(below, above, sides, n_shared, sample);
+            Verified {
+                margin,
+                by_intervals: apart(&intervals, low, high, sample),
+                by_lines,
+                worst: by_lines.max(apart(&bounds, low, high, sample)),
+            }
         })
         .collect()
 }
@@ -176,18 +155,18 @@ mod tests {
             let seed = Seed(seed);
             let head = random_network(&[5, 8, 6, 1], seed);
             let [a, b] = pairs(5, 10, n_shared, seed);
-            for certifier in [Certifier::Interval, Certifier::Crown, Certifier::Both] {
-                let verified = verify(&head, &a, &b, n_shared, epsilon, certifier);
-                let mut stream = seed.child("changes").stream();
-                for _ in 0..20 {
-                    let mut change = || DMatrix::from_fn(5, 10, |_, _| {
-                        epsilon * (2.0 * stream.next_f64() - 1.0)
-                    });
-                    let (by_a, mut by_b) = (change(), change());
-                    by_b.rows_mut(0, n_shared).copy_from(&by_a.rows(0, n_shared));
-                    let margins = head.outputs(&(&a + by_a)) - head.outputs(&(&b + by_b));
-                    for (verified, margin) in verified.iter().zip(margins.iter()) {
-                        prop_assert!(verified.margin.signum() * margin >= verified.worst);
+            let verified = verify(&head, &a, &b, n_shared, epsilon);
+            let mut stream = seed.child("changes").stream();
+            for _ in 0..20 {
+                let mut change = || DMatrix::from_fn(5, 10, |_, _| {
+                    epsilon * (2.0 * stream.next_f64() - 1.0)
+                });
+                let (by_a, mut by_b) = (change(), change());
+                by_b.rows_mut(0, n_shared).copy_from(&by_a.rows(0, n_shared));
+                let margins = head.outputs(&(&a + by_a)) - head.outputs(&(&b + by_b));
+                for (verified, margin) in verified.iter().zip(margins.iter()) {
+                    for worst in [verified.by_intervals, verified.by_lines, verified.worst] {
+                        prop_assert!(verified.margin.signum() * margin >= worst);
                     }
                 }
             }
@@ -206,7 +185,7 @@ mod tests {
         };
         let a = DMatrix::from_column_slice(3, 1, &[0.3, -0.2, 1.0]);
         let b = DMatrix::from_column_slice(3, 1, &[0.3, -0.2, 0.0]);
-        let worst = |n_shared| verify(&head, &a, &b, n_shared, 0.1, Certifier::Crown)[0].worst;
+        let worst = |n_shared| verify(&head, &a, &b, n_shared, 0.1)[0].by_lines;
         assert!((worst(2) - 0.8).abs() < 1e-9, "{}", worst(2));
         assert!((worst(0) - (1.0 - 2.2)).abs() < 1e-9, "{}", worst(0));
     }
@@ -215,8 +194,8 @@ mod tests {
     fn which_reply_comes_first_changes_the_sign_and_nothing_else() {
         let head = random_network(&[4, 6, 1], Seed(5));
         let [a, b] = pairs(4, 8, 1, Seed(5));
-        let one = verify(&head, &a, &b, 1, 0.05, Certifier::Both);
-        let other = verify(&head, &b, &a, 1, 0.05, Certifier::Both);
+        let one = verify(&head, &a, &b, 1, 0.05);
+        let other = verify(&head, &b, &a, 1, 0.05);
         for (one, other) in one.iter().zip(&other) {
             assert_eq!(one.margin, -other.margin);
             assert!((one.worst - other.worst).abs() < 1e-12);

@@ -9,18 +9,17 @@
 use trimtab_probe::Mlp;
 
 use super::boxes::{Boxes, rounding};
-use super::crown::crown_bounds;
 
-/// Bounds `[low, high]` of the only output's slope along `feature` within each box.
+/// Bounds `[low, high]` of the only output's slope along `feature` within each box, from [bounds](super::crown::crown_bounds) of
+/// every layer there.
 ///
 /// # Panics
 ///
 /// When the head has more than one output, or not as many features.
-pub fn slope_bounds(head: &Mlp, boxes: &Boxes, feature: usize) -> Vec<[f64; 2]> {
+pub fn slope_bounds(head: &Mlp, bounds: &[Boxes], feature: usize) -> Vec<[f64; 2]> {
     assert_eq!(head.shape()[1], 1, "one output");
-    let bounds = crown_bounds(head, boxes);
     let n_layers = head.layers.len();
-    (0..boxes.len())
+    (0..bounds[0].len())
         .map(|sample| {
             // Slopes of every neuron along the feature, by intervals.
             let first = head.layers[0].weight.column(feature);
@@ -56,14 +55,14 @@ pub fn slope_bounds(head: &Mlp, boxes: &Boxes, feature: usize) -> Vec<[f64; 2]> 
 }
 
 /// Whether the reward never rises with `feature`, box by box.
-pub fn never_rises(head: &Mlp, boxes: &Boxes, feature: usize) -> Vec<bool> {
-    let slopes = slope_bounds(head, boxes, feature);
+pub fn never_rises(head: &Mlp, bounds: &[Boxes], feature: usize) -> Vec<bool> {
+    let slopes = slope_bounds(head, bounds, feature);
     slopes.iter().map(|[_, high]| *high <= 0.0).collect()
 }
 
 /// The most that the reward changes along `feature` alone, box by box.
-pub fn most_effect(head: &Mlp, boxes: &Boxes, feature: usize) -> Vec<f64> {
-    let slopes = slope_bounds(head, boxes, feature);
+pub fn most_effect(head: &Mlp, boxes: &Boxes, bounds: &[Boxes], feature: usize) -> Vec<f64> {
+    let slopes = slope_bounds(head, bounds, feature);
     (slopes.iter().enumerate())
         .map(|(sample, [low, high])| {
             let range = boxes.high[(feature, sample)] - boxes.low[(feature, sample)];
@@ -73,13 +72,13 @@ pub fn most_effect(head: &Mlp, boxes: &Boxes, feature: usize) -> Vec<f64> {
 }
 
 /// The reward's upper bound, box by box: a cap that holds everywhere in it.
-pub fn cap(head: &Mlp, boxes: &Boxes) -> Vec<f64> {
-    let bounds = crown_bounds(head, boxes);
-    bounds[head.layers.len() - 1].high.iter().copied().collect()
+pub fn cap(bounds: &[Boxes]) -> Vec<f64> {
+    bounds[bounds.len() - 1].high.iter().copied().collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::crown::crown_bounds;
     use super::super::random_network::random_network;
     use super::*;
     use nalgebra::DMatrix;
@@ -96,8 +95,10 @@ mod tests {
             let mut stream = seed.child("points").stream();
             let centres = DMatrix::from_fn(4, 8, |_, _| stream.next_normal());
             let boxes = Boxes::around(&centres, epsilon);
-            let (slopes, effects) = (slope_bounds(&head, &boxes, 2), most_effect(&head, &boxes, 2));
-            let caps = cap(&head, &boxes);
+            let bounds = crown_bounds(&head, &boxes);
+            let slopes = slope_bounds(&head, &bounds, 2);
+            let effects = most_effect(&head, &boxes, &bounds, 2);
+            let caps = cap(&bounds);
             for _ in 0..20 {
                 let from = centres.map(|x| x + epsilon * (2.0 * stream.next_f64() - 1.0));
                 let mut to = from.clone();

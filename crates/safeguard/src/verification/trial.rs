@@ -18,7 +18,8 @@ use trimtab_stats::sigmoid;
 use super::attack::{AttackOptions, broken};
 use super::boxes::Boxes;
 use super::certified_training::{CertifiedTraining, Pairs, train_certified, train_standard};
-use super::pairs::{Certifier, verify};
+use super::crown::crown_bounds;
+use super::pairs::{Verified, verify};
 use super::properties::{cap, most_effect, never_rises};
 use crate::{Arm, Better, Cost, Curve, Figure, Measure, Trial, Unit};
 
@@ -253,11 +254,8 @@ struct Examined {
     curve: Vec<(f64, Option<f64>)>,
 }
 
-const CERTIFIERS: [(Certifier, &str); 3] = [
-    (Certifier::Interval, "interval bounds"),
-    (Certifier::Crown, "CROWN"),
-    (Certifier::Both, "both, intersected"),
-];
+/// How bounds are made.
+const CERTIFIERS: [&str; 3] = ["interval bounds", "CROWN", "both, intersected"];
 
 impl Examined {
     fn new(config: &VerificationConfig, mut head: Mlp, test: &Drawn, seed: Seed) -> Self {
@@ -270,8 +268,10 @@ impl Examined {
         let (n, shared) = (test.gold.len() as f64, config.shared_features);
         let share =
             |flags: &mut dyn Iterator<Item = bool>| flags.filter(|flag| *flag).count() as f64 / n;
-        let by = |epsilon, certifier| verify(&head, &test.a, &test.b, shared, epsilon, certifier);
-        let verified = by(config.epsilon, Certifier::Both);
+        let within = |epsilon| verify(&head, &test.a, &test.b, shared, epsilon);
+        let verified = within(config.epsilon);
+        let certified_in =
+            |verified: &[Verified]| share(&mut verified.iter().map(|v| v.is_certified()));
         let is_broken = broken(
             &head,
             &test.a,
@@ -283,17 +283,17 @@ impl Examined {
         );
         let right = |i: usize| verified[i].margin * test.gold[i] > 0.0;
         let boxes = Boxes::around(&test.a, config.epsilon);
-        let certified = CERTIFIERS.map(|(certifier, _)| {
-            share(
-                &mut by(config.epsilon, certifier)
-                    .iter()
-                    .map(|v| v.is_certified()),
-            )
-        });
-        let caps = cap(&head, &boxes);
+        let bounds = crown_bounds(&head, &boxes);
+        let certified_by =
+            |worst: fn(&Verified) -> f64| share(&mut verified.iter().map(|v| worst(v) > 0.0));
+        let caps = cap(&bounds);
         Self {
             accuracy: share(&mut (0..verified.len()).map(right)),
-            certified,
+            certified: [
+                certified_by(|v| v.by_intervals),
+                certified_by(|v| v.by_lines),
+                certified_by(|v| v.worst),
+            ],
             broken: share(&mut is_broken.iter().copied()),
             certified_and_broken: (verified.iter().zip(&is_broken))
                 .filter(|(verified, broken)| verified.is_certified() && **broken)
@@ -301,9 +301,9 @@ impl Examined {
             certified_right: share(
                 &mut (0..verified.len()).map(|i| verified[i].is_certified() && right(i)),
             ),
-            monotone: share(&mut never_rises(&head, &boxes, shared + RULES_BROKEN).into_iter()),
+            monotone: share(&mut never_rises(&head, &bounds, shared + RULES_BROKEN).into_iter()),
             irrelevant: share(
-                &mut most_effect(&head, &boxes, shared + LENGTH)
+                &mut most_effect(&head, &boxes, &bounds, shared + LENGTH)
                     .into_iter()
                     .map(|effect| effect <= TOLERATED),
             ),
@@ -311,8 +311,11 @@ impl Examined {
             curve: [0.25, 0.5, 1.0, 1.5, 2.0]
                 .map(|multiple| {
                     let epsilon = multiple * config.epsilon;
-                    let verified = by(epsilon, Certifier::Both);
-                    let certified = share(&mut verified.iter().map(|v| v.is_certified()));
+                    let certified = if multiple == 1.0 {
+                        certified_in(&verified)
+                    } else {
+                        certified_in(&within(epsilon))
+                    };
                     (epsilon, Some(certified))
                 })
                 .to_vec(),
@@ -382,7 +385,7 @@ fn measures(config: &VerificationConfig, examined: &[Examined; 2], test: &Drawn)
         let mut add = |table: &str, column: &str, unit, value: f64| {
             measures.push(Measure::new(table, row, column, unit, value));
         };
-        for ((_, name), certified) in CERTIFIERS.iter().zip(examined.certified) {
+        for (name, certified) in CERTIFIERS.iter().zip(examined.certified) {
             add(
                 "Certified, by how bounds are made",
                 name,

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::{Judgement, NamedFeatures, Provenance, Question, Supervisor, SupervisorError};
 use trimtab_stats::ConformalScores;
 
-use crate::extrapolation::columns;
+use crate::columns;
 
 /// How distance is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
