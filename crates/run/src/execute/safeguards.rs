@@ -12,8 +12,8 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use serde_json::json;
-use trimtab_core::Seed;
 use trimtab_core::setting::ConfigError;
+use trimtab_core::{FeatureError, KeyError, Seed};
 use trimtab_data::ActivationsError as ActivationFiles;
 use trimtab_data::{DataError, Locations, SplitError};
 use trimtab_safeguard::deception::activations::ActivationsError;
@@ -30,7 +30,7 @@ use crate::chat_models::Calling;
 use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{FolderError, RunFolder};
-use crate::safeguard::{SEEDS, SafeguardConfig, TRIAL, safeguard_folder};
+use crate::safeguard::{SEEDS, SafeguardConfig, Source, TRIAL, safeguard_folder};
 use crate::stages::StageFolder;
 
 /// Why an approach cannot be tried.
@@ -66,6 +66,12 @@ pub enum SafeguardError {
     /// Data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The answer key does not cover the questions.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A question has no features.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
     /// Data cannot be split.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -131,7 +137,8 @@ impl SafeguardError {
             Self::Traces(error) => Some(error.hint().into()),
             Self::Independence(error) => Some(error.hint().into()),
             Self::Folder(error) => Some(error.hint()),
-            Self::Ballots(_) => None,
+            Self::Ballots(_) | Self::Key(_) => None,
+            Self::Features(_) => Some("give every row features, or leave them out".into()),
             Self::Data(error) => error.hint(),
             Self::Split(error) => Some(error.hint()),
             Self::NoFeatures { .. } => {
@@ -253,7 +260,7 @@ impl Method<'_> {
             "approach": self.config.approach,
             "on": self.config.on,
             "given": self.given.sha256(),
-            "data": (!self.experiment.data.is_none()).then_some(&self.experiment.data),
+            "data": matches!(self.config.on, Some(Source::Features { .. })).then_some(&self.experiment.data),
             "seed": seed,
         });
         StageFolder::of(self.run, "trial", inputs)

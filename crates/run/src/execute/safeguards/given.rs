@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
 use trimtab_combine::Calibration;
-use trimtab_core::{AnswerIdx, Question, Seed};
+use trimtab_core::{AnswerIdx, KeyError, Question, Seed};
 use trimtab_data::Activations;
-use trimtab_data::{Dataset, Locations, RatingsConfig, Splits, load, load_ratings, load_records};
+use trimtab_data::{
+    Dataset, Locations, RatingsConfig, Records, Splits, load, load_ratings, load_records,
+};
 use trimtab_probe::ngrams::Ngrams;
 use trimtab_safeguard::deception::activations::{ActivationsInput, Baseline, Layer};
 use trimtab_safeguard::deception::{activations, behaviour, interpretability};
@@ -19,7 +21,7 @@ use trimtab_safeguard::extrapolation::{
 use trimtab_safeguard::independence::{self, Registered, VotesInput};
 use trimtab_safeguard::monitoring::traces::{self, TraceRecord, TracesInput};
 use trimtab_safeguard::monitoring::{self, Record, ScoresInput};
-use trimtab_safeguard::{Trial, verification};
+use trimtab_safeguard::{Trial, columns, verification};
 use trimtab_stats::{Ballot, Ballots};
 
 use super::SafeguardError;
@@ -34,14 +36,16 @@ const WORDS: Ngrams = Ngrams {
     first_words: usize::MAX,
 };
 
-/// What an approach is tried on.
-pub(super) enum Given {
+/// What an approach is tried on, and what identifies the files that it was read from.
+pub(super) struct Given {
+    input: Input,
+    sha256: Option<String>,
+}
+
+enum Input {
     /// A world of its own.
     Nothing,
-    Activations {
-        read: Box<Activations>,
-        sha256: String,
-    },
+    Activations(Box<Activations>),
     Features {
         set: Box<Dataset>,
         of: Option<String>,
@@ -49,27 +53,18 @@ pub(super) enum Given {
     Votes {
         ballots: Ballots,
         supervisors: Vec<Registered>,
-        sha256: String,
     },
-    Runs {
-        records: Vec<Record>,
-        sha256: String,
-    },
-    Sure {
-        records: Vec<Calibration>,
-        sha256: String,
-    },
+    Runs(Vec<Record>),
+    Sure(Vec<Calibration>),
     Judges {
         names: Vec<String>,
         prices: Vec<f64>,
         records: Vec<Vec<Calibration>>,
-        sha256: String,
     },
     Pairs(Box<Pairs>),
     Traces {
         baseline: Vec<TraceRecord>,
         watched: Vec<TraceRecord>,
-        sha256: String,
     },
 }
 
@@ -82,7 +77,6 @@ pub(super) struct Pairs {
     general: Vec<Option<bool>>,
     names: Vec<String>,
     specific: Vec<Vec<Option<bool>>>,
-    sha256: String,
 }
 
 impl Given {
@@ -92,22 +86,22 @@ impl Given {
         locations: &Locations,
     ) -> Result<Self, SafeguardError> {
         let Some(source) = &config.on else {
-            return Ok(Self::Nothing);
+            return Ok(Self {
+                input: Input::Nothing,
+                sha256: None,
+            });
         };
         match source {
             Source::Activations { path } => {
                 let folder = locations.base_dir.join(path);
-                let tensors = folder.join("activations.safetensors");
-                let spans = folder.join("spans.jsonl");
+                let [tensors, spans] =
+                    ["activations.safetensors", "spans.jsonl"].map(|name| folder.join(name));
                 let read = Activations::open(&tensors, &spans)?;
-                Ok(Self::Activations {
-                    read: Box::new(read),
-                    sha256: [tensors, spans]
-                        .iter()
-                        .map(|file| sha256_of_file(file))
-                        .collect::<Result<Vec<String>, _>>()?
-                        .join(" "),
-                })
+                let sums = [sha256_of_file(&tensors)?, sha256_of_file(&spans)?];
+                Ok(Self::read(
+                    Input::Activations(Box::new(read)),
+                    sums.join(" "),
+                ))
             }
             Source::Features { of } => {
                 let set = load(&experiment.data, locations)?;
@@ -117,10 +111,9 @@ impl Given {
                         n: set.answers.len(),
                     });
                 }
-                Ok(Self::Features {
-                    set: Box::new(set),
-                    of: of.clone(),
-                })
+                let (sha256, of) = (set.sha256.clone(), of.clone());
+                let set = Box::new(set);
+                Ok(Self::read(Input::Features { set, of }, sha256))
             }
             Source::Ratings {
                 set,
@@ -129,37 +122,38 @@ impl Given {
             } => Self::votes(set, domain.as_deref(), registry, locations),
             Source::Records { path } => match config.approach {
                 Safeguard::Monitoring(_) => {
-                    let read = load_records::<Record>(path, locations)?;
-                    Ok(Self::Runs {
-                        records: read.rows,
-                        sha256: read.sha256,
-                    })
+                    let Records { rows, sha256, .. } = load_records(path, locations)?;
+                    Ok(Self::read(Input::Runs(rows), sha256))
                 }
                 Safeguard::Selective(_) => {
-                    let read = load_records::<SureRow>(path, locations)?;
-                    Ok(Self::Sure {
-                        records: (read.rows.iter())
-                            .map(|row| Calibration {
-                                confidence: row.confidence,
-                                right: row.right,
-                            })
-                            .collect(),
-                        sha256: read.sha256,
-                    })
+                    let Records { rows, sha256, .. } = load_records::<SureRow>(path, locations)?;
+                    let records = rows.iter().map(|row| Calibration {
+                        confidence: row.confidence,
+                        right: row.right,
+                    });
+                    Ok(Self::read(Input::Sure(records.collect()), sha256))
                 }
                 Safeguard::Principles(_) => Self::pairs(path, locations),
                 // A source that does not fit was refused when the file was checked.
                 _ => Self::judges(path, locations),
             },
             Source::Traces { baseline, watched } => {
-                let baseline = load_records::<TraceRecord>(baseline, locations)?;
-                let watched = load_records::<TraceRecord>(watched, locations)?;
-                Ok(Self::Traces {
-                    sha256: format!("{} {}", baseline.sha256, watched.sha256),
+                let baseline = load_records(baseline, locations)?;
+                let watched = load_records(watched, locations)?;
+                let sha256 = format!("{} {}", baseline.sha256, watched.sha256);
+                let input = Input::Traces {
                     baseline: baseline.rows,
                     watched: watched.rows,
-                })
+                };
+                Ok(Self::read(input, sha256))
             }
+        }
+    }
+
+    fn read(input: Input, sha256: String) -> Self {
+        Self {
+            input,
+            sha256: Some(sha256),
         }
     }
 
@@ -204,11 +198,11 @@ impl Given {
             }
         }
         let truth = kept.into_iter().map(|(_, truth)| truth).collect();
-        Ok(Self::Votes {
+        let input = Input::Votes {
             ballots: Ballots::new(ratings.categories.len(), truth, voting)?,
             supervisors,
-            sha256: ratings.sha256,
-        })
+        };
+        Ok(Self::read(input, ratings.sha256))
     }
 
     /// Records judge by judge, in the order in which judges and items first occur.
@@ -248,12 +242,12 @@ impl Given {
             records.push(of_judge);
             prices.push(price / items.len() as f64);
         }
-        Ok(Self::Judges {
+        let input = Input::Judges {
             names,
             prices,
             records,
-            sha256: read.sha256,
-        })
+        };
+        Ok(Self::read(input, read.sha256))
     }
 
     fn pairs(path: &str, locations: &Locations) -> Result<Self, SafeguardError> {
@@ -288,7 +282,7 @@ impl Given {
                     .collect()
             })
             .collect();
-        Ok(Self::Pairs(Box::new(Pairs {
+        let pairs = Pairs {
             differences: DMatrix::from_vec(dim, read.rows.len(), differences),
             truth: read.rows.iter().map(|row| row.truth).collect(),
             domains,
@@ -296,23 +290,13 @@ impl Given {
             general: read.rows.iter().map(|row| row.general).collect(),
             names,
             specific,
-            sha256: read.sha256,
-        })))
+        };
+        Ok(Self::read(Input::Pairs(Box::new(pairs)), read.sha256))
     }
 
     /// What identifies the files that were read; nothing where there are none.
     pub(super) fn sha256(&self) -> Option<&str> {
-        match self {
-            Self::Nothing => None,
-            Self::Features { set, .. } => Some(&set.sha256),
-            Self::Pairs(pairs) => Some(&pairs.sha256),
-            Self::Activations { sha256, .. }
-            | Self::Votes { sha256, .. }
-            | Self::Runs { sha256, .. }
-            | Self::Sure { sha256, .. }
-            | Self::Judges { sha256, .. }
-            | Self::Traces { sha256, .. } => Some(sha256),
-        }
+        self.sha256.as_deref()
     }
 
     /// What comes of an approach under one seed.
@@ -322,8 +306,8 @@ impl Given {
         experiment: &Experiment,
         seed: Seed,
     ) -> Result<Trial, SafeguardError> {
-        Ok(match (approach, self) {
-            (Safeguard::Probes(config), Self::Activations { read, .. }) => {
+        Ok(match (approach, &self.input) {
+            (Safeguard::Probes(config), Input::Activations(read)) => {
                 let layers: Vec<Layer<'_>> = (read.layers.iter())
                     .map(|layer| Layer {
                         name: &layer.name,
@@ -337,15 +321,14 @@ impl Given {
                 };
                 activations::trial_on(config, &input, seed)?
             }
-            (Safeguard::Querying(config), Self::Features { set, of }) => {
+            (Safeguard::Querying(config), Input::Features { set, of }) => {
                 asked(config, set, of.as_deref(), experiment, seed)?
             }
             (
                 Safeguard::Independence(config),
-                Self::Votes {
+                Input::Votes {
                     ballots,
                     supervisors,
-                    ..
                 },
             ) => {
                 let input = VotesInput {
@@ -354,19 +337,18 @@ impl Given {
                 };
                 independence::trial_on(config, &input, seed)?
             }
-            (Safeguard::Monitoring(config), Self::Runs { records, .. }) => {
+            (Safeguard::Monitoring(config), Input::Runs(records)) => {
                 monitoring::trial_on(config, &ScoresInput { records }, seed)?
             }
-            (Safeguard::Selective(config), Self::Sure { records, .. }) => {
+            (Safeguard::Selective(config), Input::Sure(records)) => {
                 selective::trial_on(config, records, seed)?
             }
             (
                 Safeguard::Cascade(config),
-                Self::Judges {
+                Input::Judges {
                     names,
                     prices,
                     records,
-                    ..
                 },
             ) => {
                 let input = JudgeRecords {
@@ -376,15 +358,12 @@ impl Given {
                 };
                 cascade::trial_on(config, &input, seed)?
             }
-            (Safeguard::Principles(config), Self::Pairs(pairs)) => {
+            (Safeguard::Principles(config), Input::Pairs(pairs)) => {
                 principles::trial_on(config, &pairs.input(), seed)?
             }
-            (
-                Safeguard::Traces(config),
-                Self::Traces {
-                    baseline, watched, ..
-                },
-            ) => traces::trial_on(config, &TracesInput { baseline, watched }, seed)?,
+            (Safeguard::Traces(config), Input::Traces { baseline, watched }) => {
+                traces::trial_on(config, &TracesInput { baseline, watched }, seed)?
+            }
             (approach, _) => in_its_world(approach, seed)?,
         })
     }
@@ -449,16 +428,12 @@ fn asked(
     let scale = (features.len() as f64 / features.norm_squared().max(f64::MIN_POSITIVE)).sqrt();
     features *= scale;
     test_features *= scale;
-    let labels = |questions: &[Question]| -> Vec<bool> {
+    let labels = |questions: &[Question]| -> Result<Vec<bool>, KeyError> {
         (questions.iter())
-            .map(|question| {
-                set.key
-                    .answer(&question.id)
-                    .is_ok_and(|answer| answer.0 == 1)
-            })
+            .map(|question| Ok(set.key.answer(&question.id)?.0 == 1))
             .collect()
     };
-    let (labels, test_labels) = (labels(&pool), labels(&test));
+    let (labels, test_labels) = (labels(&pool)?, labels(&test)?);
     let input = FeaturesInput {
         features: &features,
         labels: &labels,
@@ -496,13 +471,8 @@ fn features(
         ),
         None => set.features.first(),
     };
-    if let Some(named) = named
-        && let Ok(rows) = named.table.rows(questions)
-    {
-        let mut values = vec![0.0_f32; rows.len() * rows.dim()];
-        rows.read(0..rows.len(), rows.dim(), &mut values);
-        let values = values.into_iter().map(f64::from);
-        return Ok(DMatrix::from_iterator(rows.dim(), rows.len(), values));
+    if let Some(named) = named {
+        return Ok(columns(named, questions)?);
     }
     let words = |side: Option<usize>| -> Vec<f32> {
         let texts = questions
