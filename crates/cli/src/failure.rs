@@ -91,6 +91,13 @@ pub(crate) fn printable(text: &str) -> String {
     escape(text, |c| c.is_control() || reorders(c))
 }
 
+/// The same of text that has lines and columns.
+pub(crate) fn printable_lines(text: &str) -> String {
+    escape(text, |c| {
+        (c.is_control() && !matches!(c, '\n' | '\t')) || reorders(c)
+    })
+}
+
 fn reorders(c: char) -> bool {
     matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

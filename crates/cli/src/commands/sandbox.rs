@@ -12,7 +12,7 @@ use trimtab_sandbox::{
 };
 
 use crate::environment::scratch;
-use crate::failure::{Failure, print};
+use crate::failure::{Failure, print, printable_lines};
 
 /// The hidden command that a sandbox starts.
 const LAUNCH: &str = "sandbox-launch";
@@ -252,20 +252,11 @@ fn in_words(outcome: &Outcome) -> String {
             text.push_str("--- ");
             text.push_str(name);
             text.push('\n');
-            text.extend(printed.chars().flat_map(visible));
+            text.push_str(&printable_lines(printed));
             if !printed.ends_with('\n') {
                 text.push('\n');
             }
         }
     }
     text
-}
-
-/// A character that a terminal may be shown: what would steer it stands as its number.
-fn visible(c: char) -> Box<dyn Iterator<Item = char>> {
-    if c.is_control() && !matches!(c, '\n' | '\t') {
-        Box::new(c.escape_unicode())
-    } else {
-        Box::new(std::iter::once(c))
-    }
 }

@@ -29,6 +29,9 @@ fn what_a_program_prints_does_not_steer_the_terminal() {
     place.write("program.py", "print('\\x1b[2J\\x07gone')\n");
     let said = place.succeed(&["sandbox", "program.py"]).stdout;
     assert!(said.contains("\\u{1b}[2J\\u{7}gone"), "{said}");
+    place.write("program.py", "print('\\u202eenog')\n");
+    let said = place.succeed(&["sandbox", "program.py"]).stdout;
+    assert!(said.contains("\\u{202e}enog"), "{said}");
 }
 
 #[test]
