@@ -209,6 +209,15 @@ impl TrainingLabels {
         &self.ids
     }
 
+    /// Those of `questions` that have a label: row by row, the labels are theirs. `questions` are the ones that labels were asked
+    /// for, in their order, of which some may have none.
+    pub fn labelled<'q>(&self, questions: &'q [Question]) -> Vec<&'q Question> {
+        let mut ids = self.ids.iter().peekable();
+        (questions.iter())
+            .filter(|question| ids.next_if(|id| **id == question.id).is_some())
+            .collect()
+    }
+
     /// The probabilities, `[n, n_answers]` row-major.
     pub fn probabilities(&self) -> &[f64] {
         &self.probabilities

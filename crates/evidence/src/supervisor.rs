@@ -214,12 +214,10 @@ impl TextEvidenceStudent {
         let labels = lesson.labels;
         self.check(lesson.questions, labels.n_answers())
             .map_err(failed)?;
-        let mut ids = labels.ids().iter().peekable();
-        let labelled = lesson
-            .questions
-            .iter()
-            .filter(|question| ids.next_if(|id| **id == question.id).is_some());
-        let texts = self.config.cut(labelled.map(|question| &*question.text));
+        let labelled = labels.labelled(lesson.questions);
+        let texts = self
+            .config
+            .cut(labelled.into_iter().map(|question| &*question.text));
         let targets: Vec<f32> = labels.probabilities().iter().map(|p| *p as f32).collect();
         let mut losses = Vec::new();
         let lessons = Lessons {

@@ -38,7 +38,7 @@ impl Student for NetworkStudent {
             name: self.name.clone(),
             source: Box::new(source),
         })?;
-        let questions = labelled(lesson.questions, labels);
+        let questions = labels.labelled(lesson.questions);
         let rows = self.view.rows(questions.iter().copied())?;
         let mut objective =
             MiniBatch::new(loss, labels.n_answers(), labels.probabilities().to_vec());
@@ -46,7 +46,7 @@ impl Student for NetworkStudent {
         let held_out = match lesson.validation {
             None => None,
             Some((questions, labels)) => {
-                Some((self.view.rows(labelled(questions, labels))?, labels))
+                Some((self.view.rows(labels.labelled(questions))?, labels))
             }
         };
         let mut score = |network: &Network| match &held_out {
@@ -79,18 +79,6 @@ impl Student for NetworkStudent {
             cost: Cost::default(),
         })
     }
-}
-
-/// The questions that have labels, in the labels' order: which is theirs.
-pub(crate) fn labelled<'q>(
-    questions: &'q [Question],
-    labels: &TrainingLabels,
-) -> Vec<&'q Question> {
-    let mut ids = labels.ids().iter().peekable();
-    questions
-        .iter()
-        .filter(|question| ids.next_if(|id| **id == question.id).is_some())
-        .collect()
 }
 
 /// The share of `labels` whose likeliest answer has the largest of `logits`, `[n, n_answers]`.

@@ -30,7 +30,7 @@ pub use hashed_words::HashedWords;
 pub use scratch::{Family, ScratchConfig};
 
 use crate::loss::{LabelStatistics, Loss, LossConfig};
-use crate::network::{N_LOOKS, agreement, judgements, labelled};
+use crate::network::{N_LOOKS, agreement, judgements};
 use crate::objective::MiniBatch;
 
 /// Rows that are judged at a time.
@@ -121,10 +121,10 @@ impl Student for TransformerStudent {
             let rows = pretrained.reader.read(questions, self.too_long);
             rows.map_err(failed(name))
         };
-        let rows = read(labelled(lesson.questions, labels))?;
+        let rows = read(labels.labelled(lesson.questions))?;
         let held_out = match lesson.validation {
             None => None,
-            Some((questions, labels)) => Some((read(labelled(questions, labels))?, labels)),
+            Some((questions, labels)) => Some((read(labels.labelled(questions))?, labels)),
         };
         let mut score = |classifier: &Classifier| match &held_out {
             None => Ok(0.0),
