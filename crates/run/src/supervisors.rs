@@ -25,6 +25,7 @@ use trimtab_constitution::statements::Statements;
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_debate::DebateConfig;
 use trimtab_evidence::{Shown, TextEvidenceConfig};
+use trimtab_safeguard::extrapolation::heads::HeadsConfig;
 use trimtab_safeguard::verification::CertifiedJudgeConfig;
 
 pub(crate) use assemble::{Workshop, of_role, students};
@@ -61,6 +62,8 @@ pub enum SupervisorConfig {
     Diverse(DiverseConfig),
     /// A head on frozen features, which speaks only where no small change of them turns its verdict.
     Certified(CertifiedJudgeConfig),
+    /// Heads on frozen features that agree on the weak half and disagree elsewhere; another is asked which is meant (DivDis).
+    DisagreeingHeads(DisagreeingHeadsConfig),
 }
 
 /// Which of the known answers to scalable oversight a supervisor is.
@@ -217,6 +220,20 @@ pub struct DiverseConfig {
     pub diversity: Diversity,
 }
 
+/// Heads that disagree, and who is asked about the most disputed questions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DisagreeingHeadsConfig {
+    /// Who is asked.
+    pub of: Part,
+    /// Which features of the data. Default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
+    /// Heads, and how many questions are asked to pick one.
+    #[serde(default)]
+    pub heads: HeadsConfig,
+}
+
 impl SupervisorConfig {
     /// Its kind, as in TOML.
     pub fn kind(&self) -> &'static str {
@@ -233,6 +250,7 @@ impl SupervisorConfig {
             Self::Panel(_) => "panel",
             Self::Diverse(_) => "diverse",
             Self::Certified(_) => "certified",
+            Self::DisagreeingHeads(_) => "disagreeing-heads",
         }
     }
 
@@ -248,7 +266,7 @@ impl SupervisorConfig {
             Self::Constitution(_) | Self::Principles(_) => Approach::ConstitutionalAi,
             Self::Amplified(_) => Approach::Amplification,
             Self::Preferences(_) => Approach::Rlhf,
-            Self::Certified(_) => Approach::WeakToStrong,
+            Self::Certified(_) | Self::DisagreeingHeads(_) => Approach::WeakToStrong,
             Self::Ensemble(_)
             | Self::Cascade(_)
             | Self::Chain(_)
@@ -268,7 +286,8 @@ impl SupervisorConfig {
             | Self::Chain(_)
             | Self::Panel(_)
             | Self::Diverse(_)
-            | Self::Certified(_) => Vec::new(),
+            | Self::Certified(_)
+            | Self::DisagreeingHeads(_) => Vec::new(),
             Self::Debate(config) => config.roles(),
             Self::Constitution(config) => vec![&config.judge],
             Self::Amplified(config) => config.roles(),
@@ -284,7 +303,8 @@ impl SupervisorConfig {
             | Self::Amplified(_)
             | Self::Principles(_)
             | Self::Certified(_) => Vec::new(),
-            Self::Preferences(config) => vec![&config.of],
+            Self::Preferences(PreferencesConfig { of, .. })
+            | Self::DisagreeingHeads(DisagreeingHeadsConfig { of, .. }) => vec![of],
             Self::Panel(config) => config.of.iter().chain([&config.above]).collect(),
             Self::Ensemble(EnsembleConfig { of, .. })
             | Self::Cascade(CascadeConfig { of, .. })
@@ -336,11 +356,14 @@ impl SupervisorConfig {
                 )
             }
             Self::Certified(config) => config.check(),
+            Self::DisagreeingHeads(config) => {
+                (config.heads.check()).map_err(|error| error.within("heads"))
+            }
         }?;
         for (at, part) in self.parts().into_iter().enumerate() {
             if let Part::Table(config) = part {
                 let key = match self {
-                    Self::Preferences(_) => "of".to_owned(),
+                    Self::Preferences(_) | Self::DisagreeingHeads(_) => "of".to_owned(),
                     Self::Panel(config) if at == config.of.len() => "above".to_owned(),
                     _ => format!("of.{at}"),
                 };

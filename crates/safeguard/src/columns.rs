@@ -1,6 +1,6 @@
 //! Features of questions as the networks here take them: a sample a column.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use trimtab_core::{FeatureError, NamedFeatures, Question};
 
 /// Rows of a feature table as columns: `[dim, n]`.
@@ -17,4 +17,26 @@ pub fn columns<'q>(
     rows.read(0..rows.len(), rows.dim(), &mut values);
     let values = values.into_iter().map(f64::from);
     Ok(DMatrix::from_iterator(rows.dim(), rows.len(), values))
+}
+
+/// Mean and spread of every feature, over the samples that were learnt from.
+pub(crate) struct Scale {
+    mean: DVector<f64>,
+    spread: DVector<f64>,
+}
+
+impl Scale {
+    pub(crate) fn of(inputs: &DMatrix<f64>) -> Self {
+        let mean = inputs.column_mean();
+        let spread = (inputs.column_variance()).map(|variance| variance.sqrt().max(1e-9));
+        Self { mean, spread }
+    }
+
+    pub(crate) fn applied(&self, mut inputs: DMatrix<f64>) -> DMatrix<f64> {
+        for mut column in inputs.column_iter_mut() {
+            column -= &self.mean;
+            column.component_div_assign(&self.spread);
+        }
+        inputs
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! | approach | what it does | where |
 //! |---|---|---|
-//! | disagreeing heads | learns several generalisations of the same labels; a label where they disagree picks one | [`divdis`] |
+//! | disagreeing heads | learns several generalisations of the same labels; a label where they disagree picks one | [`heads`], [`divdis`]; as a judge, [`disagreeing_judge`] |
 //! | principles | a list of specific principles against one general principle, on domains and principles held out | [`principles`] |
 //! | active querying | asks people what the model would learn most from, and what is new to it | [`querying`] |
 //! | selective prediction | answers where a bound on the errors holds, else abstains | [`selective`] |
@@ -13,7 +13,9 @@
 
 pub mod attainable_utility;
 pub mod cascade;
+pub mod disagreeing_judge;
 pub mod divdis;
+pub mod heads;
 pub mod pessimism;
 mod posterior;
 pub mod principles;

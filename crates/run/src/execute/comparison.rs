@@ -100,7 +100,7 @@ pub(super) fn run(
         data.materials.chat_models = chat_models(experiment, folder, locations, options)?;
         check_models(experiment, &data.materials)?;
         // What cannot be made is found out before anything is taught.
-        students(data.workshop(experiment, experiment.first_seed))?;
+        students(data.workshop(experiment, &[], experiment.first_seed))?;
         folder.record_data(variant, data.manifest.clone())?;
         run.variant(
             variant,
@@ -214,8 +214,14 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn workshop<'a>(&'a self, experiment: &'a Experiment, seed: u64) -> Workshop<'a> {
+    fn workshop<'a>(
+        &'a self,
+        experiment: &'a Experiment,
+        unlabelled: &'a [Question],
+        seed: u64,
+    ) -> Workshop<'a> {
         Workshop {
+            unlabelled,
             experiment,
             materials: &self.materials,
             base: &self.base,
@@ -579,7 +585,10 @@ impl Group<'_> {
         let test = self.questions(&self.splits.test);
         let models = self.experiment.models();
 
-        let supervisors = students(self.data.workshop(self.experiment, self.seed))?;
+        let supervisors = students(
+            self.data
+                .workshop(self.experiment, &student_half, self.seed),
+        )?;
         let mut weak_labels: BTreeMap<&str, TrainingLabels> = BTreeMap::new();
         for role in self.experiment.supervisors() {
             let judged = match self.stored.get(role) {

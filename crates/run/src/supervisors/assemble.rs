@@ -17,6 +17,7 @@ use trimtab_core::{
 };
 use trimtab_debate::{DebateConfig, DebateSupervisor, Nobody};
 use trimtab_evidence::{Shown, TextEvidenceConfig, TextEvidenceStudent, TextEvidenceSupervisor};
+use trimtab_safeguard::extrapolation::disagreeing_judge::DisagreeingStudent;
 use trimtab_safeguard::verification::CertifiedStudent;
 use trimtab_weak_to_strong::model::Materials;
 use trimtab_weak_to_strong::{LossConfig, build};
@@ -35,6 +36,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) materials: &'a Materials,
     /// Where files are.
     pub(crate) base: &'a Path,
+    /// What supervisors will judge, without its labels.
+    pub(crate) unlabelled: &'a [Question],
     /// The seed of a run: each supervisor has one of its own name.
     pub(crate) seed: Seed,
 }
@@ -194,6 +197,13 @@ impl Assembly<'_> {
                 name,
                 features: self.features(config.features.as_deref()),
                 config: config.clone(),
+            }),
+            SupervisorConfig::DisagreeingHeads(config) => Box::new(DisagreeingStudent {
+                overseer: self.part(&name, 0, &config.of)?,
+                name,
+                features: self.features(config.features.as_deref()),
+                target: self.workshop.unlabelled.to_vec(),
+                config: config.heads,
             }),
         })
     }

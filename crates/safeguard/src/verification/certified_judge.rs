@@ -4,7 +4,7 @@
 //! change within ε of every feature could turn its verdict: such a judgement is a refusal, in the denominator like any other.
 //! What it says is therefore said for every question within ε of those asked.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::setting::{ConfigError, require};
@@ -20,7 +20,7 @@ use super::boxes::Boxes;
 use super::certified_training::{CertifiedTraining, Step};
 use super::crown::crown_bounds;
 use super::interval::Propagated;
-use crate::columns;
+use crate::columns::{Scale, columns};
 
 /// A judge that speaks only where its verdict is certified.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,16 +110,11 @@ impl Student for CertifiedStudent {
         if lesson.labels.n_answers() != 2 {
             return Err(fail(Unteachable::Answers(lesson.labels.n_answers())));
         }
-        // Labels come in the order of the questions, some of which may have none.
-        let mut ids = lesson.labels.ids().iter().peekable();
-        let labelled: Vec<&Question> = (lesson.questions.iter())
-            .filter(|question| ids.next_if(|id| **id == question.id).is_some())
-            .collect();
         let answers: Vec<f64> = lesson.labels.rows().map(|row| row[1]).collect();
         if answers.is_empty() {
             return Err(fail(Unteachable::NoLabel));
         }
-        let inputs = columns(&features, labelled)?;
+        let inputs = columns(&features, lesson.labels.labelled(lesson.questions))?;
         let scale = Scale::of(&inputs);
         let (head, loss) = train(&scale.applied(inputs), &answers, &self.config, lesson);
         Ok(Fitted {
@@ -135,28 +130,6 @@ impl Student for CertifiedStudent {
             converged: true,
             cost: Cost::default(),
         })
-    }
-}
-
-/// Mean and spread of every feature.
-struct Scale {
-    mean: DVector<f64>,
-    spread: DVector<f64>,
-}
-
-impl Scale {
-    fn of(inputs: &DMatrix<f64>) -> Self {
-        let mean = inputs.column_mean();
-        let spread = (inputs.column_variance()).map(|variance| variance.sqrt().max(1e-9));
-        Self { mean, spread }
-    }
-
-    fn applied(&self, mut inputs: DMatrix<f64>) -> DMatrix<f64> {
-        for mut column in inputs.column_iter_mut() {
-            column -= &self.mean;
-            column.component_div_assign(&self.spread);
-        }
-        inputs
     }
 }
 
