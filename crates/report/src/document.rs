@@ -88,12 +88,13 @@ pub struct Column {
     /// On a narrow terminal the highest goes first; `None` stays.
     #[serde(skip)]
     pub spare: Option<u8>,
-    /// That it is drawn on one axis with the section's other such column.
+    /// How it is drawn together with other columns of the section.
     #[serde(skip)]
     pub on_axis: Option<OnAxis>,
 }
 
-/// Which of two columns of shares that are drawn as the two ends of a dumbbell, a row each.
+/// What a column is in a picture that several columns make together: two ends of a dumbbell, a row each, or a point a row, by
+/// what it costs and what it gains.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OnAxis {
     /// Those who supervise, and what their share is held against.
@@ -103,6 +104,10 @@ pub enum OnAxis {
     },
     /// Those who are supervised.
     Supervised,
+    /// A cost: the less the better. Each has a picture.
+    Cost,
+    /// What is had for it, a share.
+    Gain,
 }
 
 impl Column {
@@ -116,10 +121,10 @@ impl Column {
         }
     }
 
-    /// The same column, drawn as one end of a dumbbell.
+    /// The same column, drawn together with others.
     #[must_use]
-    pub fn on_axis(mut self, end: OnAxis) -> Self {
-        self.on_axis = Some(end);
+    pub fn on_axis(mut self, part: OnAxis) -> Self {
+        self.on_axis = Some(part);
         self
     }
 

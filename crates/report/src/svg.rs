@@ -9,6 +9,7 @@ mod anatomy;
 mod curves;
 mod differences;
 mod dumbbells;
+mod front;
 mod gap;
 mod gauge;
 mod pgr;
@@ -24,6 +25,7 @@ pub use anatomy::anatomy;
 pub use curves::curves;
 pub use differences::differences;
 pub use dumbbells::dumbbells;
+pub use front::fronts;
 pub use gap::gap;
 pub use gauge::gauge;
 pub use pgr::pgr;
@@ -120,6 +122,31 @@ impl Scale {
     }
 }
 
+/// A little more than the domain, and never nothing.
+fn padded((low, high): (f64, f64)) -> (f64, f64) {
+    let pad = match high - low {
+        span if span > 0.0 => 0.04 * span,
+        _ => 0.5,
+    };
+    (low - pad, high + pad)
+}
+
+/// The least room between two labels, top to top.
+const APART: f64 = 14.0;
+
+/// Moves heights of labels, from the highest down, apart; none below `lowest`.
+fn spread(heights: &mut [f64], lowest: f64) {
+    for i in 1..heights.len() {
+        heights[i] = heights[i].max(heights[i - 1] + APART);
+    }
+    // What was pushed too low pushes the others up again.
+    let mut lowest = lowest;
+    for height in heights.iter_mut().rev() {
+        *height = height.min(lowest);
+        lowest = *height - APART;
+    }
+}
+
 /// Round numbers within a domain, at most `n` and a few, and the decimals that they need.
 fn ticks(domain: (f64, f64), n: usize) -> (Vec<f64>, usize) {
     let span = domain.1 - domain.0;
@@ -173,6 +200,16 @@ mod tests {
         assert_eq!(ticks((-0.3, 1.2), 4).0, [0.0, 0.5, 1.0]);
         assert_eq!(ticks((0.5, 0.5), 4).0, [] as [f64; 0]);
         assert_eq!(ticks((f64::NAN, 1.0), 4).0, [] as [f64; 0]);
+    }
+
+    #[test]
+    fn labels_keep_their_order_and_their_distance() {
+        let mut heights = [10.0, 12.0, 95.0, 99.0];
+        spread(&mut heights, 100.0);
+        assert_eq!(heights, [10.0, 24.0, 86.0, 100.0]);
+        let mut crowded = [90.0, 90.0, 90.0];
+        spread(&mut crowded, 100.0);
+        assert_eq!(crowded, [72.0, 86.0, 100.0]);
     }
 
     #[test]

@@ -100,6 +100,7 @@ mod logistic;
 mod order_effect;
 mod paired_test;
 mod panel;
+mod pareto;
 mod pgr;
 mod plateaus;
 mod prediction_powered;
@@ -147,6 +148,7 @@ pub use panel::{
     Categories, CategoriesError, Coefficient, Estimate, GoldAccuracy, MixedAgreement,
     PairAgreement, Panel, PanelError, RaterAccuracy, Undefined, Weights,
 };
+pub use pareto::pareto_front;
 pub use pgr::{Accuracies, PgrError, PgrEstimate, pgr};
 pub use plateaus::Plateaus;
 pub use prediction_powered::{

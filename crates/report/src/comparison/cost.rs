@@ -1,22 +1,17 @@
 //! Accuracy against cost: who is beaten by nobody who costs as little.
 
-use trimtab_stats::Level;
+use trimtab_stats::{Level, pareto_front};
 
 use super::arm::{Arm, Compared};
-use crate::document::{Cell, Column, Row, Section, Table};
+use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 
 pub(super) fn section(compared: &Compared<'_>, level: Level) -> Section {
     let arms: Vec<&Arm> = compared.named().collect();
-    let accuracy = |arm: &Arm| compared.replicates[arm.student].estimate();
-    let front: Vec<bool> = (arms.iter())
-        .map(|arm| {
-            !arms.iter().any(|other| {
-                let (ours, theirs) = (cost_of(arm), cost_of(other));
-                let (here, there) = (accuracy(arm), accuracy(other));
-                (theirs <= ours && there > here) || (theirs < ours && there >= here)
-            })
-        })
-        .collect();
+    let front = pareto_front(
+        &(arms.iter())
+            .map(|arm| (cost_of(arm), compared.replicates[arm.student].estimate()))
+            .collect::<Vec<_>>(),
+    );
     let rows = (arms.iter().zip(&front))
         .map(|(arm, front)| Row {
             name: arm.name.clone(),
@@ -49,12 +44,12 @@ pub(super) fn section(compared: &Compared<'_>, level: Level) -> Section {
             columns: vec![
                 Column::new("Approach", ""),
                 Column::new("Front", "Whether it is on the Pareto front of accuracy against the overseer's calls."),
-                Column::new("Judge calls", "Of the weak overseer, on average over seeds."),
-                Column::new("Student", "The share of test questions that the student answers rightly."),
+                Column::new("Judge calls", "Of the weak overseer, on average over seeds.").on_axis(OnAxis::Cost),
+                Column::new("Student", "The share of test questions that the student answers rightly.").on_axis(OnAxis::Gain),
                 Column::new("A label", "Calls of the overseer for each label.").spare(1),
                 Column::new("Calls", "Model calls for labels, the overseer's among them, on average over seeds.").spare(2),
-                Column::new("Tokens", "Read and written for labels, on average over seeds.").spare(4),
-                Column::new("CPU s", "Processor time of supervisor and student, over all seeds. What several share is counted where it was first needed.").spare(3),
+                Column::new("Tokens", "Read and written for labels, on average over seeds.").spare(4).on_axis(OnAxis::Cost),
+                Column::new("CPU s", "Processor time of supervisor and student, over all seeds. What several share is counted where it was first needed.").spare(3).on_axis(OnAxis::Cost),
             ],
             rows,
         },

@@ -180,7 +180,13 @@ impl Curves {
                 continue;
             };
             let from_to = |unit: Unit, from: f64, to: f64| {
-                format!("{} → {}", unit.shown(from, 2), unit.shown(to, 2))
+                let are_whole = unit == Unit::Number && [from, to].iter().all(|x| x.fract() == 0.0);
+                let decimals = if are_whole { 0 } else { 2 };
+                format!(
+                    "{} → {}",
+                    unit.shown(from, decimals),
+                    unit.shown(to, decimals)
+                )
             };
             rows.push([
                 format!("{}: {}", panel.name, line.name),

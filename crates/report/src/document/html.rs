@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::{Cell, Column, Curves, Document, Section, behind};
+use super::{Cell, Column, Document, Section, behind};
 use crate::html::{figure, interval_cells, page};
-use crate::svg::Layout;
+use crate::svg::{Layout, Picture};
 use crate::{number, svg, text};
 
 pub(super) fn render(document: &Document) -> String {
@@ -60,22 +60,30 @@ fn section(section: &Section, all: &[Section]) -> Markup {
                     (title) ": dots are estimates with their intervals, hollow where a figure was only stated; the line between them is the gap."
                 }))
             }
-            @if let Some(curves) = &section.curves { (self::curves(curves)) }
+            @let fronts = svg::fronts(section, Layout::Wide);
+            @if !fronts.is_empty() {
+                (panels(&fronts, &svg::fronts(section, Layout::Narrow), &html! {
+                    (title) ": the line is the Pareto front; hollow dots are off it; bars are intervals."
+                }))
+            }
+            @if let Some(curves) = &section.curves {
+                (panels(&svg::curves(curves, Layout::Wide), &svg::curves(curves, Layout::Narrow), &html! { (text::sentence(&curves.caption)) }))
+            }
             (table(section, all))
             (meanings(section))
         }
     }
 }
 
-fn curves(curves: &Curves) -> Markup {
-    let drawn = |layout| svg::curves(curves, layout);
+/// Small pictures beside one another, below one another on a phone.
+fn panels(wide: &[Picture], narrow: &[Picture], caption: &Markup) -> Markup {
     html! {
         figure {
-            figcaption { (text::sentence(&curves.caption)) }
+            figcaption { (caption) }
             div class="wide" {
-                div class="panels" { @for picture in drawn(Layout::Wide) { (picture.inline()) } }
+                div class="panels" { @for picture in wide { (picture.inline()) } }
             }
-            div class="narrow" { @for picture in drawn(Layout::Narrow) { (picture.inline()) } }
+            div class="narrow" { @for picture in narrow { (picture.inline()) } }
         }
     }
 }

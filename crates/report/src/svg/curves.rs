@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::{BOLD, Layout, Picture, Scale, fit_text, px, text_width, ticks};
+use super::{BOLD, Layout, Picture, Scale, fit_text, padded, px, spread, text_width, ticks};
 use crate::document::{CurvePanel, Curves, Line, Point, Stroke};
 use crate::text;
 
@@ -11,8 +11,6 @@ const TITLE: f64 = 24.0;
 const LEFT: f64 = 50.0;
 const FOOT: f64 = 38.0;
 const FONT: f64 = 12.5;
-/// The least room between two labels, top to top.
-const APART: f64 = 14.0;
 
 /// One picture a panel, all on the same axes; none where there is no point.
 pub fn curves(curves: &Curves, layout: Layout) -> Vec<Picture> {
@@ -54,15 +52,6 @@ struct Frame<'a> {
     curves: &'a Curves,
     x: Scale,
     y: Scale,
-}
-
-/// A little more than the domain, and never nothing.
-fn padded((low, high): (f64, f64)) -> (f64, f64) {
-    let pad = match high - low {
-        span if span > 0.0 => 0.04 * span,
-        _ => 0.5,
-    };
-    (low - pad, high + pad)
 }
 
 impl Frame<'_> {
@@ -189,14 +178,10 @@ impl Frame<'_> {
             .filter_map(|line| Some((self.y.at(line.points.last()?.y), line)))
             .collect();
         labels.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for i in 1..labels.len() {
-            labels[i].0 = labels[i].0.max(labels[i - 1].0 + APART);
-        }
-        // What was pushed below the frame pushes the others up again.
-        let mut lowest = self.y.range.0;
-        for label in labels.iter_mut().rev() {
-            label.0 = label.0.min(lowest);
-            lowest = label.0 - APART;
+        let mut heights: Vec<f64> = labels.iter().map(|label| label.0).collect();
+        spread(&mut heights, self.y.range.0);
+        for (label, height) in labels.iter_mut().zip(heights) {
+            label.0 = height;
         }
         labels
     }
@@ -244,6 +229,7 @@ fn label(curves: &Curves, panel: &CurvePanel) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::APART;
     use super::*;
     use crate::document::{Axis, Unit};
 
