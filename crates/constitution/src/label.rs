@@ -16,15 +16,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The logistic function, without overflow.
-pub fn sigmoid(x: f64) -> f64 {
-    if x >= 0.0 {
-        1.0 / (1.0 + (-x).exp())
-    } else {
-        x.exp() / (1.0 + x.exp())
-    }
-}
+use trimtab_stats::sigmoid;
 
 /// The probability of the first of two options, given that one of them is said.
 pub fn probability_of_first(log_probs: [f64; 2]) -> f64 {

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use trimtab_constitution::label::{
-    Combine, OrderEffect, combined, expected_score, flips, mean, probability_of_first, sigmoid,
+    Combine, OrderEffect, combined, expected_score, flips, mean, probability_of_first,
 };
+use trimtab_stats::sigmoid;
 
 fn golden() -> Value {
     let text = include_str!("../golden/ai_labels.json");

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 use trimtab_constitution::judge::{JudgedUnder, Orders, Reasons, judge};
 use trimtab_constitution::judgement::Order;
-use trimtab_constitution::label::{Combine, sigmoid};
+use trimtab_constitution::label::Combine;
 use trimtab_constitution::measure;
 use trimtab_constitution::preference::{Keep, Models, Ties, run, sample};
 use trimtab_constitution::supervised::{Examples, SupervisedConfig};
@@ -20,6 +20,7 @@ use trimtab_core::chat::{
     Ask, ChatModel, Estimator, FailureClass, Fallback, Finish, LEAST_LOG_PROB, OptionLogProb,
     Outcome, Reading, Reads, Request, WithoutLogProbs,
 };
+use trimtab_stats::sigmoid;
 
 use crate::scripted::{
     SEED, Scripted, USAGE, ends, fails, last, log_probs, says, scored, settings, shown, user,
