@@ -61,6 +61,7 @@ mod preference_loss;
 mod random_features;
 mod reward_accuracy;
 mod reward_model;
+mod selection;
 mod tabular;
 mod ties;
 #[cfg(feature = "networks")]
@@ -139,6 +140,7 @@ pub use reward_accuracy::{
     accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
 };
 pub use reward_model::{LabelNoise, RewardModelConfig, RewardNetwork, RewardPooling};
+pub use selection::select;
 pub use tabular::{
     Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };

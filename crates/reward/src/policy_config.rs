@@ -66,7 +66,11 @@ impl PolicyConfig {
     pub fn check(&self) -> Result<(), PolicyConfigError> {
         match self {
             Self::None => Ok(()),
-            Self::BestOfN(config) => at_least("n", config.n, 1),
+            Self::BestOfN(BestOfNConfig { n, quantile }) => {
+                at_least("n", *n, 1)?;
+                let q = quantile.unwrap_or(1.0);
+                require("quantile", q, q > 0.0 && q <= 1.0, "above 0 and at most 1")
+            }
             Self::Dpo(config) => config.optimiser.check(),
             Self::Ppo(config) => {
                 config.rollouts.check(1)?;
@@ -171,16 +175,22 @@ fn fraction(key: &str, got: f64) -> Result<(), PolicyConfigError> {
 }
 
 /// Best of n.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BestOfNConfig {
     /// Replies to each prompt.
     pub n: usize,
+    /// A quantilizer: one is drawn of this share of them, the best by reward. Left out, the best is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
 }
 
 impl Default for BestOfNConfig {
     fn default() -> Self {
-        Self { n: 16 }
+        Self {
+            n: 16,
+            quantile: None,
+        }
     }
 }
 

@@ -23,7 +23,9 @@ use trimtab_core::chat::{ChatModel, Generation, Message, PromptRow, Said};
 use trimtab_core::{Folders, PreferencePair, Seed};
 use trimtab_data::preferences::import_pairs;
 use trimtab_data::{Locations, PromptSet};
-use trimtab_reward::{Annotator, LabelCorrectness, Named, PolicyConfig, UnlabelledPair};
+use trimtab_reward::{
+    Annotator, BestOfNConfig, LabelCorrectness, Named, PolicyConfig, UnlabelledPair, select,
+};
 
 use trimtab_weak_to_strong::ModelConfig;
 
@@ -676,8 +678,8 @@ impl Cell<'_> {
             let rows = match best_of {
                 Some(best_of) => {
                     let reward = learner.open_reward(&Self::folders(reward).models)?;
-                    let n = best_of.n;
-                    let (rows, samples) = self.best_of(&*model, &reward, n, prompts, tell)?;
+                    let (rows, samples) =
+                        self.best_of(&*model, &reward, *best_of, prompts, tell)?;
                     stage.files().write_rows("samples.jsonl", &samples)?;
                     rows
                 }
@@ -724,12 +726,12 @@ impl Cell<'_> {
         Ok(rows.into_iter().flatten().collect())
     }
 
-    /// `n` replies to each prompt, and the one of the highest reward that violates nothing.
+    /// `n` replies to each prompt, and the one of the highest reward that violates nothing; or, of a quantilizer, one of the best.
     fn best_of(
         &self,
         model: &dyn ChatModel,
         reward: &Reward,
-        n: usize,
+        BestOfNConfig { n, quantile }: BestOfNConfig,
         prompts: &[PromptRow],
         tell: &mut Tell<'_>,
     ) -> Result<(Vec<PolicyReply>, Vec<Sample>), RunError> {
@@ -757,10 +759,12 @@ impl Cell<'_> {
         let rows = (prompts.iter().zip(&samples))
             .map(|(row, samples)| {
                 let n_violating = samples.iter().filter(|(_, s)| s.violates).count() as u32;
-                let feasible = samples
-                    .iter()
-                    .filter(|(_, s)| !s.violates && s.text.is_some());
-                let best = feasible.max_by(|(_, a), (_, b)| a.reward.total_cmp(&b.reward));
+                let feasible: Vec<&(Said, Sample)> = (samples.iter())
+                    .filter(|(_, s)| !s.violates && s.text.is_some())
+                    .collect();
+                let rewards: Vec<f64> = feasible.iter().map(|(_, s)| s.reward).collect();
+                let mut draws = self.seed.child("quantilizer").child(&row.id).stream();
+                let best = select(&rewards, quantile, &mut draws).map(|at| feasible[at]);
                 let (said, sample) = best.unwrap_or(&samples[0]);
                 PolicyReply {
                     reward: Some(sample.reward),
