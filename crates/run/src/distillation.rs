@@ -29,6 +29,7 @@ use trimtab_core::Seed;
 use trimtab_core::setting::ConfigError;
 
 use crate::event::{Event, is_milestone};
+use crate::experiment_file::{ExperimentFileError, Objection, resolve_text};
 use crate::folder::{FolderError, whole_lines, write_whole};
 use crate::reproduction::ReproductionFolder;
 
@@ -81,6 +82,29 @@ pub type DistillationFolder = ReproductionFolder<DistillationConfig>;
 pub struct DistillationConfig {
     /// How large everything is.
     pub scale: Scale,
+}
+
+/// The settings of a training with some of them changed, as `key.path=value`: sizes of the task and of networks, rates, steps.
+///
+/// # Errors
+///
+/// [`ExperimentFileError`] when there is no such setting, or its value makes no sense.
+pub fn changed(
+    config: &TrainingConfig,
+    overrides: &[String],
+) -> Result<TrainingConfig, ExperimentFileError> {
+    let name = format!("the settings of {}", config.task.name());
+    let text = toml::to_string(config).expect("settings are plain tables");
+    let check = |config: &mut TrainingConfig| {
+        config.check().map_err(|error| Objection {
+            message: error.to_string(),
+            key: error.key,
+            help: "give another value with --set".into(),
+        })
+    };
+    let read = resolve_text(&name, &text, overrides, &check)?;
+    let mut variants = read.into_iter().map(|resolved| resolved.variant.config);
+    Ok(variants.next().expect("a text has at least one variant"))
 }
 
 /// Errors at a known rate, in a task of some sizes.

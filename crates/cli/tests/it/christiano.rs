@@ -132,10 +132,41 @@ fn what_cannot_be_is_said() {
     );
     let error = place.refuse(&with(&["--steps", "0", "--out", "two"]));
     assert!(error.contains("steps is 0"), "{error}");
+    for (set, said) in [
+        ("task.bits=9", "bits"),
+        ("task.size=3", "size"),
+        ("learner.width=30", "learner"),
+        ("bits", "it has no `=`"),
+    ] {
+        let error = place.refuse(&with(&["--set", set, "--out", "two"]));
+        assert!(error.contains(said), "{set}: {error}");
+    }
     place.write("one/permutation-powering-unamplified-0.jsonl", "{}\n");
     let error = place.refuse(&with(&quick));
     assert!(
         error.contains("line 1") && error.contains("begins again"),
         "{error}"
+    );
+}
+
+#[test]
+fn sizes_are_settings() {
+    let place = Workplace::new();
+    place.succeed(&with(&[
+        "--arms",
+        "unamplified",
+        "--steps",
+        "10",
+        "--set",
+        "task.bits=3",
+        "--set",
+        "task.elements=6",
+        "--out",
+        "sizes",
+    ]));
+    let rows = place.read("sizes/permutation-powering-unamplified-0.jsonl");
+    assert!(
+        rows.contains("\"bits\":3") && rows.contains("\"elements\":6"),
+        "{rows}"
     );
 }

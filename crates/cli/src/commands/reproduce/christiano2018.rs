@@ -9,8 +9,9 @@ use trimtab_amplify::task::measure::PropagationConfig;
 use trimtab_amplify::task::{Errs, PermutationPowering, Task};
 use trimtab_core::Seed;
 use trimtab_report::distillation;
+use trimtab_run::RunError;
 use trimtab_run::distillation::{
-    Distillation, DistillationError, PropagationRun, Study, TrainingRun, distil,
+    Distillation, DistillationError, PropagationRun, Study, TrainingRun, changed, distil,
 };
 
 use crate::commands::format::{Format, publish};
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// Steps of each training, in place of the scale's
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
+    /// Change a setting of every training: `--set task.bits=5`, `--set learner.width=96`, `--set labels.rate=0.01`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// The folder of results [default: runs/christiano2018-SCALE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -139,13 +143,16 @@ impl ArmName {
 const ERROR_RATES: [f64; 3] = [0.01, 0.1, 0.3];
 
 /// The trainings that are asked for, those of the first seed first.
-fn trainings(arguments: &Arguments) -> Vec<TrainingRun> {
+fn trainings(arguments: &Arguments) -> Result<Vec<TrainingRun>, Failure> {
     let mut trainings = Vec::new();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         for task in &arguments.tasks {
             let mut config = arguments.scale.scale().training(task.kind());
             if let Some(steps) = arguments.steps {
                 config.steps = steps;
+            }
+            if !arguments.set.is_empty() {
+                config = changed(&config, &arguments.set).map_err(RunError::File)?;
             }
             let largest = config.task.draw(config.task.hardest(), Seed(seed));
             let deepest = largest.deepest();
@@ -200,7 +207,7 @@ fn trainings(arguments: &Arguments) -> Vec<TrainingRun> {
             }
         }
     }
-    trainings
+    Ok(trainings)
 }
 
 /// A replication by others that errors are also measured in: four elements, powers of three bits, and how often its learner was wrong
@@ -246,7 +253,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let scale = arguments.scale.scale();
     let asked = Distillation {
         scale,
-        trainings: trainings(&arguments),
+        trainings: trainings(&arguments)?,
         propagations: propagations(&arguments),
         out: (arguments.out)
             .unwrap_or_else(|| format!("runs/christiano2018-{}", scale.name()).into()),
