@@ -221,8 +221,9 @@ pub struct DebateConfig {
     /// The role that finds faults. Default: the debater.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub critic: Option<String>,
-    /// The roles that judge, each for itself. The first asks, and scores candidates. `"random"` draws its verdicts, and
-    /// `"oracle"` knows the answer: neither is a role.
+    /// The roles that judge, each for itself. The first asks, and scores candidates. `"random"` draws its verdicts,
+    /// `"oracle"` knows the answer, and `"trained"` is a classifier of words that learnt from debates about other passages which
+    /// answer was right: these are no roles.
     pub judges: Vec<String>,
     /// Rounds of speeches; in naive, expert and propaganda it counts nothing.
     pub n_rounds: u32,
@@ -267,6 +268,13 @@ impl DebateConfig {
     pub const RANDOM: &'static str = "random";
     /// A judge that knows.
     pub const ORACLE: &'static str = "oracle";
+    /// A judge that learnt from other debates.
+    pub const TRAINED: &'static str = "trained";
+
+    /// Whether a judge of this name is a role, to which a model is bound.
+    fn is_role(judge: &str) -> bool {
+        ![Self::RANDOM, Self::ORACLE, Self::TRAINED].contains(&judge)
+    }
 
     /// What it is called in tables.
     pub fn name(&self) -> String {
@@ -301,7 +309,7 @@ impl DebateConfig {
             roles.push(self.critic());
         }
         roles.extend(self.judges.iter().map(String::as_str));
-        roles.retain(|&role| role != Self::RANDOM && role != Self::ORACLE);
+        roles.retain(|role| Self::is_role(role));
         roles.sort_unstable();
         roles.dedup();
         roles
@@ -337,9 +345,7 @@ impl DebateConfig {
         let asks = self.judge_asks == JudgeAsks::EveryRound
             || self.speech.best_of > 1
             || self.speech.n_critiques > 1;
-        let model = judges
-            .iter()
-            .any(|judge| judge != Self::RANDOM && judge != Self::ORACLE);
+        let model = judges.iter().any(|judge| Self::is_role(judge));
         require(
             "judges",
             format!("{judges:?}"),
@@ -383,8 +389,9 @@ impl DebateConfig {
             let expected = "\"debate\" in a tournament";
             require("protocol", self.protocol.name(), debates, expected)?;
             let judge = self.judges.first().map_or("", String::as_str);
-            let fits = *pairing != PairingRule::Swiss || judge != Self::ORACLE;
-            let expected = "one that does not know the answer first: it says who meets whom";
+            let knows = [Self::ORACLE, Self::TRAINED].contains(&judge);
+            let fits = *pairing != PairingRule::Swiss || !knows;
+            let expected = "one that does not know any answer first: it says who meets whom";
             require("judges", format!("{:?}", self.judges), fits, expected)?;
         }
         Ok(())

@@ -26,6 +26,7 @@ pub mod simulated;
 pub mod speech;
 mod supervisor;
 pub mod tournament;
+pub mod trained;
 pub mod transcript;
 pub mod tree;
 pub mod view;

@@ -52,6 +52,7 @@ name = "debate in turn, the judge asks"
 protocol = "debate"
 turns = "sequential"
 judge-asks = "every-round"
+judges = ["judge", "trained"]
 [[method]]
 name = "debate, best of 2"
 protocol = "debate"
@@ -65,7 +66,7 @@ protocol = "critique"
 [[method]]
 name = "controls"
 protocol = "naive"
-judges = ["random", "oracle"]
+judges = ["random", "oracle", "trained"]
 "#;
 
 fn place(server: &ScriptedServer, methods: &str) -> Workplace {
@@ -102,6 +103,9 @@ fn every_protocol_runs_and_is_reported() {
     }
     let oracle = (said.stdout.lines()).find(|line| line.starts_with("controls, oracle"));
     assert!(oracle.unwrap().contains("100.0%"), "{}", said.stdout);
+    for of in ["controls, trained", "debate in turn, the judge asks, trained"] {
+        assert!(said.stdout.contains(of), "{of}: {}", said.stdout);
+    }
     // Nothing is asked twice, and nothing depends on order or on the process.
     let again = place.succeed(&["run", "debate.toml", "--out", "runs/again"]);
     assert_eq!(made(&place, "runs/debate"), made(&place, "runs/again"));

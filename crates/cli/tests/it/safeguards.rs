@@ -181,6 +181,10 @@ above = { kind = "principles" }
 kind = "diverse"
 of = ["weak", "certified", { kind = "principles" }]
 diversity = { size = 2 }
+[supervisor.heads]
+kind = "disagreeing-heads"
+of = "weak"
+heads = { labels = 8, training = { epochs = 5 } }
 [every-method]
 kind = "weak-to-strong"
 [[method]]
@@ -192,10 +196,13 @@ supervisor = "panel"
 [[method]]
 name = "diverse"
 supervisor = "diverse"
+[[method]]
+name = "heads"
+supervisor = "heads"
 "#,
     );
     let said = place.succeed(&["run", "safeguards.toml"]);
-    for name in ["certified", "panel", "diverse"] {
+    for name in ["certified", "panel", "diverse", "heads"] {
         assert!(
             said.stdout.lines().any(|line| line.starts_with(name)),
             "{}",
@@ -205,6 +212,30 @@ supervisor = "diverse"
     // What the certified judge is not sure of is a judgement that failed, and is stored as one.
     let numbers = ledger::numbers(&place.path("runs/supervisors"));
     assert!(!numbers.is_empty());
+    // Its models are judges of the same questions: how many votes are they?
+    place.write(
+        "votes.toml",
+        r#"
+name = "votes"
+seeds = 2
+[[method]]
+kind = "safeguard"
+approach = { kind = "independence", panel-size = 2 }
+on = { kind = "judgements", run = "runs/supervisors" }
+"#,
+    );
+    let said = place.succeed(&["run", "votes.toml"]);
+    for name in ["effective votes", "strong (ceiling)", "heads"] {
+        assert!(said.stdout.contains(name), "{name}: {}", said.stdout);
+    }
+    for (set, why) in [
+        ("method.0.on.seed=9", "under seed 9"),
+        ("method.0.on.variant=other", "no variant is called"),
+        ("method.0.on.run=nowhere", "nowhere"),
+    ] {
+        let said = place.refuse(&["run", "votes.toml", "--out", "y", "--set", set]);
+        assert!(said.contains(why), "{set}: {said}");
+    }
     let said = place.refuse(&[
         "run",
         "safeguards.toml",

@@ -15,7 +15,7 @@ use trimtab_data::Locations;
 use trimtab_debate::config::{Form, PairingRule, Quotes};
 use trimtab_debate::{
     DebateConfig, DebateQuestion, JudgeRecord, Nobody, Participant, Participants, Prompts, Side,
-    SpeechConfig, Transcript, hold, judge, preferences, simulated, tournament,
+    SpeechConfig, Transcript, hold, judge, preferences, simulated, tournament, trained::trained,
 };
 
 use super::debated::Debated;
@@ -278,6 +278,7 @@ impl Cell<'_> {
         match name {
             DebateConfig::RANDOM => return Ok(simulated::random(transcripts, seed)),
             DebateConfig::ORACLE => return Ok(simulated::oracle(transcripts, self.key)?),
+            DebateConfig::TRAINED => return Ok(trained(transcripts, self.key, seed)?),
             _ => {}
         }
         let model = models.open(&self.experiment.roles[name].model)?;

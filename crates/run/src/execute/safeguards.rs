@@ -4,9 +4,10 @@
 //! that is begun again tries what is missing.
 
 mod given;
+mod judged;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -101,6 +102,28 @@ pub enum SafeguardError {
         /// The domain that was asked for.
         domain: Option<String>,
     },
+    /// A run without a variant of this label.
+    #[error("{}: no variant is called {label:?}; there are: {}", run.display(), there.join("; "))]
+    NoVariant {
+        /// The run.
+        run: PathBuf,
+        /// What was asked for.
+        label: String,
+        /// What there is.
+        there: Vec<String>,
+    },
+    /// A run whose models judged nothing.
+    #[error(
+        "{}: no model has judged test questions{}",
+        run.display(),
+        seed.map_or(String::new(), |seed| format!(" under seed {seed}"))
+    )]
+    NothingJudged {
+        /// The run.
+        run: PathBuf,
+        /// The seed that was asked for, or the first.
+        seed: Option<u64>,
+    },
     /// A judge did not judge an item that others did.
     #[error("{file}: judge {judge:?} did not judge item {item:?}, which others did")]
     Unjudged {
@@ -145,6 +168,10 @@ impl SafeguardError {
                 Some("leave `of` out to take the first there are, or hashed words".into())
             }
             Self::NotTwoAnswers { .. } => Some("take a set of two answers".into()),
+            Self::NoVariant { .. } => Some("leave `variant` out to take the first".into()),
+            Self::NothingJudged { .. } => {
+                Some("run its experiment first, or name a seed that it has".into())
+            }
             Self::NoTruth { .. } => Some("ratings need a column `gold`".into()),
             Self::Unjudged { .. } => Some("a cascade needs every judge on every item".into()),
             Self::Width { .. } => Some("give every record as many numbers".into()),

@@ -35,6 +35,20 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         registry: Vec<Registered>,
     },
+    /// A finished run of weak-to-strong methods: what each of its models said of the test questions.
+    Judgements {
+        /// The run's folder, relative to the experiment file.
+        run: String,
+        /// Which of its variants, by its label in the report. Default: the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variant: Option<String>,
+        /// Under which seed. Default: the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
+        /// What models were made from, of those of which it is known.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        registry: Vec<Registered>,
+    },
     /// A JSON Lines file, a record a line.
     Records {
         /// The file, relative to the experiment file.
@@ -55,6 +69,7 @@ impl Source {
             Self::Activations { .. } => "activations",
             Self::Features { .. } => "features",
             Self::Ratings { .. } => "ratings",
+            Self::Judgements { .. } => "judgements",
             Self::Records { .. } => "records",
             Self::Traces { .. } => "traces",
         }
@@ -66,7 +81,10 @@ impl Source {
             (self, approach),
             (Self::Activations { .. }, Safeguard::Probes(_))
                 | (Self::Features { .. }, Safeguard::Querying(_))
-                | (Self::Ratings { .. }, Safeguard::Independence(_))
+                | (
+                    Self::Ratings { .. } | Self::Judgements { .. },
+                    Safeguard::Independence(_)
+                )
                 | (
                     Self::Records { .. },
                     Safeguard::Monitoring(_)

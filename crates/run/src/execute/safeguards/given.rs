@@ -25,6 +25,7 @@ use trimtab_safeguard::{Trial, columns, verification};
 use trimtab_stats::{Ballot, Ballots};
 
 use super::SafeguardError;
+use super::judged::{Judged, judged};
 use crate::experiment::Experiment;
 use crate::folder::sha256_of_file;
 use crate::safeguard::{JudgeRow, PrincipleRow, Safeguard, SafeguardConfig, Source, SureRow};
@@ -120,6 +121,24 @@ impl Given {
                 domain,
                 registry,
             } => Self::votes(set, domain.as_deref(), registry, locations),
+            Source::Judgements {
+                run,
+                variant,
+                seed,
+                registry,
+            } => {
+                let run = locations.base_dir.join(run);
+                let Judged {
+                    ballots,
+                    supervisors,
+                    identity,
+                } = judged(&run, variant.as_deref(), *seed, registry)?;
+                let input = Input::Votes {
+                    ballots,
+                    supervisors,
+                };
+                Ok(Self::read(input, identity))
+            }
             Source::Records { path } => match config.approach {
                 Safeguard::Monitoring(_) => {
                     let Records { rows, sha256, .. } = load_records(path, locations)?;
