@@ -273,6 +273,9 @@ impl ChatModel for Forecast {
     }
 }
 
+/// What a table may take of a terminal's line.
+const WIDTH: usize = 80;
+
 /// The forecasts of a run's models as people read them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecastTable(pub Vec<CostForecast>);
@@ -321,18 +324,17 @@ impl Display for ForecastTable {
                     .unwrap_or(0)
             })
             .collect();
-        for row in &rows {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(i, (cell, &width))| {
-                    if i == 0 {
-                        format!("{cell:<width$}")
-                    } else {
-                        format!("{cell:>width$}")
-                    }
-                });
+        // A long address takes a line of its own, above its numbers.
+        let is_wide = widths.iter().map(|width| width + 2).sum::<usize>() - 2 > WIDTH;
+        for (at, row) in rows.iter().enumerate() {
+            let first = if is_wide { 0 } else { widths[0] + 2 };
+            match (is_wide, at) {
+                (true, 0) => {}
+                (true, _) => writeln!(f, "{}", row[0])?,
+                (false, _) => write!(f, "{:<first$}", row[0])?,
+            }
+            let numbers = row.iter().zip(&widths).skip(1);
+            let cells = numbers.map(|(cell, &width)| format!("{cell:>width$}"));
             writeln!(f, "{}", cells.collect::<Vec<_>>().join("  "))?;
         }
         let priced: Option<Vec<(Usd, Usd)>> = self.0.iter().map(|forecast| forecast.usd).collect();
@@ -346,10 +348,13 @@ impl Display for ForecastTable {
         });
         for forecast in assumed {
             let model = &forecast.model;
-            writeln!(
-                f,
-                "{model}: no replies are stored to measure by; output is at its longest"
-            )?;
+            let why = "no replies are stored to measure by; output is at its longest";
+            let apart = if model.chars().count() + 2 + why.len() > WIDTH {
+                "\n  "
+            } else {
+                " "
+            };
+            writeln!(f, "{model}:{apart}{why}")?;
         }
         Ok(())
     }

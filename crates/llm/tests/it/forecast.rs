@@ -83,6 +83,18 @@ fn with_nothing_stored_it_says_what_it_takes_for_granted() {
 }
 
 #[test]
+fn a_long_address_fits_into_eighty_columns() {
+    let mut long = forecast(None, 10);
+    long.model = "openai:a-model-with-a-long-name@http://localhost:8000/v1".into();
+    let shown = ForecastTable(vec![forecast(None, 10), long]).to_string();
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
 fn with_calls_stored_it_measures_by_them() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(CallStore::open(&folder.path().join("calls.sqlite")).unwrap());
