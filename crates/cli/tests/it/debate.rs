@@ -103,7 +103,10 @@ fn every_protocol_runs_and_is_reported() {
     }
     let oracle = (said.stdout.lines()).find(|line| line.starts_with("controls, oracle"));
     assert!(oracle.unwrap().contains("100.0%"), "{}", said.stdout);
-    for of in ["controls, trained", "debate in turn, the judge asks, trained"] {
+    for of in [
+        "controls, trained",
+        "debate in turn, the judge asks, trained",
+    ] {
         assert!(said.stdout.contains(of), "{of}: {}", said.stdout);
     }
     // Nothing is asked twice, and nothing depends on order or on the process.
