@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use trimtab_llm::Wait;
 use trimtab_run::Event;
 
 use crate::failure::printable;
@@ -15,6 +16,7 @@ pub(crate) struct Progress {
     shown: Shown,
     n_cells: usize,
     n_done: usize,
+    waits_for: Option<String>,
 }
 
 enum Shown {
@@ -44,6 +46,7 @@ impl Progress {
             shown,
             n_cells: 0,
             n_done: 0,
+            waits_for: None,
         }
     }
 
@@ -125,6 +128,20 @@ impl Progress {
                 }
             }
         }
+    }
+
+    /// A batch job is waited for: for hours, so that each change is a line where there is no terminal.
+    pub(crate) fn waits(&mut self, wait: &Wait) {
+        let text = printable(&wait.to_string());
+        let is_news = self.waits_for.as_ref() != Some(&text);
+        match &self.shown {
+            Shown::Bar(bar) => bar.set_message(text.clone()),
+            Shown::Lines { .. } if is_news => {
+                self.say(&format!("{}/{} cells; {text}", self.n_done, self.n_cells));
+            }
+            Shown::Nothing | Shown::Lines { .. } => {}
+        }
+        self.waits_for = Some(text);
     }
 
     /// A line that stays.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use trimtab_core::Seed;
 use trimtab_core::chat::{Answer, Ask, Finish, Generation, Message, Reply, Request, Role, Usage};
-use trimtab_llm::{Answered, Call, CallStore, explain};
+use trimtab_llm::{Answered, Call, CallStore, Service, explain};
 
 const SYSTEM: &str =
     "You are a careful assistant. Say what you know, and say what you do not know. ";
@@ -46,6 +46,7 @@ fn answered(i: usize) -> Answered {
         raw: Some(raw),
         n_attempts: 1,
         secs: 0.8,
+        service: Service::Direct,
     }
 }
 

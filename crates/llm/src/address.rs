@@ -184,6 +184,11 @@ impl ModelAddress {
         self.url.host_str() == Some("api.openai.com")
     }
 
+    /// Whether `url` is on the same server, so that the key may go there.
+    pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
+        self.url.origin() == url.origin()
+    }
+
     /// The base URL with `path` under it; the query, where there is one, stays.
     pub(crate) fn endpoint(&self, path: &str) -> Url {
         let mut url = self.url.clone();

@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
+use trimtab_core::Seed;
 use trimtab_core::chat::{
-    Answer, Ask, Estimator, Failure, FailureClass, Finish, Generation, OptionScores, Options,
-    Reply, Request, Usage, WithoutLogProbs,
+    Answer, Ask, Estimator, Failure, FailureClass, Finish, Generation, OptionLogProb, OptionScores,
+    Options, Reply, Request, Usage, WithoutLogProbs,
 };
 
 use crate::address::Provider;
@@ -16,6 +17,7 @@ use crate::call::{Called, Ended, Wanted, call};
 use crate::completion::Completion;
 use crate::exchange::Received;
 use crate::option_scores;
+use crate::prices::Service;
 use crate::server::{Asking, Parts, Shows, Stopped};
 use crate::source::Answered;
 
@@ -88,7 +90,86 @@ pub(crate) async fn answer(
         n_attempts: spent.n_attempts,
         secs: (spent.began).map_or(0.0, |began| began.elapsed().as_secs_f64()),
         raw: spent.raw(),
+        service: Service::Direct,
     })
+}
+
+/// What is sent so that options can be scored by what is likeliest.
+pub(crate) fn scoring(options: &Options) -> Generation {
+    Generation {
+        temperature: 0.0,
+        top_p: 1.0,
+        max_tokens: option_scores::n_tokens_to_differ(&options.texts),
+        stop: Vec::new(),
+        top_log_probs: TOP,
+    }
+}
+
+/// How many alternatives a server is asked for.
+pub(crate) fn n_to_show(shows: Shows) -> u8 {
+    match shows {
+        Shows::Few => FEW_TOP,
+        Shows::Unknown | Shows::Yes | Shows::No => TOP,
+    }
+}
+
+/// What is sent so that choices can be counted.
+pub(crate) fn sampling(options: &Options) -> Generation {
+    let longest = options.texts.iter().map(|text| text.chars().count()).max();
+    Generation {
+        temperature: 1.0,
+        top_p: 1.0,
+        max_tokens: (longest.unwrap_or_default() + SAMPLE_SLACK) as u32,
+        stop: Vec::new(),
+        top_log_probs: 0,
+    }
+}
+
+/// What the `sample`-th choice is drawn from.
+pub(crate) fn seed_of_choice(request: &Request, sample: u32) -> Seed {
+    request.seed.child(&format!("choice {sample}"))
+}
+
+/// A completion as a reply.
+pub(crate) fn as_reply(mut completion: Completion, stop: &[String]) -> Answer {
+    completion.end_before(stop);
+    Answer::Reply(Reply {
+        text: completion.text,
+        finish: completion.finish,
+        usage: completion.usage,
+        tokens: completion.tokens.unwrap_or_default(),
+    })
+}
+
+/// Options' log-probabilities by a completion; nothing where it shows none.
+pub(crate) fn as_log_probs(
+    texts: &[String],
+    completion: &Completion,
+) -> Option<Vec<OptionLogProb>> {
+    let tokens = completion.tokens.as_deref()?;
+    let is_shown = !tokens.is_empty() || completion.text.is_empty();
+    is_shown.then(|| option_scores::of_tokens(texts, tokens))
+}
+
+/// Options' log-probabilities by which of them each completion chooses.
+pub(crate) fn as_counts<'a>(
+    texts: &[String],
+    completions: impl Iterator<Item = &'a Completion>,
+    usage: Usage,
+) -> OptionScores {
+    let mut counts = vec![0; texts.len()];
+    let mut n_other = 0;
+    for completion in completions {
+        match option_scores::chosen(&completion.text, texts) {
+            Some(option) if completion.finish != Finish::Refused => counts[option] += 1,
+            _ => n_other += 1,
+        }
+    }
+    OptionScores {
+        log_probs: option_scores::of_counts(&counts, n_other),
+        estimator: Estimator::Sampled { counts, n_other },
+        usage,
+    }
 }
 
 async fn reply(
@@ -105,16 +186,7 @@ async fn reply(
     };
     let called = call(parts, asking, request, &wanted).await?;
     Ok(match spent.call(called) {
-        Ok(received) => {
-            let mut completion = spent.add(received);
-            completion.end_before(&generation.stop);
-            Ok(Answer::Reply(Reply {
-                text: completion.text,
-                finish: completion.finish,
-                usage: completion.usage,
-                tokens: completion.tokens.unwrap_or_default(),
-            }))
-        }
+        Ok(received) => Ok(as_reply(spent.add(received), &generation.stop)),
         Err(Ended::Failed(failure)) => Err(failure),
         Err(Ended::NoLogProbs(message)) => Err(Failure {
             class: FailureClass::Rejected,
@@ -158,15 +230,9 @@ async fn by_log_probs(
     options: &Options,
     spent: &mut Spent,
 ) -> Result<Result<Option<OptionScores>, Failure>, Stopped> {
-    let generation = Generation {
-        temperature: 0.0,
-        top_p: 1.0,
-        max_tokens: option_scores::n_tokens_to_differ(&options.texts),
-        stop: Vec::new(),
-        top_log_probs: TOP,
-    };
+    let generation = scoring(options);
     let mut n_without = 0;
-    let mut top = TOP;
+    let mut top = n_to_show(parts.log_probs.get());
     loop {
         let wanted = Wanted {
             generation: &generation,
@@ -186,18 +252,20 @@ async fn by_log_probs(
                 return Ok(Ok(None));
             }
         };
-        let Completion { text, tokens, .. } = spent.add(received);
-        match tokens.as_deref() {
-            Some(tokens) if !tokens.is_empty() || text.is_empty() => {
-                parts.log_probs.set(Shows::Yes);
+        match as_log_probs(&options.texts, &spent.add(received)) {
+            Some(log_probs) => {
+                parts.log_probs.set(match top {
+                    TOP => Shows::Yes,
+                    _ => Shows::Few,
+                });
                 return Ok(Ok(Some(OptionScores {
-                    log_probs: option_scores::of_tokens(&options.texts, tokens),
+                    log_probs,
                     estimator: Estimator::TopLogProbs,
                     usage: spent.usage,
                 })));
             }
             // A server that shows them otherwise has failed once; it may show them next time.
-            _ if parts.log_probs.get() == Shows::Yes => {
+            _ if matches!(parts.log_probs.get(), Shows::Yes | Shows::Few) => {
                 n_without += 1;
                 if n_without >= parts.config.max_attempts.get() {
                     return Ok(Err(Failure {
@@ -225,14 +293,7 @@ async fn by_samples(
     n: u32,
     spent: &mut Spent,
 ) -> Result<Result<Answer, Failure>, Stopped> {
-    let longest = options.texts.iter().map(|text| text.chars().count()).max();
-    let generation = Arc::new(Generation {
-        temperature: 1.0,
-        top_p: 1.0,
-        max_tokens: (longest.unwrap_or_default() + SAMPLE_SLACK) as u32,
-        stop: Vec::new(),
-        top_log_probs: 0,
-    });
+    let generation = Arc::new(sampling(options));
     let request = Arc::new(request.clone());
     // Dropped, it ends its calls.
     let mut calls = JoinSet::new();
@@ -243,7 +304,7 @@ async fn by_samples(
             let wanted = Wanted {
                 generation: &generation,
                 top: None,
-                seed: request.seed.child(&format!("choice {sample}")),
+                seed: seed_of_choice(&request, sample),
             };
             (sample, call(&parts, &asking, &request, &wanted).await)
         });
@@ -266,21 +327,15 @@ async fn by_samples(
             }
         }
     }
-    let mut counts = vec![0; options.texts.len()];
-    let mut n_other = 0;
-    for received in replies.into_iter().flatten() {
-        let completion = spent.add(received);
-        match option_scores::chosen(&completion.text, &options.texts) {
-            Some(option) if completion.finish != Finish::Refused => counts[option] += 1,
-            _ => n_other += 1,
-        }
-    }
+    let completions: Vec<Completion> = (replies.into_iter().flatten())
+        .map(|received| spent.add(received))
+        .collect();
     Ok(match failed {
         Some(failure) => Err(failure),
-        None => Ok(Answer::Options(OptionScores {
-            log_probs: option_scores::of_counts(&counts, n_other),
-            estimator: Estimator::Sampled { counts, n_other },
-            usage: spent.usage,
-        })),
+        None => Ok(Answer::Options(as_counts(
+            &options.texts,
+            completions.iter(),
+            spent.usage,
+        ))),
     })
 }

@@ -7,21 +7,29 @@
 //! ```
 //!
 //! On the next start, jobs with an id are polled on. An intent without an id was sent or was not: the provider's list of
-//! jobs says which. A job that bears the intent's name is adopted; a job without any name (Anthropic's have none) is waited
-//! for, and adopted if it holds the intent's calls; an intent that no job fits is dropped, and its calls are sent with the
-//! next job. Each call is in at most one open job: its key is unique in the table of calls in jobs.
+//! jobs says which. A job that bears the intent's name is adopted; a job without any name (Anthropic's have none) that was
+//! made about then and holds as many requests is waited for, and adopted if it holds the intent's calls; an intent that no
+//! job fits is dropped, and its calls are sent with the next job. Each call is in at most one open job: its key is unique
+//! in the table of calls in jobs.
+//!
+//! Where a job may have been sent, and the provider did not say so, this process looks for its name in the list too; if it
+//! is not there, it stops, and sends nothing again: the list may lag behind.
 //!
 //! Results go to the store as those of any call. A call that a job ends without is a failure
-//! ([`FailureClass::Unavailable`]), which the next process asks again.
+//! ([`FailureClass::Unavailable`]), which the next process asks again. A job that the provider takes back as a whole has
+//! cost nothing: its calls are free to be sent again, and asking ends with what the provider says.
 //!
-//! Two things are taken for granted: one process at a time uses batch jobs with a store, and a provider's list shows a job
-//! that it has taken.
+//! Two things are taken for granted: one process at a time uses batch jobs with a store (of its threads, as many as
+//! like), and a provider's list shows a job that it took before this process began. The clocks of both agree within
+//! [`CLOCKS`].
+//!
+//! [`crate::server_jobs`] speaks to providers; this module knows nothing of HTTP.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::params;
 use schemars::JsonSchema;
@@ -30,8 +38,13 @@ use sha2::{Digest as _, Sha256};
 use trimtab_core::chat::{Failure, FailureClass, ModelError, Outcome, Request};
 
 use crate::key::{Call, CallKey, MessageHashes};
+use crate::prices::Service;
+use crate::server_config::{ConfigError, seconds};
 use crate::source::{Answered, Source};
 use crate::store::{CallStore, CallStoreError, Put};
+
+/// How far the clocks of this machine and a provider's may be apart.
+pub const CLOCKS: Duration = Duration::from_hours(24);
 
 /// What a provider's batch interface can do.
 pub trait BatchApi: Send + Sync {
@@ -41,19 +54,40 @@ pub trait BatchApi: Send + Sync {
     /// As [`Source::identity`]: that of the same model without batch jobs, whose answers these are.
     fn identity(&self) -> String;
 
+    /// The most that one job may hold.
+    fn limits(&self) -> JobSize {
+        JobSize::UNLIMITED
+    }
+
+    /// What a call takes of that.
+    fn size(&self, request: &Request) -> JobSize {
+        let _ = request;
+        JobSize::ONE
+    }
+
+    /// Asks a call at once, where that is needed to know how such calls are to be sent; nothing where it is known.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`] when nothing more can be asked.
+    fn ask_first(&self, request: &Request) -> Result<Option<Answered>, ModelError> {
+        let _ = request;
+        Ok(None)
+    }
+
     /// Sends a job of this name, where jobs can be named, with the calls' keys as their ids: the provider's id for it.
     ///
     /// # Errors
     ///
-    /// [`ModelError`] when it is not known to be sent: it may have been.
-    fn submit(&self, name: &str, calls: &[(CallKey, Request)]) -> Result<JobId, ModelError>;
+    /// [`NotSubmitted`] when it was not sent, or is not known to be.
+    fn submit(&self, name: &str, calls: &[(CallKey, Request)]) -> Result<JobId, NotSubmitted>;
 
-    /// All jobs of the account that the provider still knows.
+    /// All jobs of the account that the provider still knows; it may leave out those that were made before `since`.
     ///
     /// # Errors
     ///
     /// [`ModelError`] when they cannot be listed.
-    fn list(&self) -> Result<Vec<Job>, ModelError>;
+    fn list(&self, since: SystemTime) -> Result<Vec<Job>, ModelError>;
 
     /// How far a job is.
     ///
@@ -62,12 +96,64 @@ pub trait BatchApi: Send + Sync {
     /// [`ModelError`] when that cannot be had.
     fn poll(&self, job: &JobId) -> Result<JobState, ModelError>;
 
-    /// The results of a job that ended.
+    /// Hands over the results of a job that ended, in any order. `calls` are those that the job may be asked for; what is
+    /// in it beside them need not be handed over, and what is may come more than once: the first counts.
     ///
     /// # Errors
     ///
-    /// [`ModelError`] when they cannot be had.
-    fn results(&self, job: &JobId) -> Result<Vec<(CallKey, Answered)>, ModelError>;
+    /// [`ModelError`] when they cannot be had, or only a part.
+    fn results(
+        &self,
+        job: &JobId,
+        calls: &BTreeMap<CallKey, Call>,
+        got: &mut dyn FnMut(CallKey, Answered),
+    ) -> Result<(), ModelError>;
+}
+
+/// Why a job has no id.
+#[derive(Debug)]
+pub enum NotSubmitted {
+    /// The provider has not taken it.
+    Surely(ModelError),
+    /// The provider may have taken it: its list says.
+    Perhaps(ModelError),
+}
+
+/// How much a job holds, or may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobSize {
+    /// Requests; a call that is sampled takes several.
+    pub n_requests: usize,
+    /// Bytes on the wire.
+    pub n_bytes: usize,
+}
+
+impl JobSize {
+    /// As much as you like.
+    pub const UNLIMITED: Self = Self {
+        n_requests: usize::MAX,
+        n_bytes: usize::MAX,
+    };
+    /// One request of no length.
+    pub const ONE: Self = Self {
+        n_requests: 1,
+        n_bytes: 0,
+    };
+    const NOTHING: Self = Self {
+        n_requests: 0,
+        n_bytes: 0,
+    };
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            n_requests: self.n_requests.saturating_add(other.n_requests),
+            n_bytes: self.n_bytes.saturating_add(other.n_bytes),
+        }
+    }
+
+    fn is_within(self, most: Self) -> bool {
+        self.n_requests <= most.n_requests && self.n_bytes <= most.n_bytes
+    }
 }
 
 /// A provider's id of a job.
@@ -81,6 +167,10 @@ pub struct Job {
     pub id: JobId,
     /// What it was sent as.
     pub name: JobName,
+    /// When the provider took it, as far as it says.
+    pub made: Option<SystemTime>,
+    /// How many requests are in it, as far as the provider says.
+    pub n_requests: Option<u64>,
 }
 
 /// A job's name, as far as a provider tells.
@@ -95,26 +185,73 @@ pub enum JobName {
 }
 
 /// How far a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
     /// Not there yet.
-    Running,
+    Running(Option<JobCounts>),
     /// Ended, for better or worse: what results there are can be had.
     Ended,
     /// The provider knows nothing of it, or of its results any more.
     Gone,
+    /// The provider has looked at it and takes none of it: this is what it says. Nothing was asked, and nothing is to be
+    /// paid.
+    TakenBack(String),
 }
 
-/// How batch jobs are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How many of a job's requests are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Those that came to something.
+    pub n_done: u64,
+    /// All of them.
+    pub n_requests: u64,
+}
+
+/// A job that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// The model.
+    pub model: String,
+    /// The job.
+    pub job: JobId,
+    /// How far it is, where the provider says.
+    pub counts: Option<JobCounts>,
+}
+
+impl Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, job, counts } = self;
+        write!(f, "{model}, batch job {}: ", job.0)?;
+        match counts {
+            Some(counts) => write!(f, "{} of {}", counts.n_done, counts.n_requests),
+            None => f.write_str("not there yet"),
+        }
+    }
+}
+
+/// Is told what is waited for.
+pub type OnWait = dyn Fn(&Wait) + Send + Sync;
+
+/// What became of a job that is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the provider takes none of batch job {}: {why}", job.0)]
+pub struct TakenBack {
+    /// Which.
+    pub job: JobId,
+    /// What the provider says.
+    pub why: String,
+}
+
+/// How batch jobs are made. An empty table is enough: `batch-jobs = {}`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct BatchConfig {
-    /// Calls in one job, at most.
+    /// Calls in one job, at most; fewer where the provider takes fewer.
     pub max_calls: NonZeroUsize,
     /// Jobs at the same time, at most.
     pub max_jobs: NonZeroUsize,
     /// Seconds between two looks at a job.
-    pub poll_secs: u64,
+    pub poll_secs: f64,
 }
 
 impl Default for BatchConfig {
@@ -122,8 +259,15 @@ impl Default for BatchConfig {
         Self {
             max_calls: NonZeroUsize::MIN.saturating_add(9_999),
             max_jobs: NonZeroUsize::MIN.saturating_add(9),
-            poll_secs: 30,
+            poll_secs: 30.0,
         }
+    }
+}
+
+impl BatchConfig {
+    /// Between two looks.
+    pub(crate) fn pause(&self) -> Result<Duration, ConfigError> {
+        seconds("poll-secs", self.poll_secs)
     }
 }
 
@@ -132,45 +276,102 @@ pub struct Batched {
     api: Arc<dyn BatchApi>,
     store: Arc<CallStore>,
     config: BatchConfig,
-    pause: Box<dyn Fn(Duration) + Send + Sync>,
+    time_between: Duration,
+    sleep: Box<dyn Fn(Duration) + Send + Sync>,
+    on_wait: Option<Arc<OnWait>>,
 }
 
 /// Who waits for which call.
 type Waiting = BTreeMap<CallKey, Vec<usize>>;
+
+/// Takes answers, by the position of the request.
+type OnAnswer<'a> = &'a mut dyn FnMut(usize, Answered);
 
 /// An intent, and its job once that is known.
 struct Open {
     batch: i64,
     name: String,
     job: Option<JobId>,
+    /// When it was written down, and with how many requests; nothing in stores of earlier versions.
+    made: Option<SystemTime>,
+    n_requests: Option<u64>,
+}
+
+impl Open {
+    /// Since when a job of it may have been made.
+    fn since(&self) -> SystemTime {
+        let made = self.made.unwrap_or(UNIX_EPOCH);
+        made.checked_sub(CLOCKS).unwrap_or(UNIX_EPOCH)
+    }
+
+    /// Whether a job without a name may be its.
+    fn may_be(&self, job: &Job) -> bool {
+        let is_of_its_time = job.made.is_none_or(|made| made >= self.since());
+        let is_of_its_size = match (self.n_requests, job.n_requests) {
+            (Some(own), Some(others)) => own == others,
+            _ => true,
+        };
+        is_of_its_time && is_of_its_size
+    }
 }
 
 impl Batched {
-    /// Jobs of `api`, written down in `store`. `pause` waits for so long: `std::thread::sleep`.
+    /// Jobs of `api`, written down in `store`. `sleep` waits for so long: `std::thread::sleep`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a time between looks that is none.
     pub fn new(
         api: Arc<dyn BatchApi>,
         store: Arc<CallStore>,
         config: BatchConfig,
-        pause: impl Fn(Duration) + Send + Sync + 'static,
-    ) -> Self {
-        Self {
+        sleep: impl Fn(Duration) + Send + Sync + 'static,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
             api,
             store,
+            time_between: config.pause()?,
             config,
-            pause: Box::new(pause),
+            sleep: Box::new(sleep),
+            on_wait: None,
+        })
+    }
+
+    /// The same, telling what it waits for.
+    #[must_use]
+    pub fn telling(mut self, on_wait: Arc<OnWait>) -> Self {
+        self.on_wait = Some(on_wait);
+        self
+    }
+
+    fn failed(
+        &self,
+        hint: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ModelError {
+        ModelError {
+            model: self.api.name(),
+            hint: Some(hint.to_owned()),
+            source: source.into(),
         }
     }
 
     fn stored<T>(&self, result: Result<T, CallStoreError>) -> Result<T, ModelError> {
-        result.map_err(|error| ModelError {
-            model: self.api.name(),
-            hint: Some(error.hint().to_owned()),
-            source: Box::new(error),
-        })
+        result.map_err(|error| self.failed(error.hint(), error))
     }
 
     fn pause(&self) {
-        (self.pause)(Duration::from_secs(self.config.poll_secs));
+        (self.sleep)(self.time_between);
+    }
+
+    fn tell(&self, job: &JobId, counts: Option<JobCounts>) {
+        if let Some(on_wait) = &self.on_wait {
+            on_wait(&Wait {
+                model: self.api.name(),
+                job: job.clone(),
+                counts,
+            });
+        }
     }
 
     /// Gives every intent its job, or drops it.
@@ -178,16 +379,16 @@ impl Batched {
         let identity = self.api.identity();
         let open = self.stored(self.store.open_batches(&identity))?;
         let mut orphans: Vec<Open> = open.into_iter().filter(|open| open.job.is_none()).collect();
-        if orphans.is_empty() {
+        let Some(since) = orphans.iter().map(Open::since).min() else {
             return Ok(());
-        }
+        };
         let known = self.stored(self.store.known_jobs())?;
         let mut unnamed = Vec::new();
-        for job in self.api.list()? {
+        for job in self.api.list(since)? {
             match &job.name {
                 JobName::Other => {}
                 JobName::NotKept if known.contains(&job.id) => {}
-                JobName::NotKept => unnamed.push(job.id),
+                JobName::NotKept => unnamed.push(job),
                 JobName::Is(name) => {
                     if let Some(i) = orphans.iter().position(|orphan| orphan.name == *name) {
                         let orphan = orphans.swap_remove(i);
@@ -197,27 +398,12 @@ impl Batched {
             }
         }
         for job in unnamed {
-            if orphans.is_empty() {
-                break;
-            }
-            // What a job without a name holds is seen when it has ended.
-            let state = loop {
-                match self.api.poll(&job)? {
-                    JobState::Running => self.pause(),
-                    state => break state,
-                }
-            };
-            if state == JobState::Gone {
+            if !orphans.iter().any(|orphan| orphan.may_be(&job)) {
                 continue;
             }
-            let results = self.api.results(&job)?;
-            for i in (0..orphans.len()).rev() {
-                let calls = self.stored(self.store.calls_in_batch(orphans[i].batch))?;
-                if results.iter().any(|(key, _)| calls.contains_key(key)) {
-                    let orphan = orphans.swap_remove(i);
-                    self.stored(self.store.record_job(orphan.batch, &job))?;
-                    break;
-                }
+            if let Some(i) = self.holder(&orphans, &job.id)? {
+                let orphan = orphans.swap_remove(i);
+                self.stored(self.store.record_job(orphan.batch, &job.id))?;
             }
         }
         for orphan in orphans {
@@ -226,85 +412,200 @@ impl Batched {
         Ok(())
     }
 
-    fn send(&self, calls: &[(Call, Request)]) -> Result<(), ModelError> {
+    /// Which of `orphans` a job without a name is of. What it holds is seen when it has ended.
+    fn holder(&self, orphans: &[Open], job: &JobId) -> Result<Option<usize>, ModelError> {
+        loop {
+            match self.api.poll(job)? {
+                JobState::Running(counts) => {
+                    self.tell(job, counts);
+                    self.pause();
+                }
+                JobState::Ended => break,
+                JobState::Gone | JobState::TakenBack(_) => return Ok(None),
+            }
+        }
+        let mut holders = BTreeMap::new();
+        let mut calls = BTreeMap::new();
+        for (i, orphan) in orphans.iter().enumerate() {
+            let of_orphan = self.stored(self.store.calls_in_batch(orphan.batch))?;
+            holders.extend(of_orphan.keys().map(|key| (*key, i)));
+            calls.extend(of_orphan);
+        }
+        let mut holder = None;
+        self.api.results(job, &calls, &mut |key, _| {
+            holder = holder.or(holders.get(&key).copied());
+        })?;
+        Ok(holder)
+    }
+
+    /// Sends `calls` as one job, after writing down that it will.
+    fn send(&self, calls: &[(Call, Request)], size: JobSize) -> Result<(), ModelError> {
         let identity = self.api.identity();
-        let (batch, name) = self.stored(self.store.intend(&identity, calls))?;
+        let intended = self.store.intend(&identity, calls, size.n_requests);
+        let (batch, name) = self.stored(intended)?;
         let sent: Vec<_> = calls
             .iter()
             .map(|(call, request)| (call.key, request.clone()))
             .collect();
-        let job = self.api.submit(&name, &sent)?;
-        self.stored(self.store.record_job(batch, &job))
+        match self.api.submit(&name, &sent) {
+            Ok(job) => self.stored(self.store.record_job(batch, &job)),
+            Err(NotSubmitted::Surely(error)) => {
+                self.stored(self.store.close_batch(batch))?;
+                Err(error)
+            }
+            Err(NotSubmitted::Perhaps(error)) => {
+                self.pause();
+                // A list that cannot be had, or does not show it, says nothing: the next process looks again.
+                let jobs = self
+                    .api
+                    .list(SystemTime::now() - CLOCKS)
+                    .unwrap_or_default();
+                let is_it = |job: &Job| job.name == JobName::Is(name.clone());
+                match jobs.into_iter().find(is_it) {
+                    Some(job) => self.stored(self.store.record_job(batch, &job.id)),
+                    None => Err(error),
+                }
+            }
+        }
     }
 
     /// Looks at every open job until nothing is waited for.
-    fn wait(
-        &self,
-        waiting: &mut Waiting,
-        answered: &mut dyn FnMut(usize, Answered),
-    ) -> Result<(), ModelError> {
+    fn wait(&self, waiting: &mut Waiting, answered: OnAnswer<'_>) -> Result<(), ModelError> {
         while !waiting.is_empty() {
-            if self.look(waiting, answered)? == 0 {
+            let n_ended = self.look(waiting, answered)?;
+            self.take_from_store(waiting, answered)?;
+            if n_ended == 0 && !waiting.is_empty() {
                 self.pause();
             }
         }
         Ok(())
     }
 
-    /// Looks at every open job once; stores what ended jobs give, and hands over what is waited for: how many ended.
-    fn look(
+    /// Hands over what another thread took in from a job that it saw end.
+    fn take_from_store(
         &self,
         waiting: &mut Waiting,
-        answered: &mut dyn FnMut(usize, Answered),
-    ) -> Result<usize, ModelError> {
+        answered: OnAnswer<'_>,
+    ) -> Result<(), ModelError> {
+        let _turn = self.store.turn_at_jobs();
+        let in_jobs = self.stored(self.store.keys_in_batches(&self.api.identity()))?;
+        let there: Vec<CallKey> = (waiting.keys())
+            .filter(|key| !in_jobs.contains(key))
+            .copied()
+            .collect();
+        for key in there {
+            let outcome = self.stored(self.store.get(&key))?.unwrap_or_else(missing);
+            for position in waiting.remove(&key).unwrap_or_default() {
+                answered(position, in_job(outcome.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at every open job once; stores what ended jobs give, and hands over what is waited for: how many ended.
+    fn look(&self, waiting: &mut Waiting, answered: OnAnswer<'_>) -> Result<usize, ModelError> {
+        let _turn = self.store.turn_at_jobs();
         let mut n_ended = 0;
         for open in self.stored(self.store.open_batches(&self.api.identity()))? {
             let Some(job) = open.job else {
                 continue;
             };
-            let results = match self.api.poll(&job)? {
-                JobState::Running => continue,
-                JobState::Ended => self.api.results(&job)?,
-                JobState::Gone => Vec::new(),
-            };
+            match self.api.poll(&job)? {
+                JobState::Running(counts) => {
+                    self.tell(&job, counts);
+                    continue;
+                }
+                JobState::Ended => self.take_in(open.batch, Some(&job), waiting, answered)?,
+                JobState::Gone => self.take_in(open.batch, None, waiting, answered)?,
+                JobState::TakenBack(why) => {
+                    self.stored(self.store.close_batch(open.batch))?;
+                    let hint = "mend what it names, then run the same command again: what was answered is kept, and a job \
+                                that was taken back costs nothing";
+                    return Err(self.failed(hint, TakenBack { job, why }));
+                }
+            }
             n_ended += 1;
-            self.take_in(open.batch, results, waiting, answered)?;
         }
         Ok(n_ended)
     }
 
+    /// Stores what `job` gives, and a failure for each call that it ended without.
     fn take_in(
         &self,
         batch: i64,
-        results: Vec<(CallKey, Answered)>,
+        job: Option<&JobId>,
         waiting: &mut Waiting,
-        answered: &mut dyn FnMut(usize, Answered),
+        answered: OnAnswer<'_>,
     ) -> Result<(), ModelError> {
-        let mut calls = self.stored(self.store.calls_in_batch(batch))?;
-        let mut hand_over = |call: &Call, mut answer: Answered| {
-            if let Put::Already(first) = self.stored(self.store.put(call, &answer))? {
-                answer.outcome = first;
+        let calls = self.stored(self.store.calls_in_batch(batch))?;
+        let mut left: HashSet<CallKey> = calls.keys().copied().collect();
+        let mut failure = None;
+        let mut hand_over = |key: CallKey, mut answer: Answered| {
+            // What nobody asked for, or a second time, is not taken in.
+            let Some(call) = calls.get(&key).filter(|_| left.remove(&key)) else {
+                return;
+            };
+            match self.store.put(call, &answer) {
+                Ok(Put::New) => {}
+                Ok(Put::Already(first)) => answer.outcome = first,
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    return;
+                }
             }
-            for position in waiting.remove(&call.key).unwrap_or_default() {
+            for position in waiting.remove(&key).unwrap_or_default() {
                 answered(position, answer.clone());
             }
-            Ok(())
         };
-        for (key, answer) in results {
-            // What nobody asked for, or a second time, is not taken in.
-            if let Some(call) = calls.remove(&key) {
-                hand_over(&call, answer)?;
-            }
+        if let Some(job) = job {
+            self.api.results(job, &calls, &mut hand_over)?;
         }
-        for call in calls.into_values() {
-            let failure = Failure {
-                class: FailureClass::Unavailable,
-                message: "the batch job ended without it".into(),
-            };
-            hand_over(&call, without_wire(Err(failure)))?;
+        for key in calls.keys() {
+            hand_over(*key, in_job(missing()));
         }
+        self.stored(failure.map_or(Ok(()), Err))?;
         self.stored(self.store.flush())?;
         self.stored(self.store.close_batch(batch))
+    }
+}
+
+/// The jobs of one wave, while calls are put into them.
+struct Wave {
+    most: JobSize,
+    max_calls: usize,
+    max_jobs: usize,
+    jobs: Vec<(Vec<(Call, Request)>, JobSize)>,
+}
+
+impl Wave {
+    fn new(config: BatchConfig, most: JobSize) -> Self {
+        Self {
+            most,
+            max_calls: config.max_calls.get(),
+            max_jobs: config.max_jobs.get(),
+            jobs: Vec::new(),
+        }
+    }
+
+    /// Whether the last job has room for a call of this size. A call that is too large for any job has a job of its own.
+    fn fits(&self, size: JobSize) -> bool {
+        (self.jobs.last()).is_some_and(|(calls, so_far)| {
+            calls.len() < self.max_calls && so_far.plus(size).is_within(self.most)
+        })
+    }
+
+    fn has_room(&self, size: JobSize) -> bool {
+        self.fits(size) || self.jobs.len() < self.max_jobs
+    }
+
+    fn put(&mut self, call: Call, request: Request, size: JobSize) {
+        if !self.fits(size) {
+            self.jobs.push((Vec::new(), JobSize::NOTHING));
+        }
+        if let Some((calls, so_far)) = self.jobs.last_mut() {
+            calls.push((call, request));
+            *so_far = so_far.plus(size);
+        }
     }
 }
 
@@ -323,45 +624,89 @@ impl Source for Batched {
         requests: &mut dyn Iterator<Item = Request>,
         answered: &mut dyn FnMut(usize, Answered),
     ) -> Result<(), ModelError> {
-        self.recover()?;
-        // What earlier processes sent is taken in, whether or not it is asked for now.
-        self.look(&mut Waiting::new(), answered)?;
-        let identity = self.identity();
-        let per_job = self.config.max_calls.get();
-        let room = per_job.saturating_mul(self.config.max_jobs.get());
-        let mut requests = requests.enumerate().peekable();
-        while requests.peek().is_some() {
+        {
+            let _turn = self.store.turn_at_jobs();
+            self.recover()?;
+        }
+        let mut requests = requests.enumerate().fuse();
+        let mut next = requests.next();
+        while next.is_some() {
             let mut waiting = Waiting::new();
-            let in_jobs = self.stored(self.store.keys_in_batches(&identity))?;
-            let mut to_send = Vec::new();
-            for (position, request) in requests.by_ref().take(room) {
-                let call = Call::new(&identity, &request);
-                if let Some(outcome) = self.stored(self.store.get(&call.key))? {
-                    answered(position, without_wire(outcome));
-                    continue;
-                }
-                let positions = waiting.entry(call.key).or_default();
-                positions.push(position);
-                if positions.len() == 1 && !in_jobs.contains(&call.key) {
-                    to_send.push((call, request));
-                }
+            {
+                let _turn = self.store.turn_at_jobs();
+                next = self.send_wave(next, &mut requests, &mut waiting, answered)?;
             }
-            for calls in to_send.chunks(per_job) {
-                self.send(calls)?;
-            }
-            drop(to_send);
             self.wait(&mut waiting, answered)?;
         }
+        // What earlier processes sent and nobody asks for now is taken in where it is there.
+        self.look(&mut Waiting::new(), answered)?;
         Ok(())
     }
 }
 
-fn without_wire(outcome: Outcome) -> Answered {
+/// A request and its position.
+type Numbered = (usize, Request);
+
+impl Batched {
+    /// Sends as many requests as there is room for, from `next` on: the first that has none.
+    fn send_wave(
+        &self,
+        mut next: Option<Numbered>,
+        requests: &mut dyn Iterator<Item = Numbered>,
+        waiting: &mut Waiting,
+        answered: OnAnswer<'_>,
+    ) -> Result<Option<Numbered>, ModelError> {
+        let identity = self.identity();
+        let in_jobs = self.stored(self.store.keys_in_batches(&identity))?;
+        let mut wave = Wave::new(self.config, self.api.limits());
+        let room = wave.max_calls.saturating_mul(wave.max_jobs);
+        let mut n_taken = 0;
+        while let Some((position, request)) = next.take() {
+            let call = Call::new(&identity, &request);
+            let is_new = !waiting.contains_key(&call.key) && !in_jobs.contains(&call.key);
+            if !is_new {
+                waiting.entry(call.key).or_default().push(position);
+            } else if let Some(outcome) = self.stored(self.store.get(&call.key))? {
+                answered(position, in_job(outcome));
+            } else {
+                let size = self.api.size(&request);
+                if n_taken == room || !wave.has_room(size) {
+                    next = Some((position, request));
+                    break;
+                }
+                n_taken += 1;
+                if let Some(answer) = self.api.ask_first(&request)? {
+                    self.stored(self.store.put(&call, &answer))?;
+                    answered(position, answer);
+                } else {
+                    waiting.insert(call.key, vec![position]);
+                    wave.put(call, request, size);
+                }
+            }
+            next = requests.next();
+        }
+        for (calls, size) in wave.jobs {
+            self.send(&calls, size)?;
+        }
+        Ok(next)
+    }
+}
+
+fn missing() -> Outcome {
+    Err(Failure {
+        class: FailureClass::Unavailable,
+        message: "the batch job ended without it".into(),
+    })
+}
+
+/// What came of a job, without what came over the wire.
+fn in_job(outcome: Outcome) -> Answered {
     Answered {
         outcome,
         raw: None,
         n_attempts: 1,
         secs: 0.0,
+        service: Service::Batch,
     }
 }
 
@@ -372,9 +717,15 @@ impl CallStore {
         &self,
         identity: &str,
         calls: &[(Call, Request)],
+        n_requests: usize,
     ) -> Result<(i64, String), CallStoreError> {
+        let made = SystemTime::now().duration_since(UNIX_EPOCH);
+        let made = made.unwrap_or_default().as_secs();
         self.transact("storing a batch job", |transaction| {
-            transaction.execute("INSERT INTO batch (identity) VALUES (?1)", [identity])?;
+            transaction.execute(
+                "INSERT INTO batch (identity, made, n_requests) VALUES (?1, ?2, ?3)",
+                params![identity, made, n_requests],
+            )?;
             let batch = transaction.last_insert_rowid();
             let mut hash = Sha256::new();
             hash.update(batch.to_le_bytes());
@@ -419,14 +770,17 @@ impl CallStore {
 
     fn open_batches(&self, identity: &str) -> Result<Vec<Open>, CallStoreError> {
         self.transact("reading batch jobs", |transaction| {
-            let sql = "SELECT batch, name, job FROM batch WHERE NOT closed AND identity = ?1
-                       ORDER BY batch";
+            let sql = "SELECT batch, name, job, made, n_requests FROM batch
+                       WHERE NOT closed AND identity = ?1 ORDER BY batch";
             let mut read = transaction.prepare(sql)?;
             read.query_map([identity], |row| {
+                let made: Option<u64> = row.get(3)?;
                 Ok(Open {
                     batch: row.get(0)?,
                     name: row.get(1)?,
                     job: row.get::<_, Option<String>>(2)?.map(JobId),
+                    made: made.map(|secs| UNIX_EPOCH + Duration::from_secs(secs)),
+                    n_requests: row.get(4)?,
                 })
             })?
             .collect()

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_core::chat::{Ask, FailureClass, ModelError, Outcome, Request, Usage, WithoutLogProbs};
+use trimtab_core::chat::{Ask, FailureClass, ModelError, Request, Usage, WithoutLogProbs};
 
 use crate::prices::{Price, Prices, Service, Usd};
 use crate::source::{Answered, Source, name_of};
@@ -120,9 +120,7 @@ pub fn spent(totals: &[CallTotals], prices: &Prices) -> Spent {
     (totals.iter()).fold(Spent::default(), |sum, total| {
         let price = prices.of(&name_of(&total.identity));
         sum.plus(Spent {
-            usd: price.map_or_else(Usd::default, |price| {
-                price.cost(total.usage, Service::Direct)
-            }),
+            usd: price.map_or_else(Usd::default, |price| price.cost(total.usage, total.service)),
             tokens: total.usage.total(),
             calls: total.n_calls,
         })
@@ -243,11 +241,9 @@ impl Budgeted {
         })
     }
 
-    fn cost(&self, usage: Usage) -> Spent {
-        let usd = self
-            .price
-            .as_ref()
-            .map(|price| price.cost(usage, self.service));
+    fn cost(&self, usage: Usage, service: Service) -> Spent {
+        let price = self.price.as_ref();
+        let usd = price.map(|price| price.cost(usage, service));
         Spent {
             usd: usd.unwrap_or_default(),
             tokens: usage.total(),
@@ -255,13 +251,22 @@ impl Budgeted {
         }
     }
 
+    /// The most that a request can cost. Options that are asked in jobs may be asked at once, to see how they are answered.
+    fn most(&self, request: &Request) -> Spent {
+        let service = match request.ask {
+            Ask::Reply(_) => self.service,
+            Ask::Options(_) => Service::Direct,
+        };
+        self.cost(most_tokens(request), service)
+    }
+
     /// What a call has cost; nothing where that is not known.
-    fn true_cost(&self, outcome: &Outcome) -> Option<Spent> {
-        let usage = usage_of(outcome);
-        match outcome {
+    fn true_cost(&self, answered: &Answered) -> Option<Spent> {
+        let usage = usage_of(&answered.outcome);
+        match &answered.outcome {
             Ok(_) if usage.total() == 0 => None,
             Err(failure) if failure.class == FailureClass::Malformed => None,
-            _ => Some(self.cost(usage)),
+            _ => Some(self.cost(usage, answered.service)),
         }
     }
 }
@@ -316,7 +321,7 @@ impl Source for Budgeted {
                 return None;
             }
             let request = requests.next()?;
-            match self.budget.set_aside(self.cost(most_tokens(&request))) {
+            match self.budget.set_aside(self.most(&request)) {
                 Ok(ticket) => {
                     in_flight.borrow_mut().insert(n_sent, ticket);
                     n_sent += 1;
@@ -331,7 +336,7 @@ impl Source for Budgeted {
         let asked = self.source.ask(&mut within, &mut |i, answer| {
             let ticket = in_flight.borrow_mut().remove(&i);
             if let Some(ticket) = ticket {
-                self.budget.settle(ticket, self.true_cost(&answer.outcome));
+                self.budget.settle(ticket, self.true_cost(&answer));
             }
             answered(i, answer);
         });

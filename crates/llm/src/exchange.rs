@@ -5,9 +5,11 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
+use trimtab_core::chat::{Failure, FailureClass};
 
 use crate::address::{ModelAddress, Provider};
 use crate::completion::{Completion, NoCompletion};
@@ -40,6 +42,7 @@ pub(crate) struct Exchange {
 }
 
 /// A completion, and the body that it came in.
+#[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) completion: Completion,
     /// Nothing where a refusal came as an error.
@@ -85,20 +88,73 @@ impl Exchange {
         &self.address
     }
 
-    /// Sends `body`, once.
-    pub(crate) async fn send(&self, body: bytes::Bytes) -> Result<Received, Trouble> {
-        let request = self.client.post(self.endpoint.clone()).body(body);
-        let sent = within(self.timeout, self.receive(request)).await;
-        match sent {
-            None => Err(again(
-                AgainKind::Failed,
-                format!("no answer in {:?}", self.timeout),
-            )),
-            Some(received) => received.map_err(|trouble| self.scrub(trouble)),
+    /// A request for what is at `url`, with the key.
+    pub(crate) fn get(&self, url: Url) -> RequestBuilder {
+        self.client.get(url)
+    }
+
+    /// A request that takes `body` to `url`, with the key.
+    pub(crate) fn post(&self, url: Url, body: Bytes) -> RequestBuilder {
+        self.client.post(url).body(body)
+    }
+
+    /// Sends a request that is not a call, once: the body of its answer.
+    pub(crate) async fn fetch(&self, request: RequestBuilder) -> Result<String, Trouble> {
+        let fetched = within(self.timeout, async {
+            let mut response = self.opened(request).await?;
+            self.body(&mut response, LONGEST_BODY).await
+        });
+        let fetched = fetched.await.unwrap_or_else(|| Err(self.silent()));
+        fetched.map_err(|trouble| self.scrub(trouble))
+    }
+
+    /// Sends a request that is not a call, once, and hands over each line of its answer. A line is as long as a body may
+    /// be; the whole may be longer, and may not fall silent.
+    pub(crate) async fn lines(
+        &self,
+        request: RequestBuilder,
+        on_line: &mut dyn FnMut(&str),
+    ) -> Result<(), Trouble> {
+        let opened = within(self.timeout, self.opened(request)).await;
+        let opened = opened.unwrap_or_else(|| Err(self.silent()));
+        let mut response = opened.map_err(|trouble| self.scrub(trouble))?;
+        let mut rest: Vec<u8> = Vec::new();
+        loop {
+            let chunk = within(self.timeout, response.chunk()).await;
+            let chunk = chunk.ok_or_else(|| self.silent())?.map_err(breaks_off)?;
+            let is_last = chunk.is_none();
+            let chunk = chunk.unwrap_or_default();
+            let n_whole = match chunk.iter().rposition(|byte| *byte == b'\n') {
+                _ if is_last => rest.len(),
+                Some(end) => rest.len() + end + 1,
+                None => 0,
+            };
+            rest.extend_from_slice(&chunk);
+            for line in rest[..n_whole].split(|byte| *byte == b'\n') {
+                let line = String::from_utf8_lossy(line);
+                if !line.trim().is_empty() {
+                    on_line(&line);
+                }
+            }
+            rest.drain(..n_whole);
+            if is_last {
+                return Ok(());
+            }
+            if rest.len() > LONGEST_BODY {
+                return Err(too_long(LONGEST_BODY));
+            }
         }
     }
 
-    async fn receive(&self, request: reqwest::RequestBuilder) -> Result<Received, Trouble> {
+    fn silent(&self) -> Trouble {
+        again(
+            AgainKind::Failed,
+            format!("no answer in {:?}", self.timeout),
+        )
+    }
+
+    /// An answer that is a success, before its body.
+    async fn opened(&self, request: RequestBuilder) -> Result<Response, Trouble> {
         let mut response = request
             .send()
             .await
@@ -119,8 +175,24 @@ impl Exchange {
             let url = self.address.url().to_owned();
             return Err(Trouble::Fatal(ServerError::WebPage { url }));
         }
-        let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         self.is_reached.store(true, Ordering::Relaxed);
+        Ok(response)
+    }
+
+    /// Sends `body`, once.
+    pub(crate) async fn send(&self, body: Bytes) -> Result<Received, Trouble> {
+        let request = self.client.post(self.endpoint.clone()).body(body);
+        let sent = within(self.timeout, self.receive(request)).await;
+        match sent {
+            None => Err(self.silent()),
+            Some(received) => received.map_err(|trouble| self.scrub(trouble)),
+        }
+    }
+
+    async fn receive(&self, request: RequestBuilder) -> Result<Received, Trouble> {
+        let mut response = self.opened(request).await?;
+        let kind = response.headers().get(CONTENT_TYPE);
+        let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         let raw = self.body(&mut response, LONGEST_BODY).await?;
         let read = match (self.address.provider(), is_stream) {
             (Provider::OpenAi, false) => openai::read(&raw),
@@ -156,17 +228,11 @@ impl Exchange {
                     })?
                 }
             };
-            let chunk = chunk.map_err(|error| {
-                let message = format!("the answer breaks off: {}", describe(error));
-                again(AgainKind::Failed, message)
-            })?;
-            let Some(chunk) = chunk else { break };
+            let Some(chunk) = chunk.map_err(breaks_off)? else {
+                break;
+            };
             if body.len() + chunk.len() > longest {
-                // Another attempt would cost the same and be as long.
-                return Err(Trouble::Failed(trimtab_core::chat::Failure {
-                    class: trimtab_core::chat::FailureClass::Malformed,
-                    message: format!("the answer is longer than {longest} bytes"),
-                }));
+                return Err(too_long(longest));
             }
             body.extend_from_slice(&chunk);
         }
@@ -215,7 +281,8 @@ impl Exchange {
         }
     }
 
-    fn clean(&self, text: String) -> String {
+    /// `text` without the key.
+    pub(crate) fn clean(&self, text: String) -> String {
         match &self.key {
             Some(key) => key.scrub(text),
             None => text,
@@ -223,7 +290,7 @@ impl Exchange {
     }
 
     /// The same without the key, which some servers repeat.
-    fn scrub(&self, trouble: Trouble) -> Trouble {
+    pub(crate) fn scrub(&self, trouble: Trouble) -> Trouble {
         match trouble {
             Trouble::Fatal(ServerError::WrongKey { message }) => {
                 let message = self.clean(message);
@@ -257,6 +324,19 @@ impl Exchange {
             }
         }
     }
+}
+
+fn breaks_off(error: reqwest::Error) -> Trouble {
+    let message = format!("the answer breaks off: {}", describe(error));
+    again(AgainKind::Failed, message)
+}
+
+/// Another attempt would cost the same and be as long.
+fn too_long(longest: usize) -> Trouble {
+    Trouble::Failed(Failure {
+        class: FailureClass::Malformed,
+        message: format!("the answer is longer than {longest} bytes"),
+    })
 }
 
 fn again(kind: AgainKind, message: String) -> Trouble {

@@ -18,7 +18,7 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use trimtab_core::chat::{Ask, Message, Request, WithoutLogProbs};
 
@@ -121,6 +121,26 @@ impl Call {
     }
 }
 
+/// What an answer to a stored call is read by: what of [`Ask`] outlives the process that asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Asked {
+    /// A reply, which ends before one of these.
+    Reply { stop: Vec<String> },
+    /// How likely each of these is.
+    Options {
+        texts: Vec<String>,
+        otherwise: Otherwise,
+    },
+}
+
+impl Call {
+    /// What was asked; nothing where the settings are none of ours.
+    pub(crate) fn asked(&self) -> Option<Asked> {
+        serde_json::from_str(&self.settings).ok()
+    }
+}
+
 /// What of [`Ask`] and the seed can change the answer.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
@@ -143,9 +163,10 @@ enum Settings<'a> {
     },
 }
 
-#[derive(Serialize)]
+/// As [`WithoutLogProbs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Otherwise {
+pub(crate) enum Otherwise {
     Fail,
     Sample(u32),
 }

@@ -8,15 +8,20 @@
 //! - [`key`]: what makes two calls the same; [`store`]: every call that was ever paid for; [`stored`]: a model that asks
 //!   only what is not there; [`explain`](mod@explain): why a call was not there;
 //! - [`prices`], [`budget`], [`forecast`]: what calls cost, may cost, and would cost;
-//! - [`batch`]: provider batch jobs, which are never lost and never sent twice.
+//! - [`batch`]: provider batch jobs, which are never lost and never sent twice; [`server_jobs`]: those of OpenAI and
+//!   Anthropic.
 
 mod answer;
 mod anthropic;
+mod anthropic_jobs;
 mod call;
 mod completion;
 mod events;
 mod exchange;
+mod job_reading;
+mod job_results;
 mod openai;
+mod openai_jobs;
 mod option_scores;
 mod request_body;
 mod shown;
@@ -39,13 +44,14 @@ pub mod secret;
 pub mod server;
 pub mod server_config;
 pub mod server_error;
+pub mod server_jobs;
 pub mod source;
 pub mod store;
 pub mod stored;
 pub mod tokens_per_minute;
 
 pub use address::{AddressError, KeyVariable, ModelAddress, Provider};
-pub use batch::{BatchApi, BatchConfig, Batched};
+pub use batch::{BatchApi, BatchConfig, Batched, OnWait, Wait};
 pub use budget::{Budget, BudgetConfig, BudgetError, Budgeted, Spent, spent};
 pub use chat_model_config::ChatModelConfig;
 pub use explain::{Miss, explain};
@@ -56,6 +62,7 @@ pub use secret::Secret;
 pub use server::Server;
 pub use server_config::{ServerConfig, Transfer};
 pub use server_error::ServerError;
+pub use server_jobs::ServerJobs;
 pub use source::{Answered, Local, Source, name_of};
 pub use store::{CallStore, CallStoreError};
 pub use stored::{Counts, Mode, Stored};

@@ -52,10 +52,12 @@ pub(crate) struct LogProbs(AtomicU8);
 pub(crate) enum Shows {
     /// Nobody asked yet.
     Unknown,
-    /// It has shown so many.
+    /// It has shown as many as were asked for.
     Yes,
     /// It was asked and gave none.
     No,
+    /// It shows few, and refuses to show more.
+    Few,
 }
 
 impl LogProbs {
@@ -63,7 +65,8 @@ impl LogProbs {
         match self.0.load(Ordering::Relaxed) {
             0 => Shows::Unknown,
             1 => Shows::Yes,
-            _ => Shows::No,
+            2 => Shows::No,
+            _ => Shows::Few,
         }
     }
 
@@ -179,6 +182,16 @@ impl Server {
     /// What was sent so far, and how the server took it.
     pub fn counts(&self) -> TrafficCounts {
         self.parts.traffic.counts()
+    }
+
+    /// What its calls share.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// What `future` comes to, with the work of the network done on this server's thread.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime().handle().block_on(future)
     }
 
     fn runtime(&self) -> &Runtime {

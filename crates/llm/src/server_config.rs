@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::batch::BatchConfig;
+
 /// How a server is called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -38,6 +40,10 @@ pub struct ServerConfig {
     pub extra_body: BTreeMap<String, Value>,
     /// Fields of the body that the server refuses: `seed`, `temperature`, `top_p`.
     pub leave_out: Vec<String>,
+    /// Calls go out in the provider's batch jobs: for half the price, and answered within a day. Without this, each goes
+    /// out at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_jobs: Option<BatchConfig>,
 }
 
 /// How replies come.
@@ -70,6 +76,7 @@ impl Default for ServerConfig {
             proxy: None,
             extra_body: BTreeMap::new(),
             leave_out: Vec::new(),
+            batch_jobs: None,
         }
     }
 }
@@ -103,16 +110,20 @@ pub(crate) struct Durations {
 impl ServerConfig {
     /// Reads what is in seconds.
     pub(crate) fn durations(&self) -> Result<Durations, ConfigError> {
-        let read = |field, value: f64| match Duration::try_from_secs_f64(value) {
-            Ok(duration) if duration > Duration::ZERO => Ok(duration),
-            _ => Err(ConfigError { field, value }),
-        };
         Ok(Durations {
-            timeout: read("timeout-secs", self.timeout_secs)?,
-            max_retry: read("max-retry-secs", self.max_retry_secs)?,
-            first_delay: read("first-delay-secs", self.first_delay_secs)?,
-            max_delay: read("max-delay-secs", self.max_delay_secs)?,
+            timeout: seconds("timeout-secs", self.timeout_secs)?,
+            max_retry: seconds("max-retry-secs", self.max_retry_secs)?,
+            first_delay: seconds("first-delay-secs", self.first_delay_secs)?,
+            max_delay: seconds("max-delay-secs", self.max_delay_secs)?,
         })
+    }
+}
+
+/// A field that is in seconds.
+pub(crate) fn seconds(field: &'static str, value: f64) -> Result<Duration, ConfigError> {
+    match Duration::try_from_secs_f64(value) {
+        Ok(duration) if duration > Duration::ZERO => Ok(duration),
+        _ => Err(ConfigError { field, value }),
     }
 }
 

@@ -83,6 +83,26 @@ pub enum ServerError {
         /// What came last.
         message: String,
     },
+    /// It knows nothing of batch jobs.
+    #[error("there are no batch jobs at {url}: {message}")]
+    NoBatchJobs {
+        /// Where.
+        url: String,
+        /// What it says.
+        message: String,
+    },
+    /// It does not take a batch job.
+    #[error("the server refuses a batch job: {message}")]
+    RefusesJob {
+        /// What it says.
+        message: String,
+    },
+    /// It may have taken a batch job, and did not say so.
+    #[error("a batch job may have been sent, and the server did not say so: {message}")]
+    MayHaveJob {
+        /// What happened.
+        message: String,
+    },
     /// It limits, for longer than one waits.
     #[error("the server asks to wait {secs} seconds: {message}")]
     AsksToWait {
@@ -127,6 +147,15 @@ impl ServerError {
             Self::Spent { .. } => "look at the account's billing; what was answered is kept".into(),
             Self::KeepsFailing { .. } => {
                 "look at the server's log, then go on; or raise `max-retry-secs`".into()
+            }
+            Self::NoBatchJobs { .. } => {
+                "leave `batch-jobs` out, and calls go out one by one; or look at the address, which often ends in /v1".into()
+            }
+            Self::RefusesJob { .. } => {
+                "`max-calls` of `batch-jobs` says how much is in a job, `leave-out` and `extra-body` what is sent".into()
+            }
+            Self::MayHaveJob { .. } => {
+                "run the same command again in a minute: it looks the job up, and sends it only if it is not there".into()
             }
             Self::AsksToWait { .. } => {
                 "go on later, or raise `max-retry-secs`; what was answered is kept".into()

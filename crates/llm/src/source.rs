@@ -5,6 +5,8 @@
 
 use trimtab_core::chat::{ChatModel, ModelError, Outcome, Request};
 
+use crate::prices::Service;
+
 /// What came of one call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answered {
@@ -16,6 +18,8 @@ pub struct Answered {
     pub n_attempts: u32,
     /// Seconds from first attempt to answer.
     pub secs: f64,
+    /// How it was made, which decides its price.
+    pub service: Service,
 }
 
 /// Anything that answers calls.
@@ -88,6 +92,7 @@ impl<M: ChatModel> Source for Local<M> {
                     raw: None,
                     n_attempts: 1,
                     secs: 0.0,
+                    service: Service::Direct,
                 },
             );
         })

@@ -25,6 +25,7 @@ use rusqlite::{
 use trimtab_core::chat::{Answer, Failure, FailureClass, Finish, Outcome, Usage};
 
 use crate::key::{Call, CallKey};
+use crate::prices::Service;
 use crate::source::Answered;
 
 /// So many rows are written at once, at most.
@@ -41,7 +42,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `trmc`: what marks the file as a store of calls.
 const APPLICATION_ID: i32 = 0x7472_6d63;
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
+
+/// From the format before: how a call was made was not written down, and none was made in a job.
+const FROM_1_TO_2: &str = "
+    ALTER TABLE call ADD COLUMN service TEXT NOT NULL DEFAULT 'direct';
+    ALTER TABLE batch ADD COLUMN made INTEGER;
+    ALTER TABLE batch ADD COLUMN n_requests INTEGER;
+";
 
 const SCHEMA: &str = "
     -- One row each time the store is opened for writing.
@@ -58,7 +66,8 @@ const SCHEMA: &str = "
         kind TEXT NOT NULL,
         n_attempts INTEGER NOT NULL, secs REAL NOT NULL,
         input_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
-        output_tokens INTEGER NOT NULL
+        output_tokens INTEGER NOT NULL,
+        service TEXT NOT NULL DEFAULT 'direct'
     );
     CREATE TABLE body (
         call INTEGER PRIMARY KEY,
@@ -72,7 +81,9 @@ const SCHEMA: &str = "
     -- Batch jobs. One without an id was sent, or was not.
     CREATE TABLE batch (
         batch INTEGER PRIMARY KEY, identity TEXT NOT NULL, name TEXT, job TEXT,
-        closed INTEGER NOT NULL DEFAULT 0
+        closed INTEGER NOT NULL DEFAULT 0,
+        -- Seconds since 1970; requests in it.
+        made INTEGER, n_requests INTEGER
     );
     -- What is in open jobs: a call is in one at most.
     CREATE TABLE batch_call (
@@ -88,6 +99,8 @@ const SCHEMA: &str = "
 pub struct CallStore {
     shared: Arc<Shared>,
     committer: Option<JoinHandle<()>>,
+    /// Held by whoever sends jobs or takes them in.
+    jobs: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -200,6 +213,8 @@ pub struct CallTotals {
     pub identity: String,
     /// What the calls came to: see [`kind_of`].
     pub kind: String,
+    /// How they were made.
+    pub service: Service,
     /// How many there are.
     pub n_calls: u64,
     /// Attempts.
@@ -294,6 +309,7 @@ impl CallStore {
             Ok(committer) => Ok(Self {
                 shared,
                 committer: Some(committer),
+                jobs: Mutex::new(()),
             }),
             Err(source) => Err(CallStoreError::Thread {
                 path: path.to_owned(),
@@ -319,6 +335,7 @@ impl CallStore {
         Ok(Self {
             shared: Arc::new(shared),
             committer: None,
+            jobs: Mutex::new(()),
         })
     }
 
@@ -393,34 +410,41 @@ impl CallStore {
         }
     }
 
-    /// Sums over all calls, by source in the order in which they first answered, and kind in alphabetical order. Reads
-    /// none of the texts.
+    /// Sums over all calls, by source in the order in which they first answered, kind in alphabetical order, and service.
+    /// Reads none of the texts.
     ///
     /// # Errors
     ///
     /// [`CallStoreError`] when they cannot be read.
     pub fn totals(&self) -> Result<Vec<CallTotals>, CallStoreError> {
-        let sql = "
+        // A store of the format before can be read and not changed.
+        let service = match self.shared.format_of(&self.shared.lock().connection)? {
+            1 => "'direct'",
+            _ => "service",
+        };
+        let sql = format!(
+            "
             WITH
             answered AS (
-                SELECT source, kind, COUNT(*) AS n_calls, SUM(n_attempts) AS n_attempts,
+                SELECT source, kind, {service} AS service, COUNT(*) AS n_calls, SUM(n_attempts) AS n_attempts,
                     SUM(input_tokens) AS input_tokens, SUM(cached_tokens) AS cached_tokens,
                     SUM(output_tokens) AS output_tokens, TOTAL(secs) AS secs,
                     SUM(CASE WHEN input_tokens > 0 THEN n_chars ELSE 0 END) AS n_chars
-                FROM call GROUP BY source, kind
+                FROM call GROUP BY source, kind, {service}
             ),
             failed AS (
-                SELECT source, 'unavailable', COUNT(*), SUM(n_attempts), 0, 0, 0, TOTAL(secs), 0
+                SELECT source, 'unavailable', 'direct', COUNT(*), SUM(n_attempts), 0, 0, 0, TOTAL(secs), 0
                 FROM unavailable
                 WHERE NOT EXISTS (SELECT 1 FROM call WHERE call.key = unavailable.key)
                 GROUP BY source
             )
             SELECT identity, kind, n_calls, n_attempts, input_tokens, cached_tokens, output_tokens,
-                secs, n_chars
+                secs, n_chars, service
             FROM (SELECT * FROM answered UNION ALL SELECT * FROM failed) JOIN source USING (source)
-            ORDER BY source, kind";
+            ORDER BY source, kind, service DESC"
+        );
         let state = self.shared.lock();
-        let read = state.connection.prepare(sql).and_then(|mut read| {
+        let read = state.connection.prepare(&sql).and_then(|mut read| {
             read.query_map([], |row| {
                 Ok(CallTotals {
                     identity: row.get(0)?,
@@ -434,6 +458,10 @@ impl CallStore {
                     },
                     secs: row.get(7)?,
                     n_chars: row.get(8)?,
+                    service: match row.get_ref(9)?.as_str()? {
+                        "batch" => Service::Batch,
+                        _ => Service::Direct,
+                    },
                 })
             })?
             .collect()
@@ -519,6 +547,11 @@ impl CallStore {
         self.shared.check(read, "looking for similar calls")
     }
 
+    /// Waits until no other thread of this process sends jobs or takes them in.
+    pub(crate) fn turn_at_jobs(&self) -> MutexGuard<'_, ()> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs a transaction of its own, after writing what is held back.
     pub(crate) fn transact<T>(
         &self,
@@ -573,6 +606,7 @@ impl State {
             raw,
             n_attempts,
             secs,
+            service,
         } = answered;
         if let Err(Failure {
             class: FailureClass::Unavailable,
@@ -599,8 +633,8 @@ impl State {
         let mut insert = self.connection.prepare_cached(
             "INSERT OR IGNORE INTO call (key, source, sample_idx, messages_hash, context_hash,
                 first_hash, n_chars, kind, n_attempts, secs, input_tokens, cached_tokens,
-                output_tokens)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                output_tokens, service)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?;
         let n = insert.execute(params![
             call.key.0,
@@ -616,6 +650,10 @@ impl State {
             usage.input_tokens,
             usage.cached_tokens,
             usage.output_tokens,
+            match service {
+                Service::Direct => "direct",
+                Service::Batch => "batch",
+            },
         ])?;
         if n == 0 {
             return Ok(Inserted::Already);
@@ -708,6 +746,9 @@ impl Shared {
                 transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
                 transaction.pragma_update(None, "user_version", FORMAT)?;
                 transaction.execute_batch(SCHEMA)?;
+            } else if format(&transaction)? == 1 {
+                transaction.execute_batch(FROM_1_TO_2)?;
+                transaction.pragma_update(None, "user_version", FORMAT)?;
             }
             transaction.execute("INSERT INTO opening DEFAULT VALUES", [])?;
             let opening = transaction.last_insert_rowid();
@@ -720,11 +761,10 @@ impl Shared {
     }
 
     fn check_format(&self, connection: &Connection) -> Result<(), CallStoreError> {
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
-        let id: i32 = self.check(pragma("application_id"), "opening the store")?;
-        let format: i32 = self.check(pragma("user_version"), "opening the store")?;
-        let what = match (id, format) {
-            (APPLICATION_ID, FORMAT) => return Ok(()),
+        let id = connection.pragma_query_value(None, "application_id", |row| row.get(0));
+        let id: i32 = self.check(id, "opening the store")?;
+        let what = match (id, self.format_of(connection)?) {
+            (APPLICATION_ID, 1 | FORMAT) => return Ok(()),
             (APPLICATION_ID, other) => {
                 format!("calls are stored in format {other}; this program reads format {FORMAT}")
             }
@@ -732,6 +772,10 @@ impl Shared {
         };
         let path = self.path.clone();
         Err(CallStoreError::OtherFormat { path, what })
+    }
+
+    fn format_of(&self, connection: &Connection) -> Result<i32, CallStoreError> {
+        self.check(format(connection), "opening the store")
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -828,6 +872,10 @@ impl Shared {
     }
 }
 
+fn format(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
 fn failure(path: &Path, action: &'static str, source: rusqlite::Error) -> CallStoreError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
@@ -894,6 +942,7 @@ mod tests {
                 raw: None,
                 n_attempts: 1,
                 secs: 0.0,
+                service: Service::Direct,
             };
             let call = Call::new("a", &request);
             store.put(&call, &answered).map(|_| call.key)

@@ -64,7 +64,7 @@ pub(crate) struct InFlight<'a> {
 }
 
 /// So many rejections, and no completion, are enough to stop.
-const N_REJECTED: u32 = 20;
+pub(crate) const N_REJECTED: u32 = 20;
 
 /// Nothing was answered for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

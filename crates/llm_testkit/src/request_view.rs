@@ -20,6 +20,23 @@ pub struct RequestView {
 }
 
 impl RequestView {
+    /// A request as it came.
+    pub(crate) fn new(
+        method: &str,
+        path: &str,
+        headers: Vec<(String, String)>,
+        body: &[u8],
+    ) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers,
+            body: serde_json::from_slice(body).unwrap_or(Value::Null),
+            hash: hash(path, body),
+            attempt: 0,
+        }
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         (self.headers.iter()).find_map(|(key, value)| (key == name).then_some(value.as_str()))
@@ -67,4 +84,11 @@ impl RequestView {
     pub fn is_anthropic(&self) -> bool {
         self.path.ends_with("/messages")
     }
+}
+
+/// FNV-1a, 64 bits.
+fn hash(path: &str, body: &[u8]) -> u64 {
+    (path.as_bytes().iter().chain(body)).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }

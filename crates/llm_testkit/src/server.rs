@@ -1,4 +1,5 @@
-//! A scripted HTTP server on loopback: `POST …/chat/completions`, `POST …/messages`, `GET …/models`.
+//! A scripted HTTP server on loopback: `POST …/chat/completions`, `POST …/messages`, `GET …/models`; with
+//! [`jobs`](crate::jobs), batch jobs of both kinds.
 //!
 //! It writes HTTP/1.1 itself, so that it can break it: bodies that end too soon, connections that are reset. It keeps
 //! connections open, takes bodies with a `content-length` only, and stops when it is dropped.
@@ -17,8 +18,9 @@ use trimtab_core::Seed;
 
 use crate::call_log::CallLog;
 use crate::fault::{Fault, Faults, HintForm};
+use crate::jobs::{self, JobResponse, JobScript, Jobs};
 use crate::request_view::RequestView;
-use crate::script::Scripted;
+use crate::script::{Scripted, ScriptedToken};
 use crate::shape::{LogProbShape, Said, body};
 
 type Script = Box<dyn Fn(&RequestView) -> Scripted + Send + Sync>;
@@ -35,6 +37,7 @@ struct Setting {
     models: Vec<String>,
     capacity: usize,
     port: u16,
+    jobs: Option<Jobs>,
 }
 
 /// What a scripted server does.
@@ -83,6 +86,13 @@ impl ScriptedServerBuilder {
         self
     }
 
+    /// Takes batch jobs; without this, 404.
+    #[must_use]
+    pub fn jobs(mut self, script: JobScript) -> Self {
+        self.0.jobs = Some(Jobs::new(script));
+        self
+    }
+
     /// Which port; 0, as it is without this, for any that is free.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
@@ -105,11 +115,13 @@ impl ScriptedServerBuilder {
         let listener = runtime.block_on(TcpListener::bind(address))?;
         let address = listener.local_addr()?;
         let log = Arc::new(CallLog::default());
-        runtime.spawn(accept(listener, Arc::new(self.0), Arc::clone(&log)));
+        let setting = Arc::new(self.0);
+        runtime.spawn(accept(listener, Arc::clone(&setting), Arc::clone(&log)));
         let runtime = Some(runtime);
         Ok(ScriptedServer {
             runtime,
             address,
+            setting,
             log,
         })
     }
@@ -119,6 +131,7 @@ impl ScriptedServerBuilder {
 pub struct ScriptedServer {
     runtime: Option<Runtime>,
     address: SocketAddr,
+    setting: Arc<Setting>,
     log: Arc<CallLog>,
 }
 
@@ -136,12 +149,18 @@ impl ScriptedServer {
             models: Vec::new(),
             capacity: usize::MAX,
             port: 0,
+            jobs: None,
         })
     }
 
     /// Its base address: `http://127.0.0.1:PORT/v1`.
     pub fn url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// How many batch jobs were made.
+    pub fn n_jobs(&self) -> usize {
+        self.setting.jobs.as_ref().map_or(0, Jobs::n_jobs)
     }
 
     /// What it was asked so far.
@@ -177,7 +196,24 @@ async fn accept(listener: TcpListener, setting: Arc<Setting>, log: Arc<CallLog>)
 async fn serve(mut stream: TcpStream, setting: &Setting, log: &CallLog) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(4096);
-    while let Some(mut request) = read(&mut stream, &mut buffer).await? {
+    while let Some((mut request, raw)) = read(&mut stream, &mut buffer).await? {
+        if let (Some(jobs), true) = (&setting.jobs, jobs::is_path(&request.path)) {
+            match about_jobs(jobs, &request, &raw, setting, log) {
+                JobResponse::Whole(status, body) => {
+                    let bytes = http(status, &[], "application/json", &body);
+                    stream.write_all(&bytes).await?;
+                    continue;
+                }
+                JobResponse::Cut(body) => {
+                    // The head promises a byte more.
+                    let mut bytes = http(200, &[], "application/json", &(body + " "));
+                    bytes.pop();
+                    stream.write_all(&bytes).await?;
+                    return stream.shutdown().await;
+                }
+                JobResponse::Reset => return stream.set_zero_linger(),
+            }
+        }
         let (attempt, in_flight) = log.receive(request.hash);
         let _in_flight = InFlight(log);
         request.attempt = attempt;
@@ -219,8 +255,60 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// The next request; none when the client is done.
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<RequestView>> {
+/// Answers a request about batch jobs.
+fn about_jobs(
+    jobs: &Jobs,
+    request: &RequestView,
+    raw: &str,
+    setting: &Setting,
+    log: &CallLog,
+) -> JobResponse {
+    if let Some(Scripted::Status { status, body, .. }) = wrong_key(request, setting) {
+        return JobResponse::Whole(status, body);
+    }
+    let answer = |view: &RequestView| {
+        let scripted = gate(view, setting).unwrap_or_else(|| (setting.script)(view));
+        let (status, body) = match scripted {
+            Scripted::Status { status, body, .. } => (status, body),
+            Scripted::Completion {
+                text,
+                finish,
+                tokens,
+                ..
+            } => {
+                let (text, tokens) = cut(view, text, tokens);
+                let said = Said {
+                    text: &text,
+                    finish: &finish,
+                    tokens: &tokens,
+                };
+                (200, body(view, &said, setting.log_probs).0)
+            }
+        };
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    };
+    jobs.respond(request, raw, &answer, log)
+}
+
+/// Tokens, cut to the longest reply asked for, are the text where there are any.
+fn cut(
+    request: &RequestView,
+    text: String,
+    mut tokens: Vec<ScriptedToken>,
+) -> (String, Vec<ScriptedToken>) {
+    if tokens.is_empty() {
+        return (text, tokens);
+    }
+    tokens.truncate(request.max_tokens().unwrap_or(usize::MAX));
+    let text = tokens.iter().map(|token| token.text.as_str()).collect();
+    (text, tokens)
+}
+
+/// The next request, and its body where it is about batch jobs; none when the client is done.
+async fn read(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Option<(RequestView, String)>> {
     let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
     loop {
         let mut headers = [httparse::EMPTY_HEADER; 64];
@@ -251,28 +339,19 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option
                 }
             }
             let body = &buffer[n_head..n_head + n_body];
-            let request = RequestView {
-                method,
-                headers,
-                body: serde_json::from_slice(body).unwrap_or(Value::Null),
-                hash: hash(&path, body),
-                path,
-                attempt: 0,
+            let request = RequestView::new(&method, &path, headers, body);
+            let raw = if jobs::is_path(&path) {
+                String::from_utf8_lossy(body).into_owned()
+            } else {
+                String::new()
             };
             buffer.drain(..n_head + n_body);
-            return Ok(Some(request));
+            return Ok(Some((request, raw)));
         }
         if stream.read_buf(buffer).await? == 0 {
             return Ok(None);
         }
     }
-}
-
-/// FNV-1a, 64 bits.
-fn hash(path: &str, body: &[u8]) -> u64 {
-    (path.as_bytes().iter().chain(body)).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    })
 }
 
 enum Response {
@@ -294,7 +373,7 @@ async fn respond(request: &RequestView, setting: &Setting, in_flight: usize) -> 
         },
         Scripted::Completion { .. } => unreachable!("a refusal has a status"),
     };
-    if let Some(scripted) = gate(request, setting) {
+    if let Some(scripted) = wrong_key(request, setting).or_else(|| gate(request, setting)) {
         return refuse(&scripted);
     }
     if request.method == "GET" {
@@ -304,7 +383,7 @@ async fn respond(request: &RequestView, setting: &Setting, in_flight: usize) -> 
         return refuse(&rate_limit(HintForm::None, Duration::ZERO));
     }
     let scripted = (setting.script)(request);
-    let (text, finish, mut tokens, delay) = match scripted {
+    let (text, finish, tokens, delay) = match scripted {
         Scripted::Status { .. } => {
             sleep(setting.latency).await;
             return refuse(&scripted);
@@ -321,12 +400,7 @@ async fn respond(request: &RequestView, setting: &Setting, in_flight: usize) -> 
         sleep(wait).await;
     }
     let fault = setting.faults.draw(request.hash, request.attempt);
-    let text = if tokens.is_empty() {
-        text
-    } else {
-        tokens.truncate(request.max_tokens().unwrap_or(usize::MAX));
-        tokens.iter().map(|token| token.text.as_str()).collect()
-    };
+    let (text, tokens) = cut(request, text, tokens);
     let shape = match fault {
         Some(Fault::NoLogProbs) => LogProbShape::Ignored,
         _ => setting.log_probs,
@@ -369,22 +443,26 @@ async fn respond(request: &RequestView, setting: &Setting, in_flight: usize) -> 
     }
 }
 
-/// Why a request gets no answer, if so: a wrong key, a path or model that is not there.
+/// Why a request with this key gets no answer, if so.
+fn wrong_key(request: &RequestView, setting: &Setting) -> Option<Scripted> {
+    let key = setting.key.as_ref()?;
+    let bearer = (request.header("authorization")).and_then(|v| v.strip_prefix("Bearer "));
+    let given = request.header("x-api-key").or(bearer).unwrap_or_default();
+    if given == key {
+        return None;
+    }
+    // Real servers repeat part of the key; this one repeats all of it.
+    let message = format!("Incorrect API key provided: {given}.");
+    Some(if request.is_anthropic() {
+        Scripted::anthropic_error(401, "authentication_error", &message)
+    } else {
+        Scripted::openai_error(401, "invalid_api_key", &message)
+    })
+}
+
+/// Why a request with the right key gets no answer, if so: a path or model that is not there.
 fn gate(request: &RequestView, setting: &Setting) -> Option<Scripted> {
     let anthropic = request.is_anthropic();
-    if let Some(key) = &setting.key {
-        let bearer = (request.header("authorization")).and_then(|v| v.strip_prefix("Bearer "));
-        let given = request.header("x-api-key").or(bearer).unwrap_or_default();
-        if given != key {
-            // Real servers repeat part of the key; this one repeats all of it.
-            let message = format!("Incorrect API key provided: {given}.");
-            return Some(if anthropic {
-                Scripted::anthropic_error(401, "authentication_error", &message)
-            } else {
-                Scripted::openai_error(401, "invalid_api_key", &message)
-            });
-        }
-    }
     let path = request.path.split('?').next().unwrap_or_default();
     let known = ["/v1/chat/completions", "/v1/messages", "/v1/models"];
     if !known.contains(&path) {

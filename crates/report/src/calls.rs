@@ -1,6 +1,6 @@
 //! What the calls of chat models came to and cost, by model: a section that every report of a run with calls has.
 
-use trimtab_llm::{CallStore, Prices, name_of};
+use trimtab_llm::{CallStore, Prices, Service, name_of};
 use trimtab_run::RunFolder;
 use trimtab_run::chat_models::CALLS;
 
@@ -19,12 +19,15 @@ pub(crate) fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
     let prices = Prices::built_in();
     let rows = totals.iter().map(|total| {
         let usd = prices
-            .of(&total.identity)
-            .map(|price| price.cost(total.usage, trimtab_llm::Service::Direct));
+            .of(&name_of(&total.identity))
+            .map(|price| price.cost(total.usage, total.service));
         Row {
             name: name_of(&total.identity),
             cells: vec![
-                Cell::words(total.kind.clone()),
+                Cell::words(match total.service {
+                    Service::Direct => total.kind.clone(),
+                    Service::Batch => format!("{}, in batch jobs", total.kind),
+                }),
                 Cell::count(total.n_calls as usize),
                 Cell::count(total.usage.input_tokens as usize),
                 Cell::count(total.usage.output_tokens as usize),

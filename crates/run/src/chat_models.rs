@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::chat::ChatModel;
 use trimtab_data::Locations;
 use trimtab_llm::{
-    AddressError, Budget, BudgetConfig, BudgetError, Budgeted, CallStore, CallStoreError,
-    ChatModelConfig, Forecast, ForecastTable, KeyVariable, Mode, ModelAddress, Price, PriceError,
-    PriceFile, Prices, Secret, Server, ServerError, Service, Source, Spent, Stored,
+    AddressError, Batched, Budget, BudgetConfig, BudgetError, Budgeted, CallStore, CallStoreError,
+    ChatModelConfig, Forecast, ForecastTable, KeyVariable, Mode, ModelAddress, OnWait, Price,
+    PriceError, PriceFile, Prices, Secret, Server, ServerError, ServerJobs, Service, Source, Spent,
+    Stored,
 };
 use trimtab_weak_to_strong::ModelConfig;
 
@@ -137,6 +138,7 @@ pub(crate) struct ChatModels<'a> {
     prices: Prices,
     calling: Calling,
     keys: &'a Keys<'a>,
+    on_wait: Option<Arc<OnWait>>,
     local: LocalModels,
     forecasts: Mutex<Vec<Arc<Forecast>>>,
     opened: BTreeMap<String, Arc<dyn ChatModel>>,
@@ -149,6 +151,7 @@ pub(crate) struct Means<'a> {
     pub(crate) calls: &'a CallsConfig,
     pub(crate) calling: Calling,
     pub(crate) keys: &'a Keys<'a>,
+    pub(crate) on_wait: Option<Arc<OnWait>>,
     pub(crate) local: LocalModels,
 }
 
@@ -166,6 +169,7 @@ impl<'a> Means<'a> {
             calls: &experiment.calls,
             calling: options.calling,
             keys: options.keys,
+            on_wait: options.on_wait.clone(),
             local: LocalModels {
                 base: locations.base_dir.clone(),
                 cache: folder.path().join("cache"),
@@ -191,6 +195,7 @@ impl<'a> ChatModels<'a> {
             calling: means.calling,
             forecasts: Mutex::default(),
             keys: means.keys,
+            on_wait: means.on_wait,
             local: means.local,
             opened: BTreeMap::new(),
         })
@@ -207,7 +212,7 @@ impl<'a> ChatModels<'a> {
             _ => {
                 let source = self.local.open(config)?;
                 let source = source.ok_or_else(|| ChatError::NoChat(name_of(config)))?;
-                self.stored(source, None)?
+                self.stored(source, None, Service::Direct)?
             }
         };
         self.opened.insert(key, Arc::clone(&model));
@@ -222,7 +227,7 @@ impl<'a> ChatModels<'a> {
     ) -> Result<Arc<dyn ChatModel>, ChatError> {
         let source = self.local.open_tuned(like, folder)?;
         let source = source.ok_or_else(|| ChatError::NotLocal(name_of(like)))?;
-        self.stored(source, None)
+        self.stored(source, None, Service::Direct)
     }
 
     /// Where the weights of a local model are.
@@ -245,27 +250,44 @@ impl<'a> ChatModels<'a> {
                 variable: variable.name(),
             });
         }
-        let server = Server::new(address, key, config.server.clone())?;
-        let price = self.prices.of(&server.name()).cloned();
+        let server = config.server.clone();
+        let (source, service): (Arc<dyn Source>, _) = match server.batch_jobs {
+            None => (
+                Arc::new(Server::new(address, key, server)?),
+                Service::Direct,
+            ),
+            Some(jobs) => {
+                let api = Arc::new(ServerJobs::new(address, key, server)?);
+                let store = Arc::clone(&self.store);
+                let mut batched = Batched::new(api, store, jobs, std::thread::sleep)
+                    .map_err(ServerError::from)?;
+                if let Some(on_wait) = &self.on_wait {
+                    batched = batched.telling(Arc::clone(on_wait));
+                }
+                (Arc::new(batched), Service::Batch)
+            }
+        };
+        let price = self.prices.of(&source.name()).cloned();
         let budget = Arc::clone(&self.budget);
         if self.calling == Calling::Forecast {
-            return self.stored(Arc::new(server), price);
+            return self.stored(source, price, service);
         }
-        let source = Budgeted::new(Arc::new(server), budget, price, Service::Direct)?;
-        self.stored(Arc::new(source), None)
+        let source = Budgeted::new(source, budget, price, service)?;
+        self.stored(Arc::new(source), None, service)
     }
 
     fn stored(
         &self,
         source: Arc<dyn Source>,
         price: Option<Price>,
+        service: Service,
     ) -> Result<Arc<dyn ChatModel>, ChatError> {
         let store = Arc::clone(&self.store);
         let mode = match self.calling {
             Calling::Make => Mode::ReadWrite,
             Calling::Replay => Mode::Replay,
             Calling::Forecast => {
-                let forecast = Forecast::new(source, Some(store), price, Service::Direct)?;
+                let forecast = Forecast::new(source, Some(store), price, service)?;
                 let forecast = Arc::new(forecast);
                 let mut all = self
                     .forecasts

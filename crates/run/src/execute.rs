@@ -2,11 +2,13 @@
 //! of its own.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use trimtab_constitution::{ConstitutionError, StageError};
 use trimtab_core::{KeyError, SampleId};
 use trimtab_data::preferences::PreferenceError;
 use trimtab_data::{DataError, Locations, SplitError};
+use trimtab_llm::OnWait;
 use trimtab_reward::{AnnotatorError, OveroptimisationError};
 use trimtab_weak_to_strong::method::MethodError;
 use trimtab_weak_to_strong::model::ModelError;
@@ -53,6 +55,8 @@ pub struct RunOptions<'a> {
     pub calling: Calling,
     /// Where keys of servers are looked up.
     pub keys: &'a Keys<'a>,
+    /// Hears which batch jobs are waited for, and how far they are.
+    pub on_wait: Option<Arc<OnWait>>,
 }
 
 /// Why a run ended early. What it finished is in the ledger.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 use trimtab_report::Report;
@@ -50,10 +51,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     run_file(&arguments.file, arguments.how)
 }
 
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs an experiment file, and prints its report.
 pub(crate) fn run_file(file: &Path, how: How) -> Result<(), Failure> {
     let environment = Environment::read();
     let n_processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let progress = Arc::new(Mutex::new(Progress::new(how.quiet)));
     let options = RunOptions {
         overrides: how.set,
         out: how.out,
@@ -65,8 +71,11 @@ pub(crate) fn run_file(file: &Path, how: How) -> Result<(), Failure> {
             _ => Calling::Make,
         },
         keys: &|variable| environment.key(variable),
+        on_wait: Some(Arc::new({
+            let progress = Arc::clone(&progress);
+            move |wait| lock(&progress).waits(wait)
+        })),
     };
-    let mut progress = Progress::new(how.quiet);
     let mut forecast = String::new();
     let mut n_waiting = 0;
     let result = execute(file, &options, &mut |event| match event {
@@ -75,10 +84,10 @@ pub(crate) fn run_file(file: &Path, how: How) -> Result<(), Failure> {
             if let Event::Waiting { n_steps, .. } = event {
                 n_waiting += n_steps;
             }
-            progress.observe(event);
+            lock(&progress).observe(event);
         }
     });
-    progress.finish();
+    lock(&progress).finish();
     let folder = result?;
     if how.dry_run {
         return print(&forecast);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use trimtab_core::Seed;
-use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer};
+use trimtab_llm_testkit::{Faults, JobScript, RequestView, Scripted, ScriptedServer};
 
 use crate::workplace::Workplace;
 
@@ -136,6 +136,85 @@ fn faults_and_kills_change_nothing() {
     for ((name, cut), (_, whole)) in made(&place, "cut").iter().zip(&whole) {
         assert_eq!(cut, whole, "{name}");
     }
+}
+
+/// The experiment with its calls in batch jobs.
+fn in_jobs(server: &ScriptedServer) -> String {
+    let jobs = "batch-jobs = { poll-secs = 0.05, max-calls = 20 }, first-delay-secs";
+    experiment(server).replace("first-delay-secs", jobs)
+}
+
+#[test]
+fn batch_jobs_and_kills_while_they_are_open_change_nothing() {
+    let direct = ScriptedServer::builder(script).start().unwrap();
+    let place = place(&direct);
+    place.succeed(&["run", "c.toml", "--quiet", "--out", "whole"]);
+    let whole = made(&place, "whole");
+    let n_calls = place.n_calls_stored("whole");
+
+    let jobs = JobScript {
+        n_looks: 3,
+        n_errors: 1,
+        ..JobScript::default()
+    };
+    let server = ScriptedServer::builder(script).jobs(jobs).start().unwrap();
+    place.write("c.toml", in_jobs(&server));
+    let command = ["run", "c.toml", "--out", "jobs"];
+    for n_jobs in [0, 1, 3, 7] {
+        // As soon as the server has made another job: its id is hardly stored, or not.
+        let killed = place.kill_when(&command, || server.n_jobs() > n_jobs);
+        assert!(killed, "the run ended with {} jobs", server.n_jobs());
+    }
+    let said = place.succeed(&command);
+    let waits = "cells; openai:scripted, batch job batch_";
+    assert!(said.stderr.contains(waits), "{}", said.stderr);
+    assert!(said.stderr.contains(": 0 of "), "{}", said.stderr);
+    assert_eq!(place.n_calls_stored("jobs"), n_calls);
+    assert_eq!(server.log().n_answered(), n_calls);
+    assert_eq!(server.log().n_answered_again(), 0);
+    assert_eq!(made(&place, "jobs"), whole);
+    // The report says which calls had the lower price.
+    assert!(
+        said.stdout.contains("reply, in batch jobs"),
+        "{}",
+        said.stdout
+    );
+}
+
+#[test]
+fn a_dry_run_foretells_the_price_of_batch_jobs() {
+    let server = ScriptedServer::builder(script).start().unwrap();
+    let place = place(&server);
+    place.write(
+        "prices.toml",
+        r#"
+[[price]]
+provider = "openai"
+models = ["scripted"]
+input = 1000.0
+cached = 1000.0
+output = 1000.0
+batch-discount = 0.5
+as-of = "2026-11-27"
+"#,
+    );
+    let cost = |experiment: String| {
+        let priced = "seeds = 2\n[calls]\nprices = \"prices.toml\"";
+        place.write("c.toml", experiment.replace("seeds = 2", priced));
+        let said = place.succeed(&["run", "c.toml", "--quiet", "--out", "dry", "--dry-run"]);
+        let usd = said
+            .stdout
+            .lines()
+            .nth(1)
+            .unwrap()
+            .rsplit('$')
+            .next()
+            .unwrap();
+        usd.trim().parse::<f64>().unwrap()
+    };
+    let (direct, jobs) = (cost(experiment(&server)), cost(in_jobs(&server)));
+    assert!((direct / jobs - 2.0).abs() < 0.01, "{direct} and {jobs}");
+    assert_eq!(server.log().n_received(), 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use trimtab_llm_testkit::{ScriptedServer, amplify, debate, server};
+use trimtab_llm_testkit::{JobScript, ScriptedServer, amplify, debate, server};
 
 use crate::run::outline;
 use crate::workplace::{Said, TRIMTAB, Workplace};
@@ -46,7 +46,8 @@ impl Reader {
             "amplify" => amplify::amplify,
             other => panic!("no script `{other}`"),
         };
-        self.server = Some(ScriptedServer::builder(script).start().unwrap());
+        let server = ScriptedServer::builder(script).jobs(JobScript::default());
+        self.server = Some(server.start().unwrap());
     }
 
     /// With the address that the server really has.

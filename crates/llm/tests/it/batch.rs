@@ -1,16 +1,17 @@
 //! Batch jobs through crashes: whatever step this process dies at, every request is answered, and no call is sent twice.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use trimtab_core::chat::{FailureClass, ModelError, Outcome, Request};
-use trimtab_llm::batch::{Job, JobId, JobName, JobState};
+use trimtab_llm::batch::{Job, JobId, JobName, JobSize, JobState, NotSubmitted, TakenBack};
 use trimtab_llm::{
-    Answered, BatchApi, BatchConfig, Batched, CallKey, CallStore, Mode, Source, Stored,
+    Answered, BatchApi, BatchConfig, Batched, Call, CallKey, CallStore, Mode, Service, Source,
+    Stored,
 };
 
 use crate::scripted::{reply, user};
@@ -25,6 +26,10 @@ struct Provider {
     n_polls: usize,
     /// Prompts that come to nothing.
     lost: HashSet<String>,
+    /// Requests that a job may hold, where there is a limit.
+    most: Option<usize>,
+    /// What is said of jobs that are taken back.
+    taken_back: Option<String>,
 }
 
 struct SentJob {
@@ -82,8 +87,23 @@ impl BatchApi for Api {
         "scripted:batch".into()
     }
 
-    fn submit(&self, name: &str, calls: &[(CallKey, Request)]) -> Result<JobId, ModelError> {
-        self.step(|| {
+    fn limits(&self) -> JobSize {
+        JobSize {
+            n_requests: self.provider.most.unwrap_or(usize::MAX),
+            n_bytes: usize::MAX,
+        }
+    }
+
+    /// As many requests as its prompt says.
+    fn size(&self, request: &Request) -> JobSize {
+        JobSize {
+            n_requests: request.messages[0].content.parse().unwrap(),
+            n_bytes: 1,
+        }
+    }
+
+    fn submit(&self, name: &str, calls: &[(CallKey, Request)]) -> Result<JobId, NotSubmitted> {
+        let sent = self.step(|| {
             let mut jobs = self.provider.jobs.lock().unwrap();
             let id = JobId(format!("job-{}", jobs.len()));
             jobs.push(SentJob {
@@ -94,10 +114,12 @@ impl BatchApi for Api {
                 gone: false,
             });
             id
-        })
+        });
+        sent.map_err(NotSubmitted::Perhaps)
     }
 
-    fn list(&self) -> Result<Vec<Job>, ModelError> {
+    fn list(&self, since: SystemTime) -> Result<Vec<Job>, ModelError> {
+        assert!(since < SystemTime::now());
         self.step(|| {
             // Somebody else's.
             let others = std::iter::once(Job {
@@ -107,6 +129,8 @@ impl BatchApi for Api {
                 } else {
                     JobName::NotKept
                 },
+                made: None,
+                n_requests: None,
             });
             let jobs = self.provider.jobs.lock().unwrap();
             let ours = jobs.iter().map(|job| Job {
@@ -116,6 +140,12 @@ impl BatchApi for Api {
                 } else {
                     JobName::NotKept
                 },
+                made: Some(SystemTime::now()),
+                n_requests: Some(
+                    (job.calls.iter())
+                        .map(|(_, request)| self.size(request).n_requests as u64)
+                        .sum(),
+                ),
             });
             others.chain(ours).collect()
         })
@@ -131,16 +161,24 @@ impl BatchApi for Api {
             if job.gone {
                 return JobState::Gone;
             }
+            if let Some(why) = &self.provider.taken_back {
+                return JobState::TakenBack(why.clone());
+            }
             if job.n_polls_left > 0 {
                 job.n_polls_left -= 1;
-                return JobState::Running;
+                return JobState::Running(None);
             }
             JobState::Ended
         })
     }
 
-    fn results(&self, id: &JobId) -> Result<Vec<(CallKey, Answered)>, ModelError> {
-        self.step(|| {
+    fn results(
+        &self,
+        id: &JobId,
+        _: &BTreeMap<CallKey, Call>,
+        got: &mut dyn FnMut(CallKey, Answered),
+    ) -> Result<(), ModelError> {
+        let results = self.step(|| {
             if id.0 == "other" {
                 return vec![(CallKey([9; 32]), answered("somebody else's"))];
             }
@@ -154,7 +192,11 @@ impl BatchApi for Api {
                 .collect();
             results.push((CallKey([0; 32]), answered("unasked")));
             results
-        })
+        })?;
+        for (key, answer) in results {
+            got(key, answer);
+        }
+        Ok(())
     }
 }
 
@@ -164,6 +206,7 @@ fn answered(text: &str) -> Answered {
         raw: Some("{}".into()),
         n_attempts: 1,
         secs: 0.0,
+        service: Service::Batch,
     }
 }
 
@@ -191,10 +234,10 @@ fn process(
     let config = BatchConfig {
         max_calls: sizes.max_calls.try_into().unwrap(),
         max_jobs: sizes.max_jobs.try_into().unwrap(),
-        poll_secs: 7,
+        poll_secs: 7.0,
     };
     let paused = |pause| assert_eq!(pause, Duration::from_secs(7));
-    let batched = Arc::new(Batched::new(Arc::new(api), store.clone(), config, paused));
+    let batched = Arc::new(Batched::new(Arc::new(api), store.clone(), config, paused).unwrap());
     let model = Stored::new(batched, store, Mode::ReadWrite);
     let mut outcomes = HashMap::new();
     let mut requests = prompts.iter().map(|prompt| user(&prompt.to_string()));
@@ -357,7 +400,7 @@ fn jobs_are_named_and_stored_calls_are_not_sent() {
         death: None,
         n_steps: Arc::default(),
     };
-    let batched = Batched::new(Arc::new(api), store, BatchConfig::default(), |_| ());
+    let batched = Batched::new(Arc::new(api), store, BatchConfig::default(), |_| ()).unwrap();
     let mut n_answered = 0;
     batched
         .ask(&mut [user("1"), user("3")].into_iter(), &mut |_, _| {
@@ -373,4 +416,114 @@ fn jobs_are_named_and_stored_calls_are_not_sent() {
             .iter()
             .all(|name| name.starts_with("trimtab-") && name.len() == 32)
     );
+}
+
+#[test]
+fn jobs_hold_no_more_than_the_provider_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    let sizes = Sizes {
+        max_calls: 4,
+        max_jobs: 2,
+    };
+    let provider = Arc::new(Provider {
+        most: Some(5),
+        keeps_names: true,
+        ..Provider::default()
+    });
+    // Three fit, then one; seven is too much for any job, and has one to itself.
+    let prompts = [1, 2, 0, 4, 7, 3, 2];
+    let (outcomes, lived) = process(&provider, &path, sizes, None, &prompts);
+    assert!(lived && outcomes.len() == prompts.len());
+    let jobs = provider.jobs.lock().unwrap();
+    let sent: Vec<Vec<&str>> = (jobs.iter())
+        .map(|job| {
+            let calls = job.calls.iter();
+            calls
+                .map(|(_, request)| &*request.messages[0].content)
+                .collect()
+        })
+        .collect();
+    assert_eq!(sent, [vec!["1", "2", "0"], vec!["4"], vec!["7"], vec!["3"]]);
+}
+
+#[test]
+fn a_job_that_is_taken_back_costs_nothing_and_is_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    let why = "too many tokens are enqueued".to_owned();
+    let provider = Arc::new(Provider {
+        taken_back: Some(why.clone()),
+        ..Provider::default()
+    });
+    let store = Arc::new(CallStore::open(&path).unwrap());
+    let api = Api {
+        provider: Arc::clone(&provider),
+        death: None,
+        n_steps: Arc::default(),
+    };
+    let batched = Batched::new(Arc::new(api), store, BatchConfig::default(), |_| ()).unwrap();
+    let asked = batched.ask(&mut [user("1")].into_iter(), &mut |_, _| {
+        panic!("nothing is answered");
+    });
+    let error = asked.unwrap_err();
+    let job = JobId("job-0".into());
+    assert_eq!(error.source.downcast_ref(), Some(&TakenBack { job, why }));
+    drop(batched);
+    assert_eq!(count(&path, "SELECT COUNT(*) FROM call"), 0);
+    assert_eq!(count(&path, "SELECT COUNT(*) FROM unavailable"), 0);
+    assert_eq!(provider.jobs.lock().unwrap().len(), 1);
+    let sizes = Sizes {
+        max_calls: 10,
+        max_jobs: 1,
+    };
+    let (outcomes, lived) = process(&Arc::default(), &path, sizes, None, &[1]);
+    assert!(lived && outcomes[&0].is_ok());
+}
+
+/// Threads of one process share a store: no call is sent twice, and each thread is answered all of its own.
+#[test]
+fn threads_share_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(CallStore::open(&folder.path().join("calls.sqlite")).unwrap());
+    let provider = Arc::new(Provider {
+        keeps_names: true,
+        n_polls: 3,
+        ..Provider::default()
+    });
+    let ask = |prompts: std::ops::Range<usize>| {
+        let api = Api {
+            provider: Arc::clone(&provider),
+            death: None,
+            n_steps: Arc::default(),
+        };
+        let config = BatchConfig {
+            max_calls: 4.try_into().unwrap(),
+            ..BatchConfig::default()
+        };
+        let sleep = |_| std::thread::sleep(Duration::from_millis(1));
+        let batched = Batched::new(Arc::new(api), Arc::clone(&store), config, sleep).unwrap();
+        let n = prompts.len();
+        let mut requests = prompts.map(|prompt| user(&prompt.to_string()));
+        let mut positions = HashSet::new();
+        let mut answered = |i, answered: Answered| {
+            assert!(answered.outcome.is_ok() && positions.insert(i));
+        };
+        batched.ask(&mut requests, &mut answered).unwrap();
+        assert_eq!(positions.len(), n);
+    };
+    std::thread::scope(|scope| {
+        for start in [0, 5, 10, 15] {
+            let ask = &ask;
+            scope.spawn(move || ask(start..start + 15));
+        }
+    });
+    let jobs = provider.jobs.lock().unwrap();
+    let sent: Vec<CallKey> = jobs
+        .iter()
+        .flat_map(|job| &job.calls)
+        .map(|call| call.0)
+        .collect();
+    assert_eq!(sent.len(), 30);
+    assert_eq!(sent.into_iter().collect::<HashSet<_>>().len(), 30);
 }

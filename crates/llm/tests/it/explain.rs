@@ -4,7 +4,7 @@ use trimtab_core::Seed;
 use trimtab_core::chat::{
     Ask, Failure, FailureClass, Generation, Message, Options, Request, Role, WithoutLogProbs,
 };
-use trimtab_llm::{Answered, Call, CallStore, explain};
+use trimtab_llm::{Answered, Call, CallStore, Service, explain};
 
 use crate::scripted::{reply, user};
 
@@ -33,6 +33,7 @@ fn why(stored: &[(&str, Request)], identity: &str, wanted: &Request) -> String {
             raw: None,
             n_attempts: 1,
             secs: 0.0,
+            service: Service::Direct,
         };
         store.put(&Call::new(identity, request), &answered).unwrap();
     }
@@ -161,6 +162,7 @@ fn a_server_that_failed() {
         raw: None,
         n_attempts: 5,
         secs: 9.0,
+        service: Service::Direct,
     };
     CallStore::open(&path)
         .unwrap()

@@ -7,6 +7,7 @@
 //! | [`faults`] | every kind of fault ends as it should; many faults change nothing but the time |
 //! | [`fatal`] | a wrong address, key or model, spent quotas, a server that dies: an error with a hint |
 //! | [`load`] | calls in flight follow what the server takes |
+//! | [`server_jobs`] | batch jobs of both kinds, their faults, and deaths at the worst moment |
 //! | [`real_servers`] | transformers and llama.cpp, by name |
 
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test")]
@@ -24,6 +25,7 @@ mod options;
 mod prices;
 mod real_servers;
 mod scripted;
+mod server_jobs;
 mod store;
 mod stored;
 

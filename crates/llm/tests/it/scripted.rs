@@ -6,7 +6,7 @@ use trimtab_core::Seed;
 use trimtab_core::chat::{
     Answer, Ask, Finish, Generation, Message, ModelError, Outcome, Reply, Request, Role, Usage,
 };
-use trimtab_llm::{Answered, Source};
+use trimtab_llm::{Answered, Service, Source};
 
 /// Answers what its function says.
 pub(crate) struct Scripted {
@@ -81,6 +81,7 @@ impl Source for Scripted {
                     raw: Some("{}".into()),
                     n_attempts: 1,
                     secs: 0.25,
+                    service: Service::Direct,
                 },
             );
         }

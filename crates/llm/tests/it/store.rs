@@ -7,7 +7,7 @@ use trimtab_core::chat::{
     Token, Usage,
 };
 use trimtab_llm::store::{MAX_BATCH_AGE, MAX_BATCH_ROWS, MAX_RAW_BYTES, Put};
-use trimtab_llm::{Answered, Call, CallStore, CallStoreError};
+use trimtab_llm::{Answered, Call, CallStore, CallStoreError, Service};
 
 use crate::scripted::{reply, user};
 
@@ -21,6 +21,7 @@ fn answered(outcome: Outcome) -> Answered {
         raw: Some("{\"id\": 1}".into()),
         n_attempts: 2,
         secs: 0.5,
+        service: Service::Direct,
     }
 }
 
@@ -350,4 +351,35 @@ fn nothing_can_be_put_into_a_store_that_is_read() {
     drop(CallStore::open(&path).unwrap());
     let store = CallStore::open_to_read(&path).unwrap();
     assert!(store.put(&call(0), &answered(Ok(reply("x")))).is_err());
+}
+
+/// A store of the format before, which did not say how calls were made.
+#[test]
+fn a_store_of_the_format_before_is_read_as_it_is_and_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    let store = CallStore::open(&path).unwrap();
+    store.put(&call(0), &answered(Ok(reply("x")))).unwrap();
+    drop(store);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(
+        "ALTER TABLE call DROP COLUMN service; ALTER TABLE batch DROP COLUMN made;
+         ALTER TABLE batch DROP COLUMN n_requests; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(old);
+    let reader = CallStore::open_to_read(&path).unwrap();
+    assert_eq!(reader.totals().unwrap()[0].n_calls, 1);
+    drop(reader);
+    let store = CallStore::open(&path).unwrap();
+    assert!(store.get(&call(0).key).unwrap().is_some());
+    let in_job = Answered {
+        service: Service::Batch,
+        ..answered(Ok(reply("y")))
+    };
+    store.put(&call(1), &in_job).unwrap();
+    store.flush().unwrap();
+    let totals = store.totals().unwrap();
+    let services: Vec<Service> = totals.iter().map(|total| total.service).collect();
+    assert_eq!(services, [Service::Direct, Service::Batch]);
 }

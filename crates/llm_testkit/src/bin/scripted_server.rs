@@ -1,12 +1,15 @@
 //! A scripted server as a process, for tests and benches: it prints its address and answers until it is killed.
 //!
 //!     scripted_server [--port N] [--latency-ms N] [--fault-share X] [--seed N] [--script echo|judge|debate|amplify]
+//!                     [--job-looks N]     takes batch jobs, which have ended when they were looked at so often
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use trimtab_core::Seed;
-use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer, amplify, debate, server};
+use trimtab_llm_testkit::{
+    Faults, JobScript, RequestView, Scripted, ScriptedServer, amplify, debate, server,
+};
 
 fn main() -> ExitCode {
     match start() {
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
 fn start() -> Result<ScriptedServer, String> {
     let (mut port, mut latency, mut share, mut seed) = (0, Duration::ZERO, 0.0, Seed(0));
     let mut script: fn(&RequestView) -> Scripted = server::echo;
+    let mut jobs = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().ok_or(format!("{flag} needs a value"))?;
@@ -37,6 +41,12 @@ fn start() -> Result<ScriptedServer, String> {
             }
             "--fault-share" => share = value.parse().map_err(|e| bad(&e))?,
             "--seed" => seed = Seed(value.parse().map_err(|e| bad(&e))?),
+            "--job-looks" => {
+                jobs = Some(JobScript {
+                    n_looks: value.parse().map_err(|e| bad(&e))?,
+                    ..JobScript::default()
+                });
+            }
             "--script" => {
                 script = match value.as_str() {
                     "echo" => server::echo,
@@ -49,12 +59,14 @@ fn start() -> Result<ScriptedServer, String> {
             _ => return Err(format!("unknown flag {flag}")),
         }
     }
-    ScriptedServer::builder(script)
+    let mut server = ScriptedServer::builder(script)
         .port(port)
         .latency(latency)
-        .faults(Faults::passing(share, seed))
-        .start()
-        .map_err(|error| error.to_string())
+        .faults(Faults::passing(share, seed));
+    if let Some(jobs) = jobs {
+        server = server.jobs(jobs);
+    }
+    server.start().map_err(|error| error.to_string())
 }
 
 #[expect(clippy::print_stdout, reason = "what starts it reads the address here")]

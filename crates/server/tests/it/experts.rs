@@ -96,6 +96,7 @@ format = "trl-prompt-completion"
             hub: None,
             calling,
             keys: &|_| None,
+            on_wait: None,
         };
         let (mut n_waiting, mut is_finished, mut forecast) = (0, false, String::new());
         execute(&self.file(), &options, &mut |event| match event {
