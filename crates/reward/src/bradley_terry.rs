@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! u    = r_w − r_l − m
-//! loss = mean(−p log σ(u) − (1 − p) log σ(−u) + η (r_w + r_l)²)
+//! loss = mean(−p log σ(u) − (1 − p) log σ(−u) + η (r_w + r_l)²)        with ties (`ties.rs`): −log P(tie) at u, where p = 1/2
 //! ∂/∂r_w = (σ(u) − p + 2η (r_w + r_l)) / n        ∂/∂r_l = (p − σ(u) + 2η (r_w + r_l)) / n
 //! ```
 //!
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch_loss::{BatchLoss, PairLoss};
 use crate::non_finite::{NonFinite, Place, finite};
+use crate::ties::{Outcome, TieModel};
 use trimtab_stats::{log_sigmoid, sigmoid};
 
 /// The loss of a reward model on pairs.
@@ -29,6 +30,9 @@ pub struct BradleyTerry {
     pub labels: LabelUse,
     /// Weight of the squared sum of a pair's rewards, which keeps rewards around 0 (0.01 in the paper).
     pub centring: f64,
+    /// How a label of one half exactly is taken: as a tie under this model. Left out, it is half a preference either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ties: Option<TieModel>,
 }
 
 /// What is made of a label's probability.
@@ -125,6 +129,9 @@ impl BradleyTerry {
                 value: self.centring,
             });
         }
+        if let Some(ties) = self.ties {
+            ties.check()?;
+        }
         let losses = pairs.iter().enumerate().map(|(index, pair)| {
             let place = Place::Pair(index);
             finite("chosen reward", place, pair.chosen)?;
@@ -141,10 +148,10 @@ impl BradleyTerry {
     fn of_pair(&self, pair: &RewardPair, target: f64) -> PairLoss {
         let u = pair.chosen - pair.rejected - pair.margin;
         let sum = pair.chosen + pair.rejected;
-        // A side without weight adds nothing, not 0 × 800.
-        let side = |weight: f64, log_p: f64| if weight > 0.0 { -weight * log_p } else { 0.0 };
-        let likelihood = side(target, log_sigmoid(u)) + side(1.0 - target, log_sigmoid(-u));
-        let slope = target * -sigmoid(-u) + (1.0 - target) * sigmoid(u);
+        let (likelihood, slope) = match self.ties {
+            None => of_preference(u, target),
+            Some(ties) => of_preference_or_tie(ties, u, target),
+        };
         let centring = 2.0 * self.centring * sum;
         PairLoss {
             loss: likelihood + self.centring * sum * sum,
@@ -152,6 +159,30 @@ impl BradleyTerry {
             d_rejected: centring - slope,
         }
     }
+}
+
+/// −log P of a preference of this probability, and its slope by the difference.
+fn of_preference(u: f64, target: f64) -> (f64, f64) {
+    // A side without weight adds nothing, not 0 × 800.
+    let side = |weight: f64, log_p: f64| if weight > 0.0 { -weight * log_p } else { 0.0 };
+    (
+        side(target, log_sigmoid(u)) + side(1.0 - target, log_sigmoid(-u)),
+        target * -sigmoid(-u) + (1.0 - target) * sigmoid(u),
+    )
+}
+
+/// The same where one half is a tie.
+fn of_preference_or_tie(ties: TieModel, u: f64, target: f64) -> (f64, f64) {
+    let outcomes = if target == 0.5 {
+        [(1.0, Outcome::Tie), (0.0, Outcome::Tie)]
+    } else {
+        [(target, Outcome::First), (1.0 - target, Outcome::Second)]
+    };
+    let weighted = outcomes.into_iter().filter(|(weight, _)| *weight > 0.0);
+    weighted.fold((0.0, 0.0), |(loss, slope), (weight, outcome)| {
+        let at = ties.at(u, outcome);
+        (loss + weight * at.loss, slope + weight * at.d_first)
+    })
 }
 
 /// Passes a probability, refuses any other number.
@@ -195,6 +226,36 @@ mod tests {
         assert_eq!(
             BradleyTerry::default().evaluate(&[]),
             Err(RewardLossError::Empty)
+        );
+    }
+
+    #[test]
+    fn one_half_is_a_tie_where_there_is_a_model_of_ties() {
+        let with = |ties| BradleyTerry {
+            ties: Some(ties),
+            ..BradleyTerry::default()
+        };
+        for model in [
+            TieModel::Davidson { nu: 1.0 },
+            TieModel::RaoKupper { theta: 1.5 },
+        ] {
+            // A tie draws rewards together, and is likeliest where they are equal.
+            let at = |d: f64| with(model).evaluate(&[pair(d, 0.0, 0.5, 0.0)]).unwrap();
+            assert!(at(0.0).loss < at(2.0).loss && at(2.0).pairs[0].d_chosen > 0.0);
+            assert_eq!(
+                at(0.0).loss,
+                model.loss(0.0, 0.0, Outcome::Tie).unwrap().loss
+            );
+            // A preference, however soft, is none.
+            let soft = with(model).evaluate(&[pair(1.0, 0.0, 0.75, 0.0)]).unwrap();
+            let [first, second] = [Outcome::First, Outcome::Second]
+                .map(|outcome| model.loss(1.0, 0.0, outcome).unwrap().loss);
+            assert!((soft.loss - (0.75 * first + 0.25 * second)).abs() < 1e-12);
+        }
+        let wrong = with(TieModel::RaoKupper { theta: 0.5 }).evaluate(&[pair(1.0, 0.0, 1.0, 0.0)]);
+        assert_eq!(
+            wrong.unwrap_err().to_string(),
+            "theta of 0.5 is out of range"
         );
     }
 

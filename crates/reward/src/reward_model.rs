@@ -101,6 +101,11 @@ impl RewardModelConfig {
             flip_rate.get() == 0.0,
             "0: it is set by `label-noise`",
         )?;
+        if let Some(ties) = self.loss.ties {
+            let shown = format!("{ties:?}");
+            let fits = ties.check().is_ok();
+            require("loss.ties", shown, fits, "theta above 1, nu above 0")?;
+        }
         if let Pessimism::Conformal { .. } = pessimism {
             return require(
                 "heads.pessimism.kind",

@@ -102,16 +102,27 @@ impl TieModel {
     ) -> Result<TieLoss, RewardLossError> {
         finite("first reward", Place::Pair(0), first)?;
         finite("second reward", Place::Pair(0), second)?;
-        let d = first - second;
+        self.check()?;
+        Ok(self.at(first - second, outcome))
+    }
+
+    /// Checks its parameter.
+    ///
+    /// # Errors
+    ///
+    /// [`RewardLossError`]: it is out of range.
+    pub fn check(&self) -> Result<(), RewardLossError> {
         match *self {
-            Self::RaoKupper { theta } => {
-                check("theta", theta, theta > 1.0)?;
-                Ok(rao_kupper(d, theta, outcome))
-            }
-            Self::Davidson { nu } => {
-                check("nu", nu, nu > 0.0)?;
-                Ok(davidson(d, nu, outcome))
-            }
+            Self::RaoKupper { theta } => check("theta", theta, theta > 1.0),
+            Self::Davidson { nu } => check("nu", nu, nu > 0.0),
+        }
+    }
+
+    /// −log P(outcome) at a difference of rewards, with a parameter that was checked.
+    pub(crate) fn at(&self, difference: f64, outcome: Outcome) -> TieLoss {
+        match *self {
+            Self::RaoKupper { theta } => rao_kupper(difference, theta, outcome),
+            Self::Davidson { nu } => davidson(difference, nu, outcome),
         }
     }
 }
