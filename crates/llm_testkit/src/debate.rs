@@ -1,9 +1,11 @@
 //! A debater and a judge in one: by counting words, so that debates of scripted models have an outcome that is not drawn.
 //!
-//! The debater quotes the sentence of the passage that shares most words with its answer and its question. The judge believes
+//! The debater quotes the sentence of the passage that shares most words with its answer and its question, or one time in five the
+//! next, so that its speeches differ where it is asked again. The judge believes
 //! the side whose quotes, of those that stand in the text, share more words with its answer. One reply in so many breaks a rule of
 //! form: has no tags, or declines.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use trimtab_core::Seed;
@@ -34,14 +36,18 @@ pub fn debate(request: &RequestView) -> Scripted {
         "{own} {}",
         between(last, "<question>\n", "\n</question>")
     ));
-    let best = (passage.split_inclusive(['.', '!', '?', '\n']))
+    let mut sentences: Vec<&str> = (passage.split_inclusive(['.', '!', '?', '\n']))
         .map(str::trim)
         .filter(|sentence| sentence.split_whitespace().count() >= 5)
-        .max_by_key(|sentence| words(sentence).intersection(&wanted).count());
-    let quote = best.map_or_else(String::new, |sentence| {
-        let short: Vec<&str> = sentence.split_whitespace().take(40).collect();
-        format!(" The text says <quote>{}</quote>.", short.join(" "))
-    });
+        .collect();
+    sentences.sort_by_key(|sentence| Reverse(words(sentence).intersection(&wanted).count()));
+    let found = sentences.get(usize::from(drawn.is_multiple_of(4)));
+    let quote = found
+        .or(sentences.first())
+        .map_or_else(String::new, |sentence| {
+            let short: Vec<&str> = sentence.split_whitespace().take(40).collect();
+            format!(" The text says <quote>{}</quote>.", short.join(" "))
+        });
     Scripted::text(format!(
         "<thinking>What speaks for it?</thinking><argument>The answer is: {own}.{quote}</argument>"
     ))

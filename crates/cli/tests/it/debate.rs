@@ -128,6 +128,8 @@ fn every_protocol_runs_and_is_reported() {
         "pairs.jsonl",
     ]);
     assert!(said.stderr.contains("rows: pairs.jsonl"), "{}", said.stderr);
+    let pairs = place.read("pairs.jsonl");
+    assert!(pairs.lines().count() > 3, "{}", said.stderr);
 }
 
 #[test]
