@@ -89,6 +89,10 @@ pub struct DistillationConfig {
 /// # Errors
 ///
 /// [`ExperimentFileError`] when there is no such setting, or its value makes no sense.
+///
+/// # Panics
+///
+/// When settings are no table: a bug here.
 pub fn changed(
     config: &TrainingConfig,
     overrides: &[String],

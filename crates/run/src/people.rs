@@ -32,7 +32,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use expert::{ExpertRecorded, ExpertSaid, ExpertSays, ExpertStep};
 pub use percent::{Percent, PercentError};
 pub use rater::{Entry, NewRater, Rater, RaterRole, SecretHash};
-pub use records::{PairChoice, Said};
+pub use records::{Annotated, PairChoice, Said};
 pub use task::{
     NewTask, Purpose, Recorded, Step, StepKind, Submission, Task, TaskKind, Tasks, Undone,
 };

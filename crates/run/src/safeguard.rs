@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! stages/trial-HASH/trial.json     what came of one approach under one seed
-//! safeguard/VARIANT-METHOD/        the stages of all finished seeds
+//! safeguard/VARIANT-METHOD/        the stages of all finished seeds; what people are asked, where they are
 //! ```
 
+mod annotation;
 mod source;
 
 use std::path::Path;
@@ -29,6 +30,9 @@ use trimtab_safeguard::monitoring::MonitoringConfig;
 use trimtab_safeguard::monitoring::traces::TracesConfig;
 use trimtab_safeguard::verification::VerificationConfig;
 
+pub use self::annotation::{
+    Annotation, AnnotationFolder, Annotator, AskedQuestion, ShownAnswers, annotation_folders,
+};
 pub use self::source::{JudgeRow, PrincipleRow, Source, SureRow};
 use crate::folder::{FolderError, as_folder_name};
 use crate::row_folder::RowFolder;
@@ -90,6 +94,11 @@ impl SafeguardConfig {
         (self.name.clone()).unwrap_or_else(|| self.approach.kind().into())
     }
 
+    /// How people are asked, where an approach asks people.
+    pub fn annotation(&self) -> Option<Annotation> {
+        self.on.as_ref()?.annotation()
+    }
+
     /// Checks what types cannot say.
     ///
     /// # Errors
@@ -106,6 +115,9 @@ impl SafeguardConfig {
                 got: (self.on.as_ref()).map_or("nothing".into(), |on| format!("{:?}", on.kind())),
                 expected: self.approach.takes(),
             });
+        }
+        if let Some(source) = &self.on {
+            source.check().map_err(|error| error.within("on"))?;
         }
         self.approach
             .check()

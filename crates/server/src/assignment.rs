@@ -14,6 +14,8 @@
 //!
 //! In: candidates in a fixed order, a rater's number, a seed. Out: the same tasks each time.
 
+pub mod questions;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use trimtab_core::{SampleId, Seed};

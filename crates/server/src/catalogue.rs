@@ -1,4 +1,4 @@
-//! What can be judged or looked at: an index of a run's transcripts, pairs of replies and trees. Their words stay on disk; one
+//! What can be judged or looked at: an index of a run's transcripts, pairs of replies, questions and trees. Their words stay on disk; one
 //! is read when its page is opened.
 
 use std::collections::btree_map::Entry;
@@ -21,9 +21,11 @@ use trimtab_run::{FolderError, RowFolder, RunFolder, debates};
 
 use crate::assignment::Candidate;
 
+mod questions;
 mod trees;
 mod waiting;
 
+pub use questions::QuestionHead;
 pub use trees::{CameTo, TreeCell, TreeFile, TreeHead};
 pub use waiting::WaitingHead;
 
@@ -34,6 +36,7 @@ pub struct Catalogue {
     pairs: Vec<PairCell>,
     trees: Vec<TreeCell>,
     waiting: waiting::Waiting,
+    questions: questions::Questions,
     seen: Seen,
 }
 
@@ -170,6 +173,7 @@ impl Catalogue {
             seen: seen(run.path())?,
             trees: trees::read(run)?,
             waiting: waiting::read(run)?,
+            questions: questions::read(run)?,
             ..Self::default()
         };
         let mut answers: BTreeMap<usize, BTreeMap<SampleId, usize>> = BTreeMap::new();
@@ -427,6 +431,7 @@ fn seen(run: &Path) -> Result<Seen, CatalogueError> {
         ("debates", TRANSCRIPTS),
         ("constitutional-ai", "pairs.jsonl"),
         ("rlhf", "method.json"),
+        ("safeguard", "asked.jsonl"),
     ] {
         let folder = run.join(folder);
         for name in folders(&folder)? {

@@ -145,7 +145,11 @@ pub fn table(
     answers: &BTreeMap<usize, BTreeMap<SampleId, usize>>,
 ) -> Result<String, ExportError> {
     let mut out = csv::Writer::from_writer(Vec::new());
-    for (kind, name) in [(TaskKind::Debate, "debate"), (TaskKind::Pair, "pair")] {
+    for (kind, name) in [
+        (TaskKind::Debate, "debate"),
+        (TaskKind::Pair, "pair"),
+        (TaskKind::Annotation, "annotation"),
+    ] {
         for said in people.said(kind)? {
             if let Some(row) = row(&said, name, catalogue, answers) {
                 out.serialize(row)?;

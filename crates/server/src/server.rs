@@ -264,6 +264,14 @@ impl Server {
         self.place.catalogue().waiting().len()
     }
 
+    /// Questions of active querying that wait for people; some may have been answered already.
+    pub fn n_questions(&self) -> usize {
+        let catalogue = self.place.catalogue();
+        (catalogue.questions().iter())
+            .filter(|question| question.waits)
+            .count()
+    }
+
     /// Its pages, to be called without a port.
     pub fn router(&self) -> Router {
         router(Arc::clone(&self.place))

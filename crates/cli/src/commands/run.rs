@@ -95,7 +95,7 @@ pub(crate) fn run_file(file: &Path, how: How) -> Result<(), Failure> {
     if n_waiting > 0 {
         let run = folder.path().display();
         return note(&format!(
-            "{n_waiting} steps wait for people: `trimtab serve {run} --raters 1`, and then run the same command again"
+            "{n_waiting} questions wait for people: `trimtab serve {run} --raters 1`, and then run the same command again"
         ));
     }
     let report = Report::of(&folder)?;

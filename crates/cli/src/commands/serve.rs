@@ -109,6 +109,12 @@ fn announce(server: &Server) -> Result<(), Failure> {
             server.n_waiting()
         ))?;
     }
+    if server.n_questions() > 0 {
+        note(&format!(
+            "{} questions wait for people, at the raters' links",
+            server.n_questions()
+        ))?;
+    }
     if server.links().is_empty() {
         note("links were given before and still work; --new-links makes new ones")
     } else {

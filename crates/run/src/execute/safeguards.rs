@@ -1,12 +1,13 @@
 //! Approaches to the open questions, under every seed of every variant: a trial each, kept under what went into it.
 //!
 //! What an approach is tried on is loaded once. Seeds are tried side by side; a trial is a stage, whole or not there, so that a run
-//! that is begun again tries what is missing.
+//! that is begun again tries what is missing. Where people annotate (`people.rs`), a seed is finished when they have said all that it asks.
 
 mod given;
 mod judged;
+mod people;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -14,7 +15,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use trimtab_core::setting::ConfigError;
-use trimtab_core::{FeatureError, KeyError, Seed};
+use trimtab_core::{FeatureError, KeyError, SampleId, Seed};
 use trimtab_data::ActivationsError as ActivationFiles;
 use trimtab_data::{DataError, Locations, SplitError};
 use trimtab_safeguard::deception::activations::ActivationsError;
@@ -25,13 +26,17 @@ use trimtab_safeguard::monitoring::traces::TracesError;
 use trimtab_stats::BallotsError;
 
 use self::given::Given;
+use self::people::{Asking, SaidOf};
 use super::place::{Tell, told};
 use super::{RunError, RunOptions};
 use crate::chat_models::Calling;
 use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{FolderError, RunFolder};
-use crate::safeguard::{SEEDS, SafeguardConfig, Source, TRIAL, safeguard_folder};
+use crate::people::People;
+use crate::safeguard::{
+    AnnotationFolder, AskedQuestion, SEEDS, SafeguardConfig, Source, TRIAL, safeguard_folder,
+};
 use crate::stages::StageFolder;
 
 /// Why an approach cannot be tried.
@@ -93,6 +98,16 @@ pub enum SafeguardError {
         set: String,
         /// How many.
         n: usize,
+    },
+    /// People are to read what has no words.
+    #[error("{set}: row {id} has nothing in {column:?} that people could read")]
+    NoText {
+        /// The data.
+        set: String,
+        /// The row.
+        id: SampleId,
+        /// The column that has what is asked.
+        column: String,
     },
     /// No item that was rated has a truth.
     #[error("{set} has no rated item whose truth is known{}", domain.as_ref().map_or(String::new(), |domain| format!(" of domain {domain:?}")))]
@@ -172,6 +187,9 @@ impl SafeguardError {
             Self::NothingJudged { .. } => {
                 Some("run its experiment first, or name a seed that it has".into())
             }
+            Self::NoText { column, .. } => Some(format!(
+                "give every row a `{column}`, or name the column that has the words by `data.columns.text`"
+            )),
             Self::NoTruth { .. } => Some("ratings need a column `gold`".into()),
             Self::Unjudged { .. } => Some("a cascade needs every judge on every item".into()),
             Self::Width { .. } => Some("give every record as many numbers".into()),
@@ -194,12 +212,17 @@ pub(super) fn run(
             for method in &experiment.method {
                 if let MethodConfig::Safeguard(config) = method {
                     let given = Given::load(config, experiment, locations)?;
+                    let said = match config.annotation() {
+                        Some(_) => people::said(People::open_to_read(folder.path())?)?,
+                        None => SaidOf::new(),
+                    };
                     Method {
                         run: folder.path(),
                         variant,
                         experiment,
                         config,
                         given: &given,
+                        said: &said,
                         n_threads: options.n_threads,
                     }
                     .try_seeds(tell)?;
@@ -217,7 +240,17 @@ struct Method<'a> {
     experiment: &'a Experiment,
     config: &'a SafeguardConfig,
     given: &'a Given,
+    /// What people said so far of what they were asked.
+    said: &'a SaidOf,
     n_threads: usize,
+}
+
+/// What became of one seed.
+enum Tried {
+    /// Its trial is kept; seconds that it took.
+    Done(f64),
+    /// People are to be asked first.
+    Waits(Vec<AskedQuestion>),
 }
 
 impl Method<'_> {
@@ -240,8 +273,9 @@ impl Method<'_> {
                 0.0,
             ))?;
         }
+        let mut asked: BTreeMap<u64, Vec<AskedQuestion>> = BTreeMap::new();
         if left.is_empty() {
-            return Ok(());
+            return self.wait(&asked, tell);
         }
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (sender, receiver) = mpsc::channel();
@@ -254,7 +288,10 @@ impl Method<'_> {
                     {
                         let tried = self.try_one(*seed, stage);
                         // A closed channel means that somebody has failed: nothing more to do.
-                        if sender.send(tried.map(|secs| (*seed, stage, secs))).is_err() {
+                        if sender
+                            .send(tried.map(|tried| (*seed, stage, tried)))
+                            .is_err()
+                        {
                             return;
                         }
                     }
@@ -262,15 +299,17 @@ impl Method<'_> {
             }
             drop(sender);
             for tried in &receiver {
-                let kept = tried.and_then(|(seed, stage, secs)| {
-                    finished.insert(seed, stage.key().to_owned());
-                    self.keep(&finished)?;
-                    tell(&Event::method_finished(
-                        self.variant,
-                        seed,
-                        self.config.name(),
-                        secs,
-                    ))
+                let kept = tried.and_then(|(seed, stage, tried)| match tried {
+                    Tried::Done(secs) => {
+                        finished.insert(seed, stage.key().to_owned());
+                        self.keep(&finished)?;
+                        let name = self.config.name();
+                        tell(&Event::method_finished(self.variant, seed, name, secs))
+                    }
+                    Tried::Waits(questions) => {
+                        asked.insert(seed, questions);
+                        Ok(())
+                    }
                 });
                 if kept.is_err() {
                     stop.store(true, Ordering::Relaxed);
@@ -278,7 +317,35 @@ impl Method<'_> {
                 }
             }
             Ok(())
-        })
+        })?;
+        self.wait(&asked, tell)
+    }
+
+    /// Writes down what people are asked under each seed, and tells of what waits. A question that waits under two seeds is one.
+    fn wait(
+        &self,
+        asked: &BTreeMap<u64, Vec<AskedQuestion>>,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), RunError> {
+        if self.config.annotation().is_none() {
+            return Ok(());
+        }
+        let name = self.config.name();
+        let folder = AnnotationFolder::new(self.run, self.variant, &name);
+        let all: Vec<AskedQuestion> = asked.values().flatten().cloned().collect();
+        folder.set_asked(&all)?;
+        let mut waiting = BTreeSet::new();
+        for (&seed, questions) in asked {
+            let waits = questions.iter().filter(|question| question.waits);
+            let n_steps = waits.filter(|one| waiting.insert(one.key())).count();
+            tell(&Event::Waiting {
+                variant: self.variant,
+                seed,
+                name: name.clone(),
+                n_steps,
+            })?;
+        }
+        Ok(())
     }
 
     /// All that goes into a trial.
@@ -300,13 +367,21 @@ impl Method<'_> {
         Ok(folder.write_document(SEEDS, &seeds)?)
     }
 
-    /// Seconds that it took.
-    fn try_one(&self, seed: u64, stage: &StageFolder) -> Result<f64, RunError> {
+    fn try_one(&self, seed: u64, stage: &StageFolder) -> Result<Tried, RunError> {
         let began = Instant::now();
-        let trial = (self.given).trial(&self.config.approach, self.experiment, Seed(seed))?;
+        let trial = match self.config.annotation() {
+            Some(how) => {
+                let approach = &self.config.approach;
+                match (self.given).ask(approach, &how, self.experiment, Seed(seed), self.said)? {
+                    Asking::Finished(trial) => trial,
+                    Asking::Waits(asked) => return Ok(Tried::Waits(asked)),
+                }
+            }
+            None => (self.given).trial(&self.config.approach, self.experiment, Seed(seed))?,
+        };
         stage.files().write_document(TRIAL, &trial)?;
         let secs = began.elapsed().as_secs_f64();
         stage.set_done(secs)?;
-        Ok(secs)
+        Ok(Tried::Done(secs))
     }
 }

@@ -1,9 +1,9 @@
 //! What people said, as records of the same kind as a model's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use trimtab_core::Verdict;
 use trimtab_core::chat::Usage;
+use trimtab_core::{AnswerIdx, Verdict};
 use trimtab_debate::{Belief, JudgeRecord};
 
 use super::{People, PeopleError, Percent, Purpose, Step, StepKind, Task, TaskKind};
@@ -30,6 +30,19 @@ pub struct PairChoice {
     pub p_first: f64,
     /// Why, if they said.
     pub reason: Option<String>,
+    /// Seconds that they took.
+    pub secs: f64,
+}
+
+/// What somebody said of a question that active querying asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annotated {
+    /// The question's key: a hash of what was shown.
+    pub item: String,
+    /// The rater's number.
+    pub rater: i64,
+    /// The answer, in the order of the data; none where they could not say.
+    pub answer: Option<AnswerIdx>,
     /// Seconds that they took.
     pub secs: f64,
 }
@@ -133,6 +146,33 @@ impl People {
             .filter(|said| said.task.what.cell == cell && counts(said.task.what.purpose))
             .filter_map(Said::record)
             .collect())
+    }
+
+    /// What people said of questions of active querying, in the order in which it came: of each question once a rater, their first.
+    ///
+    /// # Errors
+    ///
+    /// [`PeopleError`] when it cannot be read.
+    pub fn annotations(&self) -> Result<Vec<Annotated>, PeopleError> {
+        let mut said = self.said(TaskKind::Annotation)?;
+        said.sort_by(|a, b| {
+            let at = |said: &Said| said.task.finished.unwrap_or(f64::INFINITY);
+            (at(a).total_cmp(&at(b))).then(a.task.number.cmp(&b.task.number))
+        });
+        let mut met = BTreeSet::new();
+        let annotated = said.iter().filter_map(|said| {
+            let what = &said.task.what;
+            let last = said.last()?;
+            let is_first = met.insert((said.task.rater, what.item.clone()));
+            let answer = (!last.percent.is_half()).then(|| last.percent.by_answer(what.shown));
+            is_first.then(|| Annotated {
+                item: what.item.clone(),
+                rater: said.task.rater,
+                answer: answer.flatten().map(|belief| belief.answer()),
+                secs: said.secs(),
+            })
+        });
+        Ok(annotated.collect())
     }
 
     /// Which replies of the pairs of `cell` people prefer: each pair once a rater.

@@ -1,8 +1,8 @@
 //! What a rater is to judge, and what they said of it step by step.
 //!
 //! ```text
-//! debate   step 0 is the prior, step r the belief after r rounds; the last step is the judgement, with a reason
-//! pair     step 0 is the judgement
+//! debate               step 0 is the prior, step r the belief after r rounds; the last step is the judgement, with a reason
+//! pair, annotation     step 0 is the judgement
 //! ```
 //!
 //! A step that is sent again is not stored again ([`Recorded`]). A step that is taken back goes to `undone`, and the task's
@@ -21,6 +21,8 @@ pub enum TaskKind {
     Debate,
     /// Two replies to a prompt.
     Pair,
+    /// A question that active querying asks.
+    Annotation,
 }
 
 impl TaskKind {
@@ -28,6 +30,7 @@ impl TaskKind {
         match self {
             Self::Debate => "debate",
             Self::Pair => "pair",
+            Self::Annotation => "annotation",
         }
     }
 }
@@ -506,6 +509,7 @@ fn task_of(row: &Row<'_>) -> rusqlite::Result<Task> {
             public: row.get(1)?,
             kind: match row.get_ref(4)?.as_str()? {
                 "debate" => TaskKind::Debate,
+                "annotation" => TaskKind::Annotation,
                 _ => TaskKind::Pair,
             },
             cell: row.get(5)?,

@@ -1,12 +1,15 @@
 //! What an approach is tried on, where that is not its own world: files of the user's, ratings, features of the data.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trimtab_core::setting::ConfigError;
 use trimtab_safeguard::independence::Registered;
 
 use super::Safeguard;
+use super::annotation::{Annotation, Annotator};
 
 /// What an approach is tried on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +26,15 @@ pub enum Source {
         /// Which frozen features. Default: the first that the data have, or else hashed words (of pairs, the difference).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<String>,
+        /// Who answers what is asked. Default: the data's labels.
+        #[serde(default, skip_serializing_if = "Annotator::is_labels")]
+        annotator: Annotator,
+        /// How many people each question is put to, where people answer; its label is what most of them say. Default: 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        raters: Option<NonZeroU32>,
+        /// What people are asked, above each question. Default: which answer is right, or which text is better.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instruction: Option<String>,
     },
     /// Ratings of items whose truth is known.
     Ratings {
@@ -73,6 +85,48 @@ impl Source {
             Self::Records { .. } => "records",
             Self::Traces { .. } => "traces",
         }
+    }
+
+    /// How people are asked, where they are.
+    pub(super) fn annotation(&self) -> Option<Annotation> {
+        match self {
+            Self::Features {
+                annotator: Annotator::People,
+                raters,
+                instruction,
+                ..
+            } => Some(Annotation {
+                raters: raters.unwrap_or(NonZeroU32::MIN),
+                instruction: instruction.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Checks what types cannot say.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if let Self::Features {
+            annotator: Annotator::Labels,
+            raters,
+            instruction,
+            ..
+        } = self
+        {
+            let of_people = [
+                ("raters", raters.map(|n| n.to_string())),
+                ("instruction", instruction.clone()),
+            ];
+            for (key, got) in of_people {
+                if let Some(got) = got {
+                    return Err(ConfigError {
+                        key: key.into(),
+                        got,
+                        expected: "nothing, or annotator = \"people\" beside it",
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether an approach can be tried on it.

@@ -17,9 +17,11 @@
 
 mod acquisition;
 mod novelty;
+mod people;
 
 pub use acquisition::{Acquisition, Pool, choose, information};
 pub use novelty::{AskWhenNew, Distance, Known, NoveltyGate};
+pub use people::{Asking, Next, PeopleInput, PersonSaid, ask_people};
 
 use nalgebra::DMatrix;
 use schemars::JsonSchema;
@@ -319,47 +321,94 @@ fn accuracy(posterior: &Posterior, features: &DMatrix<f64>, labels: &[bool]) -> 
     share(right).unwrap_or(0.0)
 }
 
-/// Asks in rounds until the budget is spent.
-fn learn(
-    config: &QueryingConfig,
+/// What a way to choose learns from, and is measured on.
+#[derive(Clone, Copy)]
+struct Ground<'a> {
+    config: &'a QueryingConfig,
+    /// Of the pool, with the constant: `[dim, n]`.
+    features: &'a DMatrix<f64>,
+    /// Of the test items, with the constant.
+    test_features: &'a DMatrix<f64>,
+    test_labels: &'a [bool],
+}
+
+/// One way to choose, as far as it has come.
+struct Learner {
     acquisition: Acquisition,
-    [features, test_features]: [&DMatrix<f64>; 2],
-    input: &FeaturesInput<'_>,
     seed: Seed,
-) -> Learnt {
-    let mut open: Vec<usize> = (0..input.labels.len()).collect();
-    // All ways start from the same labels.
-    seed.child("start").stream().shuffle(&mut open);
-    let mut labelled = open.split_off(open.len() - config.start.min(open.len()));
-    open.sort_unstable();
-    let mut points = Vec::new();
-    for round in 0.. {
-        let answers: Vec<bool> = labelled.iter().map(|&at| input.labels[at]).collect();
-        let posterior = Posterior::fit(&features.select_columns(&labelled), &answers, config.ridge);
-        points.push((
-            labelled.len(),
-            accuracy(&posterior, test_features, input.test_labels),
-        ));
-        let n = config
-            .batch
-            .min(config.budget.saturating_sub(labelled.len()));
-        if n == 0 || open.is_empty() {
-            break;
+    open: Vec<usize>,
+    /// What is to be asked next; nothing once the budget is spent.
+    batch: Vec<usize>,
+    /// All that was asked, in order, and those of it that got a label, with it.
+    asked: Vec<usize>,
+    labelled: Vec<usize>,
+    labels: Vec<bool>,
+    points: Vec<(usize, f64)>,
+}
+
+impl Learner {
+    /// Before anything is asked: all ways start from the same batch.
+    fn new(config: &QueryingConfig, acquisition: Acquisition, n: usize, seed: Seed) -> Self {
+        let mut open: Vec<usize> = (0..n).collect();
+        seed.child("start").stream().shuffle(&mut open);
+        let batch = open.split_off(n - config.start.min(n));
+        open.sort_unstable();
+        Self {
+            acquisition,
+            seed,
+            open,
+            batch,
+            asked: Vec::new(),
+            labelled: Vec::new(),
+            labels: Vec::new(),
+            points: Vec::new(),
         }
+    }
+
+    /// Takes the batch's labels, those that there are, fits, measures, and chooses the next batch.
+    fn take(&mut self, ground: Ground<'_>, label: impl Fn(usize) -> Option<bool>) {
+        let config = ground.config;
+        for at in std::mem::take(&mut self.batch) {
+            self.asked.push(at);
+            if let Some(label) = label(at) {
+                self.labelled.push(at);
+                self.labels.push(label);
+            }
+        }
+        let samples = ground.features.select_columns(&self.labelled);
+        let posterior = Posterior::fit(&samples, &self.labels, config.ridge);
+        let round = self.points.len();
+        let right = accuracy(&posterior, ground.test_features, ground.test_labels);
+        self.points.push((self.asked.len(), right));
+        let left = config.budget.saturating_sub(self.asked.len());
         let pool = Pool {
-            features,
-            labelled: &labelled,
-            open: &open,
+            features: ground.features,
+            labelled: &self.labelled,
+            open: &self.open,
         };
-        let seed = seed.child(&format!("round {round}"));
-        let chosen = choose(acquisition, &posterior, &pool, n, seed);
-        open.retain(|at| !chosen.contains(at));
-        labelled.extend(chosen);
+        let seed = self.seed.child(&format!("round {round}"));
+        let n = config.batch.min(left);
+        if n > 0 {
+            self.batch = choose(self.acquisition, &posterior, &pool, n, seed);
+            self.open.retain(|at| !self.batch.contains(at));
+        }
     }
-    Learnt {
-        points,
-        asked: labelled,
+
+    fn learnt(self) -> Learnt {
+        Learnt {
+            points: self.points,
+            asked: self.asked,
+        }
     }
+}
+
+/// Asks in rounds until the budget is spent.
+fn learn(ground: Ground<'_>, acquisition: Acquisition, labels: &[bool], seed: Seed) -> Learnt {
+    let mut learner = Learner::new(ground.config, acquisition, labels.len(), seed);
+    while !learner.batch.is_empty() {
+        learner.take(ground, |at| Some(labels[at]));
+    }
+    learner.learnt()
 }
 
 /// Labels to the target, and accuracy at the budget, of random choice and of one other.
@@ -406,6 +455,59 @@ fn headlines(
     );
 }
 
+/// The accuracy of the model of the whole pool, by the data's labels, and the target that follows from it.
+fn ceiling(ground: Ground<'_>, labels: &[bool]) -> [f64; 2] {
+    let whole = Posterior::fit(ground.features, labels, ground.config.ridge);
+    let ceiling = accuracy(&whole, ground.test_features, ground.test_labels);
+    [ceiling, 0.5 + ground.config.target * (ceiling - 0.5)]
+}
+
+/// One way's line of the table of label efficiency, and of the plot.
+fn efficiency(
+    trial: &mut Trial,
+    acquisition: Acquisition,
+    [random, learnt]: [&Learnt; 2],
+    target: f64,
+    world: &str,
+) {
+    let table = format!("label efficiency{world}");
+    let labels = learnt.labels_to(target);
+    let mut cell = |column: &str, unit, value: Option<f64>| {
+        let row = acquisition.name();
+        (trial.measures).push(Measure::new(&table, row, column, unit, value));
+    };
+    cell("labels to the target", Unit::Count, labels);
+    cell(
+        "of what random needs",
+        Unit::Number,
+        labels
+            .zip(random.labels_to(target))
+            .map(|(own, random)| own / random),
+    );
+    cell("accuracy at the budget", Unit::Share, learnt.last());
+    trial.curves.push(Curve {
+        plot: format!("accuracy by labels{world}"),
+        name: acquisition.name().into(),
+        x: "labels".into(),
+        y: "accuracy".into(),
+        unit: Unit::Share,
+        points: (learnt.points.iter())
+            .map(|&(n, accuracy)| (n as f64, Some(accuracy)))
+            .collect(),
+    });
+}
+
+/// What all labels give.
+fn ceiling_row(trial: &mut Trial, ceiling: f64, world: &str) {
+    trial.measures.push(Measure::new(
+        format!("label efficiency{world}"),
+        "all labels",
+        "accuracy at the budget",
+        Unit::Share,
+        ceiling,
+    ));
+}
+
 /// Every way to choose in turn, beside random choice.
 fn label_efficiency(
     trial: &mut Trial,
@@ -414,77 +516,34 @@ fn label_efficiency(
     world: &str,
     seed: Seed,
 ) {
-    let features = with_constant(input.features);
-    let test_features = with_constant(input.test_features);
-    let whole = Posterior::fit(&features, input.labels, config.ridge);
-    let ceiling = accuracy(&whole, &test_features, input.test_labels);
-    let target = 0.5 + config.target * (ceiling - 0.5);
-    let run = |acquisition| {
-        learn(
-            config,
-            acquisition,
-            [&features, &test_features],
-            input,
-            seed,
-        )
+    let ground = Ground {
+        config,
+        features: &with_constant(input.features),
+        test_features: &with_constant(input.test_features),
+        test_labels: input.test_labels,
     };
+    let [ceiling, target] = ceiling(ground, input.labels);
+    let run = |acquisition| learn(ground, acquisition, input.labels, seed);
     let random = run(Acquisition::Random);
-    let to_target = random.labels_to(target);
-    let table = format!("label efficiency{world}");
     for acquisition in Acquisition::ALL {
         let learnt = run(acquisition);
-        let labels = learnt.labels_to(target);
-        let mut cell = |column: &str, unit, value: Option<f64>| {
-            trial.measures.push(Measure::new(
-                &table,
-                acquisition.name(),
-                column,
-                unit,
-                value,
-            ));
-        };
-        cell("labels to the target", Unit::Count, labels);
-        cell(
-            "of what random needs",
-            Unit::Number,
-            labels.zip(to_target).map(|(own, random)| own / random),
-        );
-        cell("accuracy at the budget", Unit::Share, learnt.last());
+        efficiency(trial, acquisition, [&random, &learnt], target, world);
         let novel = input.novel.map(|novel| {
-            learnt
-                .asked
-                .iter()
-                .filter(|&&at| input.groups[at] == novel)
-                .count()
+            let asked = (learnt.asked.iter()).filter(|&&at| input.groups[at] == novel);
+            asked.count() as f64 / learnt.asked.len() as f64
         });
-        cell(
+        trial.measures.push(Measure::new(
+            format!("label efficiency{world}"),
+            acquisition.name(),
             "asked of the rare group",
             Unit::Share,
-            novel.map(|n| n as f64 / learnt.asked.len() as f64),
-        );
+            novel,
+        ));
         if acquisition == config.acquisition {
             headlines(trial, acquisition, [&random, &learnt], target, world);
         }
-        trial.curves.push(Curve {
-            plot: format!("accuracy by labels{world}"),
-            name: acquisition.name().into(),
-            x: "labels".into(),
-            y: "accuracy".into(),
-            unit: Unit::Share,
-            points: learnt
-                .points
-                .iter()
-                .map(|&(n, accuracy)| (n as f64, Some(accuracy)))
-                .collect(),
-        });
     }
-    trial.measures.push(Measure::new(
-        &table,
-        "all labels",
-        "accuracy at the budget",
-        Unit::Share,
-        ceiling,
-    ));
+    ceiling_row(trial, ceiling, world);
 }
 
 /// A gate, and a model that has seen known groups only, before the test items of all groups.

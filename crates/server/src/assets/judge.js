@@ -47,8 +47,12 @@
   const refusesHalf = field.dataset.half === "refused";
   const place = `trimtab ${panel.dataset.task} ${panel.dataset.step}.${panel.dataset.revision}`;
 
-  const isTie = field.dataset.half === "tie";
-  const words = (percent) => percent === 50 ? (isTie ? "Tie" : "50 : 50") : percent > 50 ? `A ${percent} %` : `B ${100 - percent} %`;
+  // One half is an answer of its own where it has a name: a tie, or that one cannot say.
+  const halfName = field.dataset.halfName;
+  const [halfWords, halfHint] = field.dataset.half === "tie"
+    ? ["Both are equally good.", "How sure you are that it is the better one."]
+    : ["That is an answer too, and is kept.", "How sure you are."];
+  const words = (percent) => percent === 50 ? (halfName ?? "50 : 50") : percent > 50 ? `A ${percent} %` : `B ${100 - percent} %`;
   const bits = (percent) => {
     const score = 1 + Math.log2(percent / 100);
     return score < 0 ? `−${(-score).toFixed(2)}` : `+${score.toFixed(2)}`;
@@ -69,8 +73,8 @@
     for (const key of keys) key.setAttribute("aria-pressed", String(Number(key.dataset.percent) === percent));
     payoff.textContent = percent === null
       ? "Drag the slider or press a number."
-      : isTie
-      ? (percent === 50 ? "Both are equally good." : "How sure you are that it is the better one.")
+      : halfName
+      ? (percent === 50 ? halfWords : halfHint)
       : `Score: ${bits(percent)} if A is right, ${bits(100 - percent)} if B is.`;
     goOn.disabled = !isReady();
   };

@@ -87,6 +87,7 @@ fn people_page(
         .collect::<Result<_, PeopleError>>()?;
     let debates = people.said(TaskKind::Debate)?;
     let pairs = people.said(TaskKind::Pair)?;
+    let questions = people.said(TaskKind::Annotation)?;
     drop(people);
     let token = visitor.form_token();
     let at = now();
@@ -98,7 +99,7 @@ fn people_page(
             label { "New rater " input name="name" required maxlength=(MOST_NAME_CHARS) placeholder="rater-4" autocomplete="off"; }
             button type="submit" { "Make a link" }
         }
-        @for (said, name) in [(&debates, "Debates"), (&pairs, "Pairs")] {
+        @for (said, name) in [(&debates, "Debates"), (&pairs, "Pairs"), (&questions, "Questions")] {
             @if !said.is_empty() { (agreement_of(said, name)) }
         }
         @if !debates.is_empty() { (rightness_of(place, &debates, &raters, answers)) }
@@ -414,9 +415,11 @@ pub(crate) async fn judgements(
                             @for task in rows {
                                 tr class=[task.trashed.map(|_| "trashed")] {
                                     th scope="row" {
-                                        @if task.what.kind == TaskKind::Debate {
-                                            a href={ "/transcripts/" (task.what.cell) "/" (transcript::encoded(&task.what.item)) } { (words::shown(&task.what.item)) }
-                                        } @else { (words::shown(&task.what.item)) }
+                                        @match task.what.kind {
+                                            TaskKind::Debate => { a href={ "/transcripts/" (task.what.cell) "/" (transcript::encoded(&task.what.item)) } { (words::shown(&task.what.item)) } },
+                                            TaskKind::Pair => (words::shown(&task.what.item)),
+                                            TaskKind::Annotation => (words::shown(task.what.question.as_str())),
+                                        }
                                     }
                                     td { (names.get(&task.rater).map(|name| words::shown(name)).unwrap_or_default()) }
                                     td { (purpose(task.what.purpose)) }

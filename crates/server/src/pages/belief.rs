@@ -18,6 +18,8 @@ pub(super) enum Half {
     Refused,
     /// That two replies are equally good.
     Tie,
+    /// That one cannot say.
+    CannotSay,
 }
 
 impl Half {
@@ -26,6 +28,16 @@ impl Half {
             Self::Allowed => "allowed",
             Self::Refused => "refused",
             Self::Tie => "tie",
+            Self::CannotSay => "cannot-say",
+        }
+    }
+
+    /// What it is called where it is an answer, and its key.
+    fn answer(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Allowed | Self::Refused => None,
+            Self::Tie => Some(("Tie", "t")),
+            Self::CannotSay => Some(("Cannot say", "c")),
         }
     }
 }
@@ -63,15 +75,12 @@ pub(super) fn words(percent: Percent) -> String {
 /// What goes into the form. `question` says what is asked.
 pub(super) fn field(question: &str, half: Half, chosen: Option<Percent>) -> Markup {
     let is_offered = |percent: &Percent| half != Half::Refused || !percent.is_half();
-    let option = |percent: Percent| {
-        if half == Half::Tie && percent.is_half() {
-            "Tie".into()
-        } else {
-            words(percent)
-        }
+    let option = |percent: Percent| match half.answer() {
+        Some((name, _)) if percent.is_half() => name.into(),
+        _ => words(percent),
     };
     html! {
-        fieldset class="belief" data-half=(half.name()) {
+        fieldset class="belief" data-half=(half.name()) data-half-name=[half.answer().map(|(name, _)| name)] {
             legend { (question) }
             div class="plain" {
                 select name="belief" required aria-label=(question) {
@@ -97,10 +106,10 @@ pub(super) fn field(question: &str, half: Half, chosen: Option<Percent>) -> Mark
                         }
                     }
                 }
-                @if half == Half::Tie {
-                    button type="button" class="key tie" data-percent="50" title="Key t" {
-                        span class="number" { "Tie" }
-                        kbd { "t" }
+                @if let Some((name, key)) = half.answer() {
+                    button type="button" class="key tie" data-percent="50" title={ "Key " (key) } {
+                        span class="number" { (name) }
+                        kbd { (key) }
                     }
                 }
                 p class="payoff" aria-live="polite" { "Drag the slider or press a number." }

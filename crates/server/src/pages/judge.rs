@@ -1,4 +1,4 @@
-//! Judging: a transcript round by round, or two replies, with a belief at every step.
+//! Judging: a transcript round by round, two replies, or a question of active querying, with a belief at every step.
 //!
 //! ```text
 //! question and answers ──► prior ──► round 1 ──► belief ──► … ──► last round ──► judgement with a reason ──► stored
@@ -23,11 +23,13 @@ use trimtab_run::debates;
 use trimtab_run::people::{
     NewTask, Percent, Purpose, Recorded, Step, StepKind, Submission, Task, TaskKind, Tasks,
 };
+use trimtab_run::safeguard::{AskedQuestion, ShownAnswers};
 
 use super::belief::{self, Half};
 use super::layout::{self, Script};
 use super::typed::typed_up_to;
 use super::words;
+use crate::assignment::questions::{next_question, standing, task_of};
 use crate::assignment::{AskingConfig, plan};
 use crate::catalogue::Pair;
 use crate::clock::now;
@@ -106,6 +108,10 @@ pub(crate) async fn next(
         hand_out(&place, rater).await?;
         task = place.people().next_task(rater)?;
     }
+    if task.is_none() {
+        hand_out_question(&place, rater).await?;
+        task = place.people().next_task(rater)?;
+    }
     match task {
         Some(task) => Ok(Redirect::to(&format!("/judge/{}", task.what.public)).into_response()),
         None if place.catalogue().asks_people() => Ok(Redirect::to("/expert").into_response()),
@@ -136,6 +142,31 @@ async fn hand_out(place: &Arc<Place>, rater: i64) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Hands out one question of active querying, where any is open for the rater.
+async fn hand_out_question(place: &Arc<Place>, rater: i64) -> Result<(), Trouble> {
+    place.refresh()?;
+    let catalogue = place.catalogue();
+    if !catalogue.questions().iter().any(|question| question.waits) {
+        return Ok(());
+    }
+    let public = neutral_name()?;
+    place
+        .desk
+        .write(move |writing| {
+            let tasks = writing.reading().tasks(None)?;
+            let in_hand = |task: &&Task| task.rater == rater && task.trashed.is_none();
+            // Another tab may have been faster.
+            if (tasks.iter().filter(in_hand)).all(|task| task.finished.is_some())
+                && let Some(next) = next_question(catalogue.questions(), &tasks, rater)
+            {
+                writing.add_tasks(rater, &[task_of(next, rater, public)])?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
 fn plan_for(place: &Place, rater: i64) -> Result<(usize, Vec<NewTask>), Trouble> {
     place.refresh()?;
     let catalogue = place.catalogue();
@@ -148,7 +179,9 @@ fn plan_for(place: &Place, rater: i64) -> Result<(usize, Vec<NewTask>), Trouble>
         .map(|task| task.what.cluster.as_str())
         .collect();
     let n_asked = (tasks.iter())
-        .filter(|task| task.what.purpose != Purpose::Repeat)
+        .filter(|task| {
+            task.what.purpose != Purpose::Repeat && task.what.kind != TaskKind::Annotation
+        })
         .count() as u32;
     let config = AskingConfig {
         tasks: place.asking.tasks.map(|most| most.saturating_sub(n_asked)),
@@ -193,10 +226,13 @@ fn nothing_left(place: &Place, visitor: &Visitor) -> Result<Markup, Trouble> {
             main {
                 @if tasks.n == 0 {
                     h1 { "There is nothing to judge yet" }
-                    p { "The run has no transcripts or pairs so far. Reload this page later." }
+                    p { "The run has nothing to ask you so far. Reload this page later." }
                 } @else {
                     h1 { "That was all. Thank you!" }
                     p { "All " (tasks.n) " items are judged, and everything is stored. You can close this page." }
+                    @if place.catalogue().asks_annotators() {
+                        p { "The run goes on when whoever started it runs it again; then there may be more." }
+                    }
                     @if let Some(last) = last {
                         p { a href={ "/judge/" (last.what.public) } { "Look at your last judgement" } }
                     }
@@ -249,6 +285,13 @@ fn page_of(
         let draft = people.draft(task.number)?;
         (task, steps, draft, people.progress(rater)?)
     };
+    let progress = match task.what.kind {
+        TaskKind::Annotation => {
+            let tasks = place.people().tasks(None)?;
+            standing(place.catalogue().questions(), &tasks, task.rater)
+        }
+        TaskKind::Debate | TaskKind::Pair => progress,
+    };
     if task.finished.is_some() {
         return finished(place, visitor, &task, &steps, progress);
     }
@@ -279,6 +322,10 @@ fn page_of(
             let mut pair = catalogue.pair(&task.what.cell, &task.what.item)?;
             pair.replies = task.what.shown.arrange(pair.replies);
             Ok(pair_page(&sitting, &pair))
+        }
+        TaskKind::Annotation => {
+            let question = catalogue.question(&task.what.item)?;
+            Ok(question_page(&sitting, &question))
         }
     }
 }
@@ -401,14 +448,61 @@ fn pair_page(sitting: &Sitting<'_>, pair: &Pair) -> Markup {
                     }
                 }
             }
-            (panel(sitting, "Which reply is better, and how sure are you?", PAIR, true, Reason::Optional))
+            (panel(sitting, "Which reply is better, and how sure are you?", ONE_STEP, true, Reason::Optional))
         }
     };
     layout::page("Judge", "judge", Script::Judge, &body)
 }
 
-/// The one stage of a pair.
-const PAIR: Stage = Stage {
+/// A question of active querying. Why it is asked, and what a model thinks of it, is not known here.
+fn question_page(sitting: &Sitting<'_>, question: &AskedQuestion) -> Markup {
+    let shown = sitting.task.what.shown;
+    let (heading, asked) = match question.answers {
+        ShownAnswers::Names(_) => (
+            "Which answer is right?",
+            "Which answer, and how sure are you?",
+        ),
+        ShownAnswers::Texts(_) => ("Which text is better?", "Which text, and how sure are you?"),
+    };
+    let body = html! {
+        (bar(sitting))
+        main class="judging" {
+            section class="question" {
+                h1 { (question.instruction.as_deref().map_or_else(|| heading.to_owned(), words::shown)) }
+                @if !question.text.trim().is_empty() {
+                    div class="message-of" { div class="words" { (words::shown(&question.text)) } }
+                }
+                @if let ShownAnswers::Names(names) = &question.answers {
+                    ol class="answers" {
+                        @for (side, name) in Side::BOTH.iter().zip(shown.arrange(names.clone())) {
+                            li class={ "answer side-" (side.letter().to_lowercase()) } {
+                                span class="letter" { (side.letter()) }
+                                span class="text" { (words::shown(&name)) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if let ShownAnswers::Texts(texts) = &question.answers {
+                section class="round" id="round-1" tabindex="-1" {
+                    div class="speeches beside" {
+                        @for (side, text) in Side::BOTH.iter().zip(shown.arrange(texts.clone())) {
+                            article class={ "speech side-" (side.letter().to_lowercase()) } {
+                                h3 { (side.letter()) }
+                                div class="words" { (words::shown(&text)) }
+                            }
+                        }
+                    }
+                }
+            }
+            (panel(sitting, asked, ONE_STEP, true, Reason::Optional))
+        }
+    };
+    layout::page("Judge", "judge", Script::Judge, &body)
+}
+
+/// The one stage of a pair, and of a question of active querying.
+const ONE_STEP: Stage = Stage {
     rounds: 0,
     more: More::Nothing,
     judgement: Judgement::Due,
@@ -430,8 +524,10 @@ fn bar(sitting: &Sitting<'_>) -> Markup {
                     div { dt { kbd { "←" } " " kbd { "→" } } dd { "5 % more to A, to B" } }
                     div { dt { kbd { "Enter" } } dd { "go on, once a belief is set" } }
                     div { dt { kbd { "j" } " " kbd { "k" } } dd { "next round, round before" } }
-                    @if sitting.task.what.kind == TaskKind::Pair {
-                        div { dt { kbd { "t" } } dd { "tie" } }
+                    @match sitting.task.what.kind {
+                        TaskKind::Debate => {},
+                        TaskKind::Pair => { div { dt { kbd { "t" } } dd { "tie" } } },
+                        TaskKind::Annotation => { div { dt { kbd { "c" } } dd { "cannot say" } } },
                     }
                     div { dt { kbd { "r" } } dd { "write the reason; " kbd { "Esc" } " leaves it" } }
                     div { dt { kbd { "u" } } dd { "undo the last step" } }
@@ -474,10 +570,11 @@ fn panel(
     let address = format!("/judge/{}", task.what.public);
     let sent = sitting.refused.map(|(_, form)| form);
     let chosen = sent.and_then(StepForm::percent);
-    let half = match (judges, reason) {
-        (_, Reason::Optional) => Half::Tie,
-        (true, Reason::Required) => Half::Refused,
-        (false, Reason::Required) => Half::Allowed,
+    let half = match (task.what.kind, judges) {
+        (TaskKind::Pair, _) => Half::Tie,
+        (TaskKind::Annotation, _) => Half::CannotSay,
+        (TaskKind::Debate, true) => Half::Refused,
+        (TaskKind::Debate, false) => Half::Allowed,
     };
     let text = sent.map(|form| form.reason.as_str()).or(sitting.draft);
     let kind = if judges { "final" } else { "belief" };
@@ -516,7 +613,7 @@ fn panel(
                 }
                 span class="saved" aria-live="polite" {}
             }
-            @if half != Half::Tie { (belief::how_scored()) }
+            @if task.what.kind == TaskKind::Debate { (belief::how_scored()) }
             dialog id="confirm" {
                 p { "Is this your judgement: " b class="said" {} "?" }
                 div class="buttons" {
@@ -609,7 +706,7 @@ pub(crate) async fn step(
             return Err(conflict("It is not time for this step.", &address));
         }
     } else if kind == StepKind::Belief {
-        return Err(Trouble::Invalid("A pair is judged in one step.".into()));
+        return Err(Trouble::Invalid("This is judged in one step.".into()));
     }
     let submission = Submission {
         step: form.step,
@@ -777,7 +874,7 @@ fn finished(
             main {
                 h1 { "Stored" }
                 @if let Some(said) = said {
-                    p { "You said " b { (belief::words(said)) } ". It is on the disk." }
+                    p { "You said " b { (if is_passed(task, said) { "that you cannot say".into() } else { belief::words(said) }) } ". It is on the disk." }
                 }
                 (trail(steps))
                 @if let Some(feedback) = &feedback { p class="feedback" { (feedback) } }
@@ -791,6 +888,11 @@ fn finished(
             }
         },
     ))
+}
+
+/// Whether somebody said that they cannot say.
+fn is_passed(task: &Task, said: Percent) -> bool {
+    task.what.kind == TaskKind::Annotation && said.is_half()
 }
 
 /// What was right, for a gold item.

@@ -19,6 +19,7 @@ use trimtab_run::chat_models::CALLS;
 
 use super::layout::{self, Script};
 use super::{expert, transcript, words};
+use crate::assignment::questions::answered;
 use crate::clock::now;
 use crate::events::Progress;
 use crate::place::Place;
@@ -45,6 +46,10 @@ pub(crate) async fn show(
         .sum();
     let n_waiting = place.catalogue().waiting().len();
     let taken = n_waiting - expert::n_open(&place)?;
+    let asked = {
+        let tasks = place.people().tasks(None)?;
+        answered(place.catalogue().questions(), &tasks)
+    };
     Ok(layout::admin_page(
         &name,
         "/run",
@@ -57,6 +62,12 @@ pub(crate) async fn show(
                 p {
                     (taken) " of " (n_waiting) " steps that wait for people are taken. "
                     @if n_waiting > taken { "Raters take them at their links." } @else if n_waiting > 0 { "Run the same command again: it goes on." }
+                }
+            }
+            @if place.catalogue().asks_annotators() {
+                p {
+                    (asked.n_finished) " of " (asked.n) " questions that wait for people are answered. "
+                    @if asked.n > asked.n_finished { "Raters answer them at their links." } @else if asked.n > 0 { "Run the same command again: it goes on." }
                 }
             }
             @if n_trees > 0 {

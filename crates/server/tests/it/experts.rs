@@ -135,7 +135,7 @@ async fn router_of(run: &Path) -> Server {
 }
 
 /// Somebody who comes in by a link that was made just now.
-async fn rater(server: &Server, name: &str) -> Visitor {
+pub(crate) async fn rater(server: &Server, name: &str) -> Visitor {
     let link = server
         .links()
         .iter()
@@ -565,7 +565,7 @@ async fn what_was_sent_is_on_the_disk_before_the_page_says_so() {
     assert!(left.path().join(PEOPLE).exists());
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

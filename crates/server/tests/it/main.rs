@@ -12,5 +12,6 @@ mod links;
 mod live;
 mod material;
 mod pairs;
+mod questions;
 mod trees;
 mod visit;

@@ -24,8 +24,8 @@ use trimtab_safeguard::monitoring::{self, Record, ScoresInput};
 use trimtab_safeguard::{Trial, columns, verification};
 use trimtab_stats::{Ballot, Ballots};
 
-use super::SafeguardError;
 use super::judged::{Judged, judged};
+use super::{SafeguardError, people};
 use crate::experiment::Experiment;
 use crate::folder::sha256_of_file;
 use crate::safeguard::{JudgeRow, PrincipleRow, Safeguard, SafeguardConfig, Source, SureRow};
@@ -104,13 +104,16 @@ impl Given {
                     sums.join(" "),
                 ))
             }
-            Source::Features { of } => {
+            Source::Features { of, .. } => {
                 let set = load(&experiment.data, locations)?;
                 if set.answers.len() != 2 {
                     return Err(SafeguardError::NotTwoAnswers {
                         set: set.name,
                         n: set.answers.len(),
                     });
+                }
+                if config.annotation().is_some() {
+                    people::can_be_read(&set, experiment)?;
                 }
                 let (sha256, of) = (set.sha256.clone(), of.clone());
                 let set = Box::new(set);
@@ -318,6 +321,14 @@ impl Given {
         self.sha256.as_deref()
     }
 
+    /// The data that people are asked about; none where it is something else.
+    pub(super) fn data(&self) -> Option<(&Dataset, Option<&str>)> {
+        match &self.input {
+            Input::Features { set, of } => Some((set, of.as_deref())),
+            _ => None,
+        }
+    }
+
     /// What comes of an approach under one seed.
     pub(super) fn trial(
         &self,
@@ -341,7 +352,8 @@ impl Given {
                 activations::trial_on(config, &input, seed)?
             }
             (Safeguard::Querying(config), Input::Features { set, of }) => {
-                asked(config, set, of.as_deref(), experiment, seed)?
+                let drawn = Drawn::new(set, of.as_deref(), experiment, seed)?;
+                querying::trial_on(config, &drawn.input(), seed)?
             }
             (
                 Safeguard::Independence(config),
@@ -424,45 +436,65 @@ fn in_its_world(approach: &Safeguard, seed: Seed) -> Result<Trial, SafeguardErro
     })
 }
 
-/// Active querying on the data: whoever is not in the test split may be asked about.
-fn asked(
-    config: &querying::QueryingConfig,
-    set: &Dataset,
-    of: Option<&str>,
-    experiment: &Experiment,
-    seed: Seed,
-) -> Result<Trial, SafeguardError> {
-    let splits = Splits::new(set, &experiment.data, seed)?;
-    let pool: Vec<usize> = [splits.weak_train, splits.student_train].concat();
-    let [pool, test] = [pool, splits.test].map(|rows| -> Vec<Question> {
-        rows.into_iter()
-            .map(|row| set.questions[row].clone())
-            .collect()
-    });
-    let [mut features, mut test_features] = {
-        let of_questions = |questions: &[Question]| features(set, of, questions);
-        [of_questions(&pool)?, of_questions(&test)?]
-    };
-    // Unit mean square in the pool, so that one ridge fits all.
-    let scale = (features.len() as f64 / features.norm_squared().max(f64::MIN_POSITIVE)).sqrt();
-    features *= scale;
-    test_features *= scale;
-    let labels = |questions: &[Question]| -> Result<Vec<bool>, KeyError> {
-        (questions.iter())
-            .map(|question| Ok(set.key.answer(&question.id)?.0 == 1))
-            .collect()
-    };
-    let (labels, test_labels) = (labels(&pool)?, labels(&test)?);
-    let input = FeaturesInput {
-        features: &features,
-        labels: &labels,
-        groups: &vec![0; labels.len()],
-        test_features: &test_features,
-        test_labels: &test_labels,
-        test_groups: &vec![0; test_labels.len()],
-        novel: None,
-    };
-    Ok(querying::trial_on(config, &input, seed)?)
+/// Features of the data under one seed: of what may be asked about, whatever is not in the test split, and of the test split.
+pub(super) struct Drawn {
+    pub(super) pool: Vec<Question>,
+    features: DMatrix<f64>,
+    labels: Vec<bool>,
+    groups: Vec<usize>,
+    test_features: DMatrix<f64>,
+    test_labels: Vec<bool>,
+    test_groups: Vec<usize>,
+}
+
+impl Drawn {
+    pub(super) fn new(
+        set: &Dataset,
+        of: Option<&str>,
+        experiment: &Experiment,
+        seed: Seed,
+    ) -> Result<Self, SafeguardError> {
+        let splits = Splits::new(set, &experiment.data, seed)?;
+        let pool: Vec<usize> = [splits.weak_train, splits.student_train].concat();
+        let [pool, test] = [pool, splits.test].map(|rows| -> Vec<Question> {
+            rows.into_iter()
+                .map(|row| set.questions[row].clone())
+                .collect()
+        });
+        let (mut features_of_pool, mut test_features) =
+            (features(set, of, &pool)?, features(set, of, &test)?);
+        // Unit mean square in the pool, so that one ridge fits all.
+        let square = features_of_pool.norm_squared().max(f64::MIN_POSITIVE);
+        let scale = (features_of_pool.len() as f64 / square).sqrt();
+        features_of_pool *= scale;
+        test_features *= scale;
+        let labels = |questions: &[Question]| -> Result<Vec<bool>, KeyError> {
+            (questions.iter())
+                .map(|question| Ok(set.key.answer(&question.id)?.0 == 1))
+                .collect()
+        };
+        Ok(Self {
+            labels: labels(&pool)?,
+            groups: vec![0; pool.len()],
+            features: features_of_pool,
+            test_labels: labels(&test)?,
+            test_groups: vec![0; test.len()],
+            test_features,
+            pool,
+        })
+    }
+
+    pub(super) fn input(&self) -> FeaturesInput<'_> {
+        FeaturesInput {
+            features: &self.features,
+            labels: &self.labels,
+            groups: &self.groups,
+            test_features: &self.test_features,
+            test_labels: &self.test_labels,
+            test_groups: &self.test_groups,
+            novel: None,
+        }
+    }
 }
 
 /// `[dim, n]`: frozen features, or hashed words; of pairs of texts, those of the second less those of the first.
