@@ -21,6 +21,7 @@ use trimtab_server::{AskingConfig, Server};
 
 use crate::experts::make_waiting;
 use crate::material::{HOSTILE, SECRETS, SMALL, Size, make_run};
+use crate::questions::make_asked;
 use crate::trees::{CELL, node, write_trees};
 use crate::visit::options;
 
@@ -610,6 +611,41 @@ async fn pairs_and_the_admins_pages() {
     }
     person.0.close().await.unwrap();
     // A watched page does not keep the server from ending.
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_of_active_querying_by_keyboard() {
+    let Some(driver) = Driver::start("questions_of_active_querying").await else {
+        return;
+    };
+    let server = AtPort::of(make_asked, AskingConfig::default()).await;
+    let enter = char::from(Key::Enter);
+    let person = Person::come_in(&driver, "asked", server.link("rater-1"), 390, 844).await;
+    person.assert_fits().await;
+    person.assert_not_owned().await;
+    person.shoot("phone-question").await;
+    // Enter asks once more, and then it is stored.
+    for key in ['c', '2'] {
+        person.press(&[key, enter]).await;
+        person.see("dialog[open]").await;
+        person.press(&[enter]).await;
+        person.see("body.stored").await;
+        let says_so = person.source().await.contains("that you cannot say");
+        assert_eq!(says_so, key == 'c');
+        if key == 'c' {
+            person.press(&['u']).await;
+            person.see("#panel[data-revision=\"1\"]").await;
+        }
+    }
+    person.press(&[enter]).await;
+    person.see("#panel[data-revision=\"0\"]").await;
+    person.assert_not_owned().await;
+    let said = server.said(TaskKind::Annotation);
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].last().unwrap().percent.get(), 85);
+    assert!(said[0].secs() > 0.0);
+    person.0.close().await.unwrap();
     server.end().await;
 }
 

@@ -41,7 +41,7 @@ fn reviews(n: usize) -> String {
 struct Workplace(tempfile::TempDir);
 
 impl Workplace {
-    fn new(seeds: usize, raters: usize) -> Self {
+    fn new(seeds: usize, raters: usize, budget: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("reviews.jsonl"), reviews(90)).unwrap();
         let experiment = format!(
@@ -54,7 +54,7 @@ test = 30
 [[method]]
 kind = "safeguard"
 name = "{METHOD}"
-approach = {{ kind = "querying", acquisition = "entropy", start = 6, batch = 4, budget = 14 }}
+approach = {{ kind = "querying", acquisition = "entropy", start = 6, batch = 4, budget = {budget} }}
 on = {{ kind = "features", annotator = "people", raters = {raters}, instruction = "Does the writer like the film?" }}
 "#
         );
@@ -94,6 +94,11 @@ on = {{ kind = "features", annotator = "people", raters = {raters}, instruction 
     fn run(&self) -> (usize, bool) {
         self.run_in(&self.run_folder())
     }
+}
+
+/// Makes a run in which questions wait.
+pub(crate) fn make_asked(run: &Path) {
+    Workplace::new(1, 1, 14).run_in(run);
 }
 
 async fn served(run: &Path) -> Server {
@@ -167,7 +172,10 @@ impl Reader {
                 assert!(to.text.contains("Thank you"), "{}", to.text);
                 return n;
             }
-            let (address, page) = self.person.task().await;
+            // Nobody clicks faster than the server lets them: what can be seen at one question is not looked at again at each.
+            let address = to.location();
+            let page = self.person.get(&address).await;
+            assert_eq!(page.status, StatusCode::OK, "{}", page.text);
             assert_blind(&page);
             assert!(!address.contains("secret"));
             let names = ["negative", "positive"].map(|name| page.text.find(name).unwrap());
@@ -177,6 +185,9 @@ impl Reader {
             assert_eq!(before, None, "asked twice about {}", number(&page));
             let stored = self.person.say(&address, &page, belief, "").await;
             assert_eq!(stored.status, StatusCode::SEE_OTHER, "{}", stored.text);
+            if n > 0 && right.is_some() {
+                continue;
+            }
             let seen = self.person.get(&address).await;
             assert!(seen.text.contains("It is on the disk"), "{}", seen.text);
             assert_eq!(seen.text.contains("that you cannot say"), right.is_none());
@@ -200,7 +211,7 @@ const BOTH: &str = "both, what they share once";
 
 #[tokio::test]
 async fn people_are_asked_in_rounds_and_the_report_counts_what_they_said() {
-    let place = Workplace::new(1, 2);
+    let place = Workplace::new(1, 2, 14);
     let run = place.run_folder();
     assert_eq!(place.run(), (6, false), "both ways start from the same six");
     assert_eq!(place.run(), (6, false), "nothing new was said");
@@ -279,9 +290,9 @@ async fn people_are_asked_in_rounds_and_the_report_counts_what_they_said() {
 
 #[tokio::test]
 async fn seeds_share_answers_and_what_a_killed_server_took_is_kept() {
-    let place = Workplace::new(3, 1);
+    let place = Workplace::new(2, 1, 10);
     let (n_waiting, _) = place.run();
-    assert!(n_waiting > 6 && n_waiting <= 18, "{n_waiting}");
+    assert!(n_waiting > 6 && n_waiting <= 12, "{n_waiting}");
     let server = served(&place.run_folder()).await;
     let mut reader = Reader::new(rater(&server, "rater-1").await, "one");
     assert_eq!(reader.answer(3).await, 3);
@@ -309,7 +320,7 @@ async fn seeds_share_answers_and_what_a_killed_server_took_is_kept() {
     }
     assert_eq!(n_asked, reader.said.len());
     let trials = trials(left.path(), 0, METHOD).unwrap();
-    assert_eq!(trials.len(), 3);
+    assert_eq!(trials.len(), 2);
     let people = People::open_to_read(left.path()).unwrap().unwrap();
     assert_eq!(people.annotations().unwrap().len(), n_asked);
     drop(server);
@@ -317,7 +328,7 @@ async fn seeds_share_answers_and_what_a_killed_server_took_is_kept() {
 
 #[tokio::test]
 async fn what_is_taken_back_is_not_counted_and_two_tabs_store_once() {
-    let place = Workplace::new(1, 1);
+    let place = Workplace::new(1, 1, 14);
     place.run();
     let server = served(&place.run_folder()).await;
     let person = rater(&server, "rater-1").await;
