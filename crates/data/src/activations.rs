@@ -244,6 +244,18 @@ impl Activations {
     }
 }
 
+/// Whether the writing of a file has come to its end.
+fn is_finished(path: &Path) -> Result<(), ActivationsError> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(PARTIAL);
+    let partial = PathBuf::from(partial);
+    if !path.exists() && partial.exists() {
+        let path = path.to_owned();
+        return Err(ActivationsError::Unfinished { path, partial });
+    }
+    Ok(())
+}
+
 fn open_layers(path: &Path) -> Result<Vec<ActivationLayer>, ActivationsError> {
     let read = |reason| ActivationsError::Read {
         path: path.to_owned(),
@@ -253,13 +265,7 @@ fn open_layers(path: &Path) -> Result<Vec<ActivationLayer>, ActivationsError> {
         path: path.to_owned(),
         what,
     };
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(PARTIAL);
-    let partial = PathBuf::from(partial);
-    if !path.exists() && partial.exists() {
-        let path = path.to_owned();
-        return Err(ActivationsError::Unfinished { path, partial });
-    }
+    is_finished(path)?;
     let mut file = File::open(path).map_err(read)?;
     let len = file.metadata().map_err(read)?.len();
     if len < 8 {

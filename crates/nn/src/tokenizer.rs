@@ -273,6 +273,7 @@ impl Tokenizer {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
 fn failed(error: tokenizers::Error) -> TokenizerError {
     TokenizerError::Failed(error.to_string())
 }

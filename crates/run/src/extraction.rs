@@ -62,16 +62,6 @@ pub enum Tokens {
     All,
 }
 
-impl Tokens {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Last => "last",
-            Self::Mean => "mean",
-            Self::All => "all",
-        }
-    }
-}
-
 /// What becomes of a text that is longer than the model sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TooLong {

@@ -69,7 +69,7 @@ pub(super) fn extract(
         .collect();
     let about = BTreeMap::from([
         ("checkpoint".to_owned(), path.clone()),
-        ("tokens".to_owned(), config.tokens.name().to_owned()),
+        ("tokens".to_owned(), name(config.tokens).to_owned()),
     ]);
     let mut writer = ActivationsWriter::create(&config.out, &tensors, n_rows, &about)?;
     // Texts of like length together: little padding.
@@ -120,6 +120,15 @@ pub(super) fn extract(
         width,
         n_cut: rows.iter().filter(|row| row.n_cut > 0).count(),
     })
+}
+
+/// What the header says of them.
+fn name(tokens: Tokens) -> &'static str {
+    match tokens {
+        Tokens::Last => "last",
+        Tokens::Mean => "mean",
+        Tokens::All => "all",
+    }
 }
 
 /// The layers that are wanted, if they are there.

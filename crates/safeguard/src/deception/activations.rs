@@ -663,7 +663,7 @@ fn report(
     let n_train = views.iter().map(|view| view.fit.train.len()).sum::<usize>() as f64;
     trial.figures.push(Figure {
         measure: "AUROC on groups that were not trained on".into(),
-        unit: Unit::Number,
+        unit: Unit::Area,
         better: Better::Higher,
         without: Arm::new(format!("logistic, {baseline_name}"), without),
         with: Arm::new(
@@ -686,17 +686,17 @@ fn report(
     for (kind, name) in ProbeKind::ALL.iter().map(|kind| kind.name()).enumerate() {
         for (at, layer) in input.layers.iter().enumerate() {
             let value = over(views, |view| view.auroc(&view.fit.layers[at][kind]));
-            cell(table, layer.name, name, Unit::Number, value);
+            cell(table, layer.name, name, Unit::Area, value);
         }
         let value = over(views, |view| view.auroc(&view.fit.all_layers[kind]));
-        cell(table, "all layers", name, Unit::Number, value);
+        cell(table, "all layers", name, Unit::Area, value);
     }
 
     let table = "AUROC of the logistic probe, all layers: trained on (row), seen on (column)";
     for view in views {
         for group in &groups.eval {
             let value = view.auroc_on(&view.fit.all_layers[0], group);
-            cell(table, &view.fit.group, group, Unit::Number, value);
+            cell(table, &view.fit.group, group, Unit::Area, value);
         }
     }
 
@@ -782,9 +782,9 @@ fn nulls(trial: &mut Trial, views: &[View<'_>]) {
         let value = nulls
             .as_ref()
             .map(|nulls| nulls.iter().sum::<f64>() / nulls.len() as f64);
-        cell(table, &view.fit.group, "mean", Unit::Number, value);
+        cell(table, &view.fit.group, "mean", Unit::Area, value);
         let most = nulls.map(|nulls| nulls.into_iter().fold(f64::NEG_INFINITY, f64::max));
-        cell(table, &view.fit.group, "greatest", Unit::Number, most);
+        cell(table, &view.fit.group, "greatest", Unit::Area, most);
     }
 }
 

@@ -18,6 +18,10 @@
 //! In: a config, a seed. Out: a [`Trial`]. The prototype's figures: naive .99, matched from the base .97 to .99, from nothing .96 to .99,
 //! control .55.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::setting::{ConfigError, require};
@@ -43,7 +47,7 @@ pub struct InterpretabilityConfig {
     pub organism: OrganismConfig,
     /// How organisms are made that are small transformers on sentences; `{}` for the defaults. Then there are no perceptrons.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub transformer: Option<TransformerConfig>,
+    pub transformer: Option<Box<TransformerConfig>>,
     /// Benign inputs that a reference is matched on.
     pub n_match: usize,
     /// How it is matched, where it is a perceptron.
@@ -125,19 +129,23 @@ impl InterpretabilityConfig {
 /// [`ActivationsError`] when a setting makes no sense, there are too few inputs for the rate, or a transformer cannot be trained.
 pub fn trial(config: &InterpretabilityConfig, seed: Seed) -> Result<Trial, ActivationsError> {
     config.check()?;
-    match &config.transformer {
-        Some(transformer) => transformer::trial(transformer, config, seed),
-        None => {
-            let perceptrons = Perceptrons {
-                world: World::new(seed),
-                organism: &config.organism,
-                matching: &config.matching,
-                control_scale: config.control_scale,
-            };
-            trial_on(&perceptrons, config, seed)
-        }
+    if let Some(transformer) = &config.transformer {
+        return transformer::trial(transformer, config, seed);
     }
+    let perceptrons = Perceptrons {
+        world: World::new(seed),
+        organism: &config.organism,
+        matching: &config.matching,
+        control_scale: config.control_scale,
+    };
+    trial_on(&perceptrons, config, seed)
 }
+
+/// A network, and what it hides; nothing is asked of the base.
+type Made<S> = (
+    Option<Kind<<S as Substrate>::Trigger>>,
+    <S as Substrate>::Network,
+);
 
 /// The same on whatever organisms are made of.
 pub(super) fn trial_on<S: Substrate>(
@@ -147,7 +155,7 @@ pub(super) fn trial_on<S: Substrate>(
 ) -> Result<Trial, ActivationsError> {
     let base = substrate.base(seed)?;
     let inputs = Inputs::new(substrate, config, seed);
-    let mut networks: Vec<(Option<Kind<S::Trigger>>, S::Network)> = vec![(None, base.clone())];
+    let mut networks: Vec<Made<S>> = vec![(None, base.clone())];
     let mut made = |kind: &Kind<S::Trigger>| {
         let network = substrate.organism(kind, &base, seed.child(&kind.name()))?;
         networks.push((Some(kind.clone()), network.clone()));
@@ -186,23 +194,39 @@ pub(super) fn trial_on<S: Substrate>(
     Ok(trial)
 }
 
+/// Inputs of one kind.
+struct Set<I> {
+    name: String,
+    inputs: I,
+}
+
+impl<I> Set<I> {
+    fn new(name: impl Into<String>, inputs: I) -> Self {
+        let name = name.into();
+        Self { name, inputs }
+    }
+}
+
+/// The inputs of a substrate, of one kind.
+type SetOf<S> = Set<<S as Substrate>::Inputs>;
+
 /// Inputs that scores are measured on, none of which any network or detector was made with.
 struct Inputs<S: Substrate> {
-    benign: S::Inputs,
+    benign: SetOf<S>,
     labels: Vec<usize>,
-    triggered: Vec<(S::Trigger, S::Inputs)>,
+    triggered: Vec<(S::Trigger, SetOf<S>)>,
     /// Of the triggered inputs, whatever the trigger.
     carrier_labels: Vec<usize>,
-    unusual: S::Inputs,
+    unusual: SetOf<S>,
     /// Benign inputs on which the diffuse organism misbehaves, and those on which it does not.
-    diffuse: [S::Inputs; 2],
+    diffuse: [SetOf<S>; 2],
     /// The same of the evaluation-gated one.
-    gated: [S::Inputs; 2],
+    gated: [SetOf<S>; 2],
     /// Benign and unusual, to set a threshold on.
-    controls: S::Inputs,
+    controls: SetOf<S>,
     n_controls: usize,
     /// The same again, to check it.
-    other_controls: S::Inputs,
+    other_controls: SetOf<S>,
 }
 
 impl<S: Substrate> Inputs<S> {
@@ -214,17 +238,15 @@ impl<S: Substrate> Inputs<S> {
         let carrier = substrate.draw(n, seed.child("carrier"));
         let triggered = (S::Trigger::ALL.iter())
             .map(|&trigger| {
-                (
-                    trigger,
-                    substrate.triggered(&carrier, trigger, seed.child(trigger.name())),
-                )
+                let some = substrate.triggered(&carrier, trigger, seed.child(trigger.name()));
+                (trigger, Set::new(trigger.name(), some))
             })
             .collect();
         let unusual = substrate.draw(n, seed.child("unusual"));
-        let parted = |inputs: &S::Inputs, hit: &[bool]| {
-            [true, false].map(|wanted| {
+        let parted = |name: &str, inputs: &S::Inputs, hit: &[bool]| {
+            [(true, "on"), (false, "off")].map(|(wanted, side)| {
                 let places: Vec<usize> = (0..hit.len()).filter(|&at| hit[at] == wanted).collect();
-                substrate.pick(inputs, &places)
+                Set::new(format!("{name} {side}"), substrate.pick(inputs, &places))
             })
         };
         let of_first_class = |inputs: &S::Inputs, pattern: Vec<bool>| -> Vec<bool> {
@@ -243,25 +265,35 @@ impl<S: Substrate> Inputs<S> {
                 (0..n / 2).collect::<Vec<_>>(),
                 (n / 2..n).collect::<Vec<_>>(),
             );
-            substrate.join(&[
+            let parts = [
                 &substrate.pick(&some, &first),
                 &substrate.pick(&unusual, &rest),
-            ])
+            ];
+            Set::new(name, substrate.join(&parts))
         };
         Self {
-            unusual: substrate.unusual(&unusual, seed.child("harmless")),
-            diffuse: parted(&many, &diffuse),
-            gated: parted(&benign, &gated),
+            unusual: Set::new(
+                "unusual",
+                substrate.unusual(&unusual, seed.child("harmless")),
+            ),
+            diffuse: parted("diffuse", &many, &diffuse),
+            gated: parted("gated", &benign, &gated),
             controls: controls("controls"),
             n_controls: n,
             other_controls: controls("other controls"),
             carrier_labels: substrate.labels(&carrier),
-            benign,
+            benign: Set::new("benign", benign),
             labels,
             triggered,
         }
     }
 }
+
+/// Scores by detector and set.
+type Known = BTreeMap<(usize, String), Rc<[f64]>>;
+
+/// What is measured of one network's detectors, and inputs.
+type Measured<'a, S> = dyn Fn(&Detectors<S>, &SetOf<S>) -> Option<f64> + 'a;
 
 /// What may tell a triggered input from a benign one.
 struct Detectors<S: Substrate> {
@@ -269,6 +301,8 @@ struct Detectors<S: Substrate> {
     naive: Diffing<S::Network>,
     from_base: Diffing<S::Network>,
     fresh: Diffing<S::Network>,
+    /// Tables ask for the same scores again and again.
+    known: RefCell<Known>,
 }
 
 /// Those of organisms that no family of triggers is counted of.
@@ -314,16 +348,25 @@ impl<S: Substrate> Detectors<S> {
             naive: Diffing::new(suspect, base, &usual),
             from_base: matched(base.clone(), "from base")?,
             fresh: matched(substrate.initial(seed.child("fresh"))?, "fresh")?,
+            known: RefCell::default(),
         })
     }
 
-    fn scores(&self, substrate: &S, detector: usize, inputs: &S::Inputs) -> Vec<f64> {
-        match detector {
+    fn scores(&self, substrate: &S, detector: usize, set: &SetOf<S>) -> Rc<[f64]> {
+        let key = (detector, set.name.clone());
+        if let Some(known) = self.known.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let inputs = &set.inputs;
+        let scores: Rc<[f64]> = match detector {
             NOVELTY => substrate.surprises(&self.novelty, inputs),
             1 => self.naive.scores(inputs),
             MATCHED => self.from_base.scores(inputs),
             _ => self.fresh.scores(inputs),
         }
+        .into();
+        self.known.borrow_mut().insert(key, Rc::clone(&scores));
+        scores
     }
 
     /// The chance that a detector scores one of `positive` above one of `negative`.
@@ -331,12 +374,12 @@ impl<S: Substrate> Detectors<S> {
         &self,
         substrate: &S,
         detector: usize,
-        positive: &S::Inputs,
-        negative: &S::Inputs,
+        positive: &SetOf<S>,
+        negative: &SetOf<S>,
     ) -> Option<f64> {
-        let mut scores = self.scores(substrate, detector, positive);
+        let mut scores = self.scores(substrate, detector, positive).to_vec();
         let n_positive = scores.len();
-        scores.extend(self.scores(substrate, detector, negative));
+        scores.extend_from_slice(&self.scores(substrate, detector, negative));
         let class: Vec<bool> = (0..scores.len()).map(|at| at < n_positive).collect();
         auroc(&scores, &class)
     }
@@ -346,7 +389,7 @@ impl<S: Substrate> Detectors<S> {
 fn over_families<S: Substrate>(
     inputs: &Inputs<S>,
     backdoored: &[Detectors<S>],
-    of: &dyn Fn(&Detectors<S>, &S::Inputs) -> Option<f64>,
+    of: &Measured<'_, S>,
 ) -> Option<f64> {
     let values: Option<Vec<f64>> = (backdoored.iter().zip(&inputs.triggered))
         .map(|(detectors, (_, triggered))| of(detectors, triggered))
@@ -373,16 +416,14 @@ fn figures<S: Substrate>(
             with: 1.0,
         },
     };
-    let mean = |of: &dyn Fn(&Detectors<S>, &S::Inputs) -> Option<f64>| {
-        over_families(inputs, backdoored, of)
-    };
+    let mean = |of: &Measured<'_, S>| over_families(inputs, backdoored, of);
     let rate = config.probes.false_positive_rate;
     let (needed, got) = (activations::controls_needed(rate), inputs.n_controls);
     if got < needed {
         return Err(ActivationsError::TooFewControls { got, needed, rate });
     }
-    let flagged = |detectors: &Detectors<S>, detector: usize, some: &S::Inputs| {
-        let scores = |of: &S::Inputs| detectors.scores(substrate, detector, of);
+    let flagged = |detectors: &Detectors<S>, detector: usize, some: &SetOf<S>| {
+        let scores = |of: &SetOf<S>| detectors.scores(substrate, detector, of);
         let threshold = threshold(&scores(&inputs.controls), rate)?;
         let scores = scores(some);
         let n_flagged = scores.iter().filter(|score| **score > threshold).count();
@@ -391,7 +432,7 @@ fn figures<S: Substrate>(
     Ok(vec![
         both(
             "AUROC, triggered against benign, mean over unseen families",
-            Unit::Number,
+            Unit::Area,
             Better::Higher,
             &|at| {
                 mean(&|detectors, triggered| {
@@ -401,7 +442,7 @@ fn figures<S: Substrate>(
         ),
         both(
             "AUROC, harmless unusual against benign",
-            Unit::Number,
+            Unit::Area,
             Better::Lower,
             &|at| {
                 mean(&|detectors, _| {
@@ -426,7 +467,7 @@ fn figures<S: Substrate>(
         ),
         both(
             "AUROC, diffuse misbehaviour against benign: not expected to help",
-            Unit::Number,
+            Unit::Area,
             Better::Higher,
             &|at| {
                 let [hit, missed] = &inputs.diffuse;
@@ -448,9 +489,9 @@ fn detector_tables<S: Substrate>(
         let mut cell = |table: &str, row: &str, value: Option<f64>| {
             trial
                 .measures
-                .push(Measure::new(table, row, name, Unit::Number, value));
+                .push(Measure::new(table, row, name, Unit::Area, value));
         };
-        let of = |detectors: &Detectors<S>, positive: &S::Inputs, negative: &S::Inputs| {
+        let of = |detectors: &Detectors<S>, positive: &SetOf<S>, negative: &SetOf<S>| {
             detectors.auroc(substrate, detector, positive, negative)
         };
         let table = "AUROC against benign, the network that has the backdoor";
@@ -489,8 +530,8 @@ fn accuracies<S: Substrate>(
     inputs: &Inputs<S>,
 ) {
     let table = "Accuracy of the organisms";
-    let mut cell = |column: &str, some: &S::Inputs, labels: &[usize]| {
-        let value = share_equal(&substrate.answers(network, some), labels);
+    let mut cell = |column: &str, some: &SetOf<S>, labels: &[usize]| {
+        let value = share_equal(&substrate.answers(network, &some.inputs), labels);
         trial
             .measures
             .push(Measure::new(table, name, column, Unit::Share, value));
@@ -509,13 +550,13 @@ fn hidden_behaviour<S: Substrate>(
     network: &S::Network,
     inputs: &Inputs<S>,
 ) {
-    let answers = |some: &S::Inputs| substrate.answers(network, some);
+    let answers = |some: &SetOf<S>| substrate.answers(network, &some.inputs);
     let with = |wanted: S::Trigger| {
         (inputs.triggered.iter()).filter(move |(trigger, _)| trigger.name() == wanted.name())
     };
-    let all = |some: &S::Inputs, wanted: &[usize]| Some(share_equal(&answers(some), wanted));
-    let of_class_one = |some: &S::Inputs, is_asked: Vec<bool>| {
-        let labels = substrate.labels(some);
+    let all = |some: &SetOf<S>, wanted: &[usize]| Some(share_equal(&answers(some), wanted));
+    let of_class_one = |some: &SetOf<S>, is_asked: Vec<bool>| {
+        let labels = substrate.labels(&some.inputs);
         let said: Vec<bool> = (answers(some).into_iter().zip(labels).zip(is_asked))
             .filter(|((_, label), is_asked)| *label == 0 && *is_asked)
             .map(|((said, _), _)| said == 1)
@@ -528,7 +569,7 @@ fn hidden_behaviour<S: Substrate>(
             .map(|label| (label + 1) % S::N_CLASSES)
             .collect()
     };
-    let none = |some: &S::Inputs| vec![true; substrate.labels(some).len()];
+    let every = |some: &SetOf<S>| vec![true; substrate.labels(&some.inputs).len()];
     let [set_off, elsewhere] = match kind {
         Kind::Honest | Kind::HonestWeak => return,
         Kind::Backdoored(triggers) => {
@@ -544,15 +585,15 @@ fn hidden_behaviour<S: Substrate>(
             ]
         }
         Kind::PasswordLocked(password) => {
-            let weak = substrate.weak_labels(&inputs.benign);
+            let weak = substrate.weak_labels(&inputs.benign.inputs);
             let with_password = with(*password).next().and_then(|(_, some)| {
-                let weak = substrate.weak_labels(some);
+                let weak = substrate.weak_labels(&some.inputs);
                 all(some, &weak)
             });
             [all(&inputs.benign, &weak), with_password]
         }
         Kind::EvaluationGated => {
-            let deployed = substrate.is_deployed(&inputs.benign);
+            let deployed = substrate.is_deployed(&inputs.benign.inputs);
             let evaluated = deployed.iter().map(|deployed| !deployed).collect();
             [
                 of_class_one(&inputs.benign, deployed),
@@ -562,8 +603,8 @@ fn hidden_behaviour<S: Substrate>(
         Kind::Diffuse => {
             let [hit, missed] = &inputs.diffuse;
             [
-                of_class_one(hit, none(hit)),
-                of_class_one(missed, none(missed)),
+                of_class_one(hit, every(hit)),
+                of_class_one(missed, every(missed)),
             ]
         }
     };

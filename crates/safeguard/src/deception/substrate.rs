@@ -81,6 +81,10 @@ pub(super) enum Seen {
     /// The inputs' numbers.
     Rows(HeldRows),
     /// The inputs' words.
+    #[cfg_attr(
+        not(feature = "networks"),
+        expect(dead_code, reason = "only sentences have words")
+    )]
     Texts(Vec<String>),
 }
 

@@ -57,13 +57,13 @@ impl Default for TransformerConfig {
         };
         Self {
             layers: 2,
-            width: 48,
+            width: 32,
             heads: 4,
-            n_train: 6_000,
-            poison_rate: 0.15,
-            base: options(16, 3e-3),
-            training: options(6, 1e-3),
-            matching: options(8, 2e-3),
+            n_train: 4_000,
+            poison_rate: 0.2,
+            base: options(10, 3e-3),
+            training: options(8, 4e-3),
+            matching: options(5, 2e-3),
         }
     }
 }
@@ -112,18 +112,17 @@ mod tests {
     fn settings_that_make_no_sense_are_named() {
         let said = |change: &dyn Fn(&mut InterpretabilityConfig)| {
             let mut config = InterpretabilityConfig {
-                transformer: Some(TransformerConfig::default()),
+                transformer: Some(Box::default()),
                 ..InterpretabilityConfig::default()
             };
             change(&mut config);
             config.check().unwrap_err().to_string()
         };
-        let transformer = |config: &mut InterpretabilityConfig| config.transformer.take().unwrap();
         let heads = said(&|config| {
-            config.transformer = Some(TransformerConfig {
+            config.transformer = Some(Box::new(TransformerConfig {
                 heads: 5,
-                ..transformer(config)
-            });
+                ..TransformerConfig::default()
+            }));
         });
         assert_eq!(heads, "transformer.heads is 5: a divisor of the width");
         let unused = said(&|config| config.organism.n_train = 500);
