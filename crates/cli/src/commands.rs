@@ -1,5 +1,6 @@
 //! The subcommands, a file each.
 
+mod activations;
 mod check;
 mod constitution;
 mod data;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// Look for what is wrong with a file of preference pairs before anything is trained on it
     Check(check::Arguments),
+    /// Hidden states of a checkpoint on labelled texts, as files that probes are tried on
+    Activations(activations::Arguments),
     /// Constitutions: the default one, a file's faults, files of other shapes
     #[command(subcommand)]
     Constitution(constitution::Command),
@@ -61,6 +64,7 @@ impl Command {
             Self::Label(command) => label::run(&command),
             Self::Export(arguments) => export::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
+            Self::Activations(arguments) => activations::run(&arguments),
             Self::Constitution(command) => constitution::run(&command),
             Self::Data(command) => data::run(command),
             Self::Landscape(arguments) => landscape::run(&arguments),

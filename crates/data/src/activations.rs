@@ -9,9 +9,13 @@
 //! and `text` may be left out. Layers are in the order of their names, numbers in them counted as numbers, and may differ in
 //! width, not in tokens.
 //!
+//! `trimtab activations` writes both from a checkpoint ([`ActivationsWriter`]); whatever else can save safetensors does as well.
+//!
 //! Nothing is held but the header and the spans: a layer is a [`RowSource`], read again from the file in the blocks that are
 //! asked for, and turned into f32. What is wrong with a header is said when the file is opened; a number that is not finite,
 //! when its row is read, with its tensor, row and column.
+
+mod writer;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -24,12 +28,21 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use trimtab_core::{RowSource, RowSourceError, SampleId, Span};
 
 use crate::blocks::{Blocks, lines};
 use crate::error::{DataError, Place};
 use crate::stream::Stream;
+
+pub use writer::{ActivationsWriter, WriteActivationsError};
+
+/// What the file of tensors is called in a folder of activations.
+const TENSORS: &str = "activations.safetensors";
+/// What the file of spans is.
+const SPANS: &str = "spans.jsonl";
+/// What their names end in as long as they are being written.
+const PARTIAL: &str = ".partial";
 
 /// Real headers have some hundred bytes a tensor.
 const LONGEST_HEADER: u64 = 64 << 20;
@@ -94,6 +107,14 @@ pub enum ActivationsError {
         path: PathBuf,
         /// What the system says.
         reason: io::Error,
+    },
+    /// Its writing was broken off.
+    #[error("{} is not finished: only {} is there", path.display(), partial.display())]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// What is there of it.
+        partial: PathBuf,
     },
     /// It is no safetensors file, or is cut short.
     #[error("{}: no safetensors file: {what}", path.display())]
@@ -184,6 +205,9 @@ impl ActivationsError {
         Some(match self {
             Self::Spans(error) => return error.hint(),
             Self::Read { .. } => "check that it is a file, and may be read".into(),
+            Self::Unfinished { .. } => {
+                "run `trimtab activations` again: it begins anew".into()
+            }
             Self::Header { .. } => "write it again, with `safetensors.numpy.save_file` or `safetensors.torch.save_file`".into(),
             Self::NoTensor { .. } => "write one tensor a layer".into(),
             Self::Shape { .. } => {
@@ -202,6 +226,11 @@ impl ActivationsError {
 }
 
 impl Activations {
+    /// The files of a folder: tensors, and spans.
+    pub fn files(folder: &Path) -> [PathBuf; 2] {
+        [TENSORS, SPANS].map(|name| folder.join(name))
+    }
+
     /// Opens a file of tensors and one of spans.
     ///
     /// # Errors
@@ -215,6 +244,18 @@ impl Activations {
     }
 }
 
+/// Whether the writing of a file has come to its end.
+fn is_finished(path: &Path) -> Result<(), ActivationsError> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(PARTIAL);
+    let partial = PathBuf::from(partial);
+    if !path.exists() && partial.exists() {
+        let path = path.to_owned();
+        return Err(ActivationsError::Unfinished { path, partial });
+    }
+    Ok(())
+}
+
 fn open_layers(path: &Path) -> Result<Vec<ActivationLayer>, ActivationsError> {
     let read = |reason| ActivationsError::Read {
         path: path.to_owned(),
@@ -224,6 +265,7 @@ fn open_layers(path: &Path) -> Result<Vec<ActivationLayer>, ActivationsError> {
         path: path.to_owned(),
         what,
     };
+    is_finished(path)?;
     let mut file = File::open(path).map_err(read)?;
     let len = file.metadata().map_err(read)?.len();
     if len < 8 {
@@ -335,14 +377,16 @@ fn natural(name: &str) -> Vec<(u128, String)> {
 }
 
 /// A line of the file of spans.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Row {
     id: String,
     start: usize,
     end: usize,
     label: bool,
     group: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pair: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
 

@@ -23,7 +23,7 @@
 //! - [`load_two_answers`] reads questions that can be debated, and the passages that they are about.
 //! - [`load_problems`] reads open questions and, apart from them, their answers; [`expressions`] draws some.
 //! - [`load_records`] reads rows of the user's own.
-//! - [`Activations`] are a model's hidden states on many tokens, read in blocks.
+//! - [`Activations`] are a model's hidden states on many tokens, read in blocks; [`ActivationsWriter`] writes them.
 //! - [`load_ratings`] reads who said what of which item.
 //! - [`preferences`] reads and writes pairs of replies as other programs' training files.
 //! - [`Splits`] says who learns from which rows. [`NumpyRng`] and [`PythonRng`] draw what upstream's
@@ -63,7 +63,9 @@ mod split;
 mod stream;
 mod two_answers;
 
-pub use activations::{ActivationLayer, Activations, ActivationsError};
+pub use activations::{
+    ActivationLayer, Activations, ActivationsError, ActivationsWriter, WriteActivationsError,
+};
 pub use builtin::{BUILTINS, Builtin};
 pub use cache::CacheUse;
 pub use config::{Columns, DataConfig, SplitConfig, TestSize};

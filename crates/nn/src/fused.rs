@@ -83,6 +83,24 @@ pub(crate) fn forward(transformer: &Transformer, batch: &TokenBatch) -> Tensor<3
     Tensor::from_data(TensorData::new(data, shape), transformer.device())
 }
 
+/// The same of every layer: before every block, and after the last norm.
+pub(crate) fn forward_all(transformer: &Transformer, batch: &TokenBatch) -> Vec<Tensor<3>> {
+    let slices = Slice::of(batch);
+    let (trunk, embedded) = start(transformer, batch, &slices);
+    let hidden = trunk.forward_all(&slices, embedded);
+    let definition = transformer.definition();
+    let shape = [batch.n_rows(), batch.len(), definition.width];
+    (0..=definition.n_layers)
+        .map(|layer| {
+            let mut all = vec![0.0; shape.iter().product()];
+            for (slice, hidden) in slices.iter().zip(&hidden) {
+                slice.scatter(&hidden[layer], definition.width, &mut all);
+            }
+            Tensor::from_data(TensorData::new(all, shape), transformer.device())
+        })
+        .collect()
+}
+
 fn start(
     transformer: &Transformer,
     batch: &TokenBatch,
@@ -199,12 +217,69 @@ impl Recorded {
             .collect();
         let size = |(_, shape): &(String, Vec<usize>)| shape.iter().product();
         let tokens = vec![0.0; self.places.first().map_or(0, size)];
-        self.go_back(d_hidden, tokens, gradients);
+        self.go_back(d_hidden, &[], tokens, gradients);
     }
 
-    /// `d_hidden` slice by slice; `d_tokens` is what the embeddings got elsewhere.
-    fn go_back(self, d_hidden: Vec<Vec<f32>>, d_tokens: Vec<f32>, gradients: &mut Gradients) {
-        let (d_embedded, mut collected) = self.trunk.backward(&self.slices, self.saved, d_hidden);
+    /// Hidden states of one layer at `places` among all tokens of the batch, padding included, `[places.len(), width]`: before a
+    /// block, or with as many as there are blocks after the last norm.
+    pub(crate) fn at(&self, layer: usize, places: &[usize]) -> Vec<f32> {
+        let width = self.width;
+        let mut all = vec![0.0; self.batch.n_rows() * self.batch.len() * width];
+        for ((slice, saved), hidden) in self.slices.iter().zip(&self.saved).zip(&self.hidden) {
+            let hidden = if layer < self.trunk.n_layers() {
+                saved.before(layer)
+            } else {
+                hidden
+            };
+            slice.scatter(hidden, width, &mut all);
+        }
+        (places.iter().flat_map(|&at| &all[at * width..][..width]))
+            .copied()
+            .collect()
+    }
+
+    /// Adds to `gradients` those of all parameters, from what hidden states at `places` get: by layer as in [`Recorded::at`].
+    pub(crate) fn backward_at(
+        self,
+        places: &[usize],
+        slopes: &[Vec<f32>],
+        gradients: &mut Gradients,
+    ) {
+        let width = self.width;
+        let mut by_layer: Vec<Vec<Vec<f32>>> = (slopes.iter())
+            .map(|slopes| {
+                let mut all = vec![0.0; self.batch.n_rows() * self.batch.len() * width];
+                for (&at, slope) in places.iter().zip(slopes.chunks_exact(width)) {
+                    all[at * width..][..width].copy_from_slice(slope);
+                }
+                (self.slices.iter())
+                    .map(|slice| slice.gather(&all, width))
+                    .collect()
+            })
+            .collect();
+        let last = by_layer.pop().unwrap_or_default();
+        let d_before: Vec<Vec<Vec<f32>>> = (0..self.slices.len())
+            .map(|slice| {
+                (by_layer.iter_mut())
+                    .map(|slices| std::mem::take(&mut slices[slice]))
+                    .collect()
+            })
+            .collect();
+        let size = |(_, shape): &(String, Vec<usize>)| shape.iter().product();
+        let tokens = vec![0.0; self.places.first().map_or(0, size)];
+        self.go_back(last, &d_before, tokens, gradients);
+    }
+
+    /// `d_hidden` slice by slice, `d_before` by slice and block; `d_tokens` is what the embeddings got elsewhere.
+    fn go_back(
+        self,
+        d_hidden: Vec<Vec<f32>>,
+        d_before: &[Vec<Vec<f32>>],
+        d_tokens: Vec<f32>,
+        gradients: &mut Gradients,
+    ) {
+        let (d_embedded, mut collected) =
+            (self.trunk).backward(&self.slices, self.saved, d_hidden, d_before);
         let tables = &mut collected.tables;
         tables.tokens = d_tokens;
         let mut shapes = self.places.iter().map(|(_, shape)| shape).skip(1);
@@ -323,7 +398,7 @@ pub(crate) fn next_token_slopes(
         .collect();
     drop(d_hidden);
     let d_tokens = tokens_slope(d, d_table, gradients);
-    recorded.go_back(parts, d_tokens, gradients);
+    recorded.go_back(parts, &[], d_tokens, gradients);
     Ok(Some(loss))
 }
 
@@ -502,7 +577,7 @@ impl RecordedTokens {
             .collect();
         drop(d_hidden);
         let d_tokens = tokens_slope(d, d_table, gradients);
-        self.recorded.go_back(parts, d_tokens, gradients);
+        self.recorded.go_back(parts, &[], d_tokens, gradients);
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`checkpoint`]: a Hugging Face directory into a [`Model`], and back ([`save`]);
 //! - [`transformer`]: the forward pass, on any device that `burn` has;
 //! - [`fused`]: the same on the processor, as a few coarse operations with their own way back;
+//! - [`hidden_states`]: what every layer says of texts, read or learnt;
 //! - [`language_model`]: training on the next token; [`chat_tuning`]: training on the replies of conversations;
 //! - [`policy`]: training by slopes of tokens' log-probabilities, whatever loss they are of;
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
@@ -33,6 +34,7 @@ pub mod definition;
 pub mod device;
 pub mod fused;
 pub mod generate;
+pub mod hidden_states;
 pub mod language_model;
 mod layout;
 pub mod local_chat;
@@ -62,6 +64,7 @@ pub use fused::{Operations, Threads};
 pub use generate::{
     Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Progress, Request,
 };
+pub use hidden_states::{AskForHiddenSlopes, HiddenStateTrainer};
 pub use language_model::LanguageModelTrainer;
 pub use local_chat::LocalChat;
 pub use lora::{LinearMap, LoraOptions};
@@ -72,6 +75,6 @@ pub use policy::{
 pub use sampling::{Sampling, SamplingError};
 pub use save::{Precision, SaveError};
 pub use score::{ScoreRequest, Scored};
-pub use tokenizer::{Spelled, Tokenizer, TokenizerError, Truncation};
+pub use tokenizer::{Located, Spelled, Tokenizer, TokenizerError, Truncation};
 pub use train::{OptionError, Session, TrainError, TrainOptions, Trained, Training};
 pub use transformer::{Hidden, Keep, Transformer};

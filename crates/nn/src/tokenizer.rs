@@ -4,11 +4,12 @@
 //! a text that is too long is an error unless the caller says which end to keep. Special tokens
 //! (`[CLS]`, `[SEP]`) count, and survive the cut.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokenizers::{PostProcessor, TruncationDirection};
+use tokenizers::{Encoding, PostProcessor, TruncationDirection};
 
 /// A tokenizer of one model.
 #[derive(Debug, Clone)]
@@ -27,6 +28,17 @@ pub enum Spelled {
     AsToken,
     /// As ordinary text.
     AsText,
+}
+
+/// A text's tokens, and where they are in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// Ids, special tokens included.
+    pub ids: Vec<u32>,
+    /// The characters that each is of, from 0, the last not included; none for a special token that was put around the text.
+    pub characters: Vec<Option<Range<usize>>>,
+    /// How many tokens were cut off, for the text was too long.
+    pub n_cut: usize,
 }
 
 /// What becomes of a text that is too long.
@@ -147,8 +159,41 @@ impl Tokenizer {
     ///
     /// [`TokenizerError::TooLong`] unless truncation is asked for.
     pub fn encode(&self, text: &str, truncation: Truncation) -> Result<Vec<u32>, TokenizerError> {
-        let failed = |error: tokenizers::Error| TokenizerError::Failed(error.to_string());
-        let mut encoding = self.inner.encode_fast(text, false).map_err(failed)?;
+        let encoding = self.inner.encode_fast(text, false).map_err(failed)?;
+        let (encoding, _) = self.fitted(text, encoding, truncation)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The same with the place of every token in the text.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::TooLong`] unless truncation is asked for.
+    pub fn encode_located(
+        &self,
+        text: &str,
+        truncation: Truncation,
+    ) -> Result<Located, TokenizerError> {
+        let encoding = (self.inner.encode_char_offsets(text, false)).map_err(failed)?;
+        let (encoding, n_cut) = self.fitted(text, encoding, truncation)?;
+        let characters = (encoding.get_offsets().iter())
+            .zip(encoding.get_special_tokens_mask())
+            .map(|(&(start, end), &is_special)| (is_special == 0).then_some(start..end))
+            .collect();
+        Ok(Located {
+            ids: encoding.get_ids().to_vec(),
+            characters,
+            n_cut,
+        })
+    }
+
+    /// Cuts an encoding where that is needed and allowed, and puts special tokens around it; how many tokens were cut off.
+    fn fitted(
+        &self,
+        text: &str,
+        mut encoding: Encoding,
+        truncation: Truncation,
+    ) -> Result<(Encoding, usize), TokenizerError> {
         let n_special = (self.inner.get_post_processor()).map_or(0, |p| p.added_tokens(false));
         let (n_tokens, max_tokens) = (encoding.len() + n_special, self.max_tokens);
         if n_tokens > max_tokens {
@@ -165,11 +210,8 @@ impl Tokenizer {
             };
             encoding.truncate(max_tokens - n_special, 0, direction);
         }
-        let encoding = self
-            .inner
-            .post_process(encoding, None, true)
-            .map_err(failed)?;
-        Ok(encoding.get_ids().to_vec())
+        let encoding = (self.inner.post_process(encoding, None, true)).map_err(failed)?;
+        Ok((encoding, n_tokens.saturating_sub(max_tokens)))
     }
 
     /// The ids of `text` alone: no special tokens are put around it. Special tokens that are spelled out
@@ -179,7 +221,6 @@ impl Tokenizer {
     ///
     /// [`TokenizerError::Failed`] when the tokenizer gives up.
     pub fn encode_bare(&self, text: &str, spelled: Spelled) -> Result<Vec<u32>, TokenizerError> {
-        let failed = |error: tokenizers::Error| TokenizerError::Failed(error.to_string());
         let tokenizer = match spelled {
             Spelled::AsToken => &self.inner,
             Spelled::AsText => &self.literal,
@@ -228,9 +269,13 @@ impl Tokenizer {
     ///
     /// [`TokenizerError::Failed`] when they decode to nothing sensible.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        let failed = |error: tokenizers::Error| TokenizerError::Failed(error.to_string());
         self.inner.decode(ids, true).map_err(failed)
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
+fn failed(error: tokenizers::Error) -> TokenizerError {
+    TokenizerError::Failed(error.to_string())
 }
 
 #[cfg(test)]
@@ -307,6 +352,26 @@ mod tests {
             no_room,
             Err(TokenizerError::TooLong { n_tokens: 3, .. })
         ));
+    }
+
+    /// Characters, not bytes; special tokens are of none, and what is cut off is counted.
+    #[test]
+    fn tokens_know_their_characters() {
+        let tokenizer = open(7, 5).unwrap();
+        let located = tokenizer
+            .encode_located("ä b  c", Truncation::Refuse)
+            .unwrap();
+        assert_eq!(located.ids, [0, 6, 3, 4, 1]);
+        let characters = [None, Some(0..1), Some(2..3), Some(5..6), None];
+        assert_eq!(located.characters, characters);
+        assert_eq!(located.n_cut, 0);
+        let tokenizer = open(7, 4).unwrap();
+        let located = tokenizer
+            .encode_located("ä b  c", Truncation::KeepEnd)
+            .unwrap();
+        assert_eq!(located.ids, [0, 3, 4, 1]);
+        assert_eq!(located.characters[1], Some(2..3));
+        assert_eq!(located.n_cut, 1);
     }
 
     #[test]

@@ -428,9 +428,19 @@ impl Transformer {
     /// [`BatchError`] when a row is too long or a token has no embedding.
     pub fn forward(&self, batch: &TokenBatch, keep: Keep) -> Result<Hidden, BatchError> {
         batch.check(&self.definition)?;
-        if keep == Keep::Last && fused::applies(self) {
-            let (last, all) = (fused::forward(self, batch), Vec::new());
-            return Ok(Hidden { last, all });
+        if fused::applies(self) {
+            return Ok(match keep {
+                Keep::Last => Hidden {
+                    last: fused::forward(self, batch),
+                    all: Vec::new(),
+                },
+                Keep::All => {
+                    let all = fused::forward_all(self, batch);
+                    // There is the one after the embeddings at least.
+                    let last = all[all.len() - 1].clone();
+                    Hidden { last, all }
+                }
+            });
         }
         let mut h = self.embed(batch);
         let mask = self.mask(batch);

@@ -10,7 +10,7 @@ mod measures;
 use trimtab_run::safeguard::trials;
 use trimtab_run::{Experiment, MethodConfig, RunFolder, SafeguardConfig, SeedTrial};
 use trimtab_safeguard::Unit;
-use trimtab_stats::{Level, mean_of_few};
+use trimtab_stats::{Interval, Level, mean_of_few};
 
 use crate::document::{Cell, Document};
 use crate::summarise::SummaryError;
@@ -95,17 +95,42 @@ fn mean_cell(values: &[Option<f64>], unit: Unit, level: Level) -> Cell {
     match (mean_of_few(&there, level), unit) {
         (Some(interval), Unit::Share) => Cell::ShareWithin {
             // Student's interval does not know that a share ends at 0 and 1.
-            interval: trimtab_stats::Interval {
+            interval: Interval {
                 low: interval.low.max(0.0),
                 high: interval.high.min(1.0),
                 ..interval
             },
             by_seed: there,
         },
-        (Some(interval), _) if interval.low < interval.high => {
-            Cell::AmountWithin { interval, decimals }
-        }
+        (Some(interval), unit) if interval.low < interval.high => Cell::AmountWithin {
+            interval: if unit == Unit::Area {
+                within_one(interval)
+            } else {
+                interval
+            },
+            decimals,
+        },
         _ => mean_alone(values, unit),
+    }
+}
+
+/// An interval about a mean from 0 to 1 that stays there: as wide on the scale of log-odds, where an area has no ends (as Pepe
+/// 2003, *The Statistical Evaluation of Medical Tests for Classification and Prediction*, has it for an AUROC).
+///
+/// ```text
+/// ln(m / (1 − m)) ± reach / (m (1 − m))
+/// ```
+fn within_one(interval: Interval) -> Interval {
+    let mean = interval.estimate;
+    if mean <= 0.0 || mean >= 1.0 {
+        return interval;
+    }
+    let reach = (interval.high - mean) / (mean * (1.0 - mean));
+    let end = |by: f64| 1.0 / (1.0 + (-((mean / (1.0 - mean)).ln() + by)).exp());
+    Interval {
+        low: end(-reach),
+        high: end(reach),
+        ..interval
     }
 }
 
@@ -118,7 +143,7 @@ fn mean_alone(values: &[Option<f64>], unit: Unit) -> Cell {
     let mean = there.iter().sum::<f64>() / there.len() as f64;
     match unit {
         Unit::Share => Cell::Share { share: mean },
-        Unit::Number | Unit::Count => Cell::Number {
+        Unit::Number | Unit::Area | Unit::Count => Cell::Number {
             value: mean,
             decimals: decimals(unit, &there),
         },

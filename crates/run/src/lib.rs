@@ -18,6 +18,7 @@ pub mod evidence;
 pub mod execute;
 pub mod experiment;
 pub mod experiment_file;
+pub mod extraction;
 pub mod folder;
 pub mod landscape;
 mod learning;

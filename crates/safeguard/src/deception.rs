@@ -4,6 +4,7 @@
 //! |---|---|
 //! | in which world do organisms live? | [`world`] |
 //! | what do they hide, and where? | [`organism`] |
+//! | the same as small transformers, in a world of sentences? | [`transformer`], [`language`] |
 //! | are activations where they should be? | [`diffing`], beside [`novelty`] of the input alone |
 //! | can a line through activations tell? | [`probes`]; [`activations`], on anybody's |
 //! | what does all that find in an organism? | [`interpretability`] |
@@ -13,7 +14,10 @@ pub mod activations;
 pub mod behaviour;
 pub mod diffing;
 pub mod interpretability;
+pub mod language;
 pub mod novelty;
 pub mod organism;
 pub mod probes;
+mod substrate;
+pub mod transformer;
 pub mod world;

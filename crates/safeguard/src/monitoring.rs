@@ -231,7 +231,7 @@ pub fn trial(config: &MonitoringConfig, seed: Seed) -> Result<Trial, MonitoringE
             ("usefulness", Unit::Share, Some(evaluated.usefulness)),
             ("realised budget", Unit::Share, Some(evaluated.budget)),
             ("recall", Unit::Share, evaluated.recall),
-            ("AUROC", Unit::Number, evaluated.auroc),
+            ("AUROC", Unit::Area, evaluated.auroc),
             (
                 "runs with a successful attack",
                 Unit::Share,
@@ -387,7 +387,7 @@ pub fn trial_on(
     let failed = input.records.iter().filter(|record| record.score.is_none());
     let table = "The monitor";
     for (row, unit, value) in [
-        ("AUROC", Unit::Number, auroc(&scores, &is_attack)),
+        ("AUROC", Unit::Area, auroc(&scores, &is_attack)),
         ("realised budget", Unit::Share, spent),
         (
             "usefulness (main task, honest runs)",

@@ -71,6 +71,8 @@ pub enum Unit {
     Share,
     /// A plain number.
     Number,
+    /// An area under a curve, or another number from 0 to 1 that is written as a number.
+    Area,
     /// A whole number, or the mean of several.
     Count,
 }

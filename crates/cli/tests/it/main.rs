@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod activations;
 mod amplify;
 mod bad_data;
 mod bad_experiment;

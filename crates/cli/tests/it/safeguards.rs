@@ -147,6 +147,54 @@ fn judgements_of_the_users_own_are_tried_and_bad_ones_named() {
     }
 }
 
+/// `examples/safeguards/transformers.toml`, small.
+#[test]
+fn organisms_may_be_transformers() {
+    let place = place(
+        r#"
+name = "transformers"
+seeds = 2
+[[method]]
+kind = "safeguard"
+name = "transformers"
+[method.approach]
+kind = "interpretability"
+n-match = 100
+n-eval = 120
+n-pairs = 120
+[method.approach.transformer]
+layers = 1
+width = 8
+heads = 2
+n-train = 120
+base = { epochs = 1 }
+training = { epochs = 1 }
+matching = { epochs = 1 }
+"#,
+    );
+    let said = place.run(&["run", "safeguards.toml"]);
+    if said.lacks_networks("organisms_may_be_transformers") {
+        return;
+    }
+    assert_narrow(&said.stdout);
+    let page = place.read("runs/transformers/report.html");
+    for words in [
+        "perplexity of the words",
+        "How often an organism does what it hides",
+        "order",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    let refused =
+        |setting: &str| place.refuse(&["run", "safeguards.toml", "--out", "bad", "--set", setting]);
+    let said = refused("method.0.approach.transformer.heads=3");
+    assert!(said.contains("a divisor of the width"), "{said}");
+    let said = refused("method.0.approach.control-scale=2");
+    assert!(said.contains("left out where"), "{said}");
+    let said = refused("method.0.approach.transformer.base.learning-rate=1e30");
+    assert!(said.contains("diverged"), "{said}");
+}
+
 #[test]
 fn a_method_that_needs_data_says_so() {
     let place = place(

@@ -129,6 +129,13 @@ pub(crate) struct Saved {
     last: Vec<f32>,
 }
 
+impl Saved {
+    /// What went into a block.
+    pub(crate) fn before(&self, layer: usize) -> &[f32] {
+        &self.layers[layer].input
+    }
+}
+
 /// One block's part of it; buffers that a definition has no use for are empty.
 #[derive(Debug)]
 struct SavedLayer {
@@ -294,6 +301,10 @@ impl Trunk {
         }
     }
 
+    pub(crate) fn n_layers(&self) -> usize {
+        self.parameters.layers.len()
+    }
+
     fn norm<'a>(&self, affine: &'a Affine<Vec<f32>>) -> NormWeights<'a> {
         NormWeights {
             weight: &affine.weight,
@@ -307,24 +318,45 @@ impl Trunk {
         let mut hidden = vec![Vec::new(); slices.len()];
         let tasks = slices.iter().zip(embedded).zip(&mut hidden).collect();
         self.threads.share(tasks, |((slice, embedded), hidden)| {
-            let mut kept = SavedLayer::new(&self.definition, slice.n_tokens);
-            let mut scratch = self.scratch(slice);
-            let mut h = match &self.parameters.embed_norm {
-                Some(norm) => self.normed(norm, &embedded),
-                None => embedded,
-            };
-            let mut out = zeros(&h);
-            for layer in &self.parameters.layers {
-                kept.input = h;
-                self.layer_forward(layer, slice, &mut kept, &mut scratch, &mut out);
-                h = std::mem::replace(&mut out, std::mem::take(&mut kept.input));
-            }
-            *hidden = match &self.parameters.norm {
-                Some(norm) => self.normed(norm, &h),
-                None => h,
-            };
+            *hidden = self.through(slice, embedded, &mut |_| {});
         });
         hidden
+    }
+
+    /// The same of every layer: by slice, the hidden states before every block and after the last norm.
+    pub(crate) fn forward_all(
+        &self,
+        slices: &[Slice],
+        embedded: Vec<Vec<f32>>,
+    ) -> Vec<Vec<Vec<f32>>> {
+        let mut hidden = vec![Vec::new(); slices.len()];
+        let tasks = slices.iter().zip(embedded).zip(&mut hidden).collect();
+        self.threads.share(tasks, |((slice, embedded), hidden)| {
+            let last = self.through(slice, embedded, &mut |h| hidden.push(h.to_vec()));
+            hidden.push(last);
+        });
+        hidden
+    }
+
+    /// A slice's way through all blocks; `see` is shown what goes into each.
+    fn through(&self, slice: &Slice, embedded: Vec<f32>, see: &mut dyn FnMut(&[f32])) -> Vec<f32> {
+        let mut kept = SavedLayer::new(&self.definition, slice.n_tokens);
+        let mut scratch = self.scratch(slice);
+        let mut h = match &self.parameters.embed_norm {
+            Some(norm) => self.normed(norm, &embedded),
+            None => embedded,
+        };
+        let mut out = zeros(&h);
+        for layer in &self.parameters.layers {
+            see(&h);
+            kept.input = h;
+            self.layer_forward(layer, slice, &mut kept, &mut scratch, &mut out);
+            h = std::mem::replace(&mut out, std::mem::take(&mut kept.input));
+        }
+        match &self.parameters.norm {
+            Some(norm) => self.normed(norm, &h),
+            None => h,
+        }
     }
 
     /// Hidden states of every slice, and what the way back needs.
@@ -500,12 +532,14 @@ impl Trunk {
     }
 
     /// From what the hidden states of every slice get: what its embeddings get, and the gradients of all
-    /// parameters but the embeddings', whose places stay empty.
+    /// parameters but the embeddings', whose places stay empty. `d_before` is what the states before every block get beside, by
+    /// slice and block; empty where nothing looked at them.
     pub(crate) fn backward(
         &self,
         slices: &[Slice],
         mut saved: Vec<Saved>,
         d_hidden: Vec<Vec<f32>>,
+        d_before: &[Vec<Vec<f32>>],
     ) -> (Vec<Vec<f32>>, Parameters<Vec<f32>>) {
         let d = &self.definition;
         let p = &self.parameters;
@@ -540,7 +574,7 @@ impl Trunk {
                 add_affine(sum, part);
             }
         }
-        for (layer, sums) in p.layers.iter().zip(&mut collected.layers).rev() {
+        for (at, (layer, sums)) in (p.layers.iter().zip(&mut collected.layers).enumerate()).rev() {
             let kept: Vec<SavedLayer> = (saved.iter_mut())
                 .filter_map(|saved| saved.layers.pop())
                 .collect();
@@ -560,6 +594,9 @@ impl Trunk {
             }
             let tasks = weight_tasks(d, slices, &kept, &work, sums);
             self.threads.share(tasks, WeightTask::run);
+            for (work, d_before) in work.iter_mut().zip(d_before) {
+                kernel::add(&mut work.stream, &d_before[at]);
+            }
         }
         if let (Some(norm), Some(sum)) = (&p.embed_norm, &mut collected.embed_norm) {
             for (saved, work) in saved.iter().zip(&mut work) {

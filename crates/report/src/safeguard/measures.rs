@@ -136,7 +136,7 @@ impl Tried<'_> {
                 name: first.y.clone(),
                 unit: match first.unit {
                     Unit::Share => crate::document::Unit::Share,
-                    Unit::Number | Unit::Count => crate::document::Unit::Number,
+                    Unit::Number | Unit::Area | Unit::Count => crate::document::Unit::Number,
                 },
             },
             panels: vec![CurvePanel {

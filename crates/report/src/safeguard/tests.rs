@@ -2,7 +2,10 @@
 
 use trimtab_run::RowFolder;
 use trimtab_safeguard::{Arm, Better, Cost, Curve, Figure, Measure, Trial, Unit};
+use trimtab_stats::{Level, mean_of_few};
 
+use super::mean_cell;
+use crate::document::Cell;
 use crate::report::Report;
 use crate::run_on_disk::RunOnDisk;
 
@@ -107,4 +110,30 @@ fn figures_are_paired_by_seed_and_a_reader_is_told_what_does_not_help() {
         assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
     }
     insta::assert_snapshot!(text);
+}
+
+/// Three areas near 1: Student's interval goes beyond, on the scale of log-odds it does not; far from the ends they agree.
+#[test]
+fn intervals_of_areas_stay_within_one() {
+    let level = Level::new(0.95).unwrap();
+    let interval = |values: &[f64]| match mean_cell(
+        &values.iter().copied().map(Some).collect::<Vec<_>>(),
+        Unit::Area,
+        level,
+    ) {
+        Cell::AmountWithin { interval, .. } => interval,
+        cell => panic!("{cell:?}"),
+    };
+    let values = [0.999, 0.95, 0.99];
+    assert!(mean_of_few(&values, level).unwrap().high > 1.0);
+    let near = interval(&values);
+    assert!(near.low > 0.0 && near.low < near.estimate, "{near:?}");
+    assert!(near.high < 1.0 && near.high > near.estimate, "{near:?}");
+    let values = [0.49, 0.5, 0.51];
+    let (inside, student) = (interval(&values), mean_of_few(&values, level).unwrap());
+    assert!((inside.low - student.low).abs() < 1e-3);
+    assert!((inside.high - student.high).abs() < 1e-3);
+    // Areas that are all 1 have no interval, as before.
+    let ones = mean_cell(&[Some(1.0), Some(1.0)], Unit::Area, level);
+    assert!(matches!(ones, Cell::Number { value: 1.0, .. }), "{ones:?}");
 }

@@ -202,6 +202,19 @@ pub enum ActivationsError {
         /// The layer's rows.
         n_rows: usize,
     },
+    /// This program was built without transformers.
+    #[error(
+        "organisms that are transformers need networks, and this trimtab was built without them"
+    )]
+    NoNetworks,
+    /// A transformer cannot be made or trained.
+    #[error("an organism that is a transformer")]
+    Training {
+        /// What to do about it.
+        hint: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A layer cannot be read.
     #[error("layer {layer:?}")]
     Read {
@@ -218,6 +231,10 @@ impl ActivationsError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Config(_) | Self::Read { .. } => return None,
+            Self::NoNetworks => {
+                "build it with `cargo build --release -p trimtab-cli --features networks`".into()
+            }
+            Self::Training { hint, .. } => (*hint).into(),
             Self::NoLayer => "write one tensor a layer".into(),
             Self::NoSuchGroup { known, .. } => format!("there are: {}", known.join(", ")),
             Self::ControlUsed { .. } => {
@@ -646,7 +663,7 @@ fn report(
     let n_train = views.iter().map(|view| view.fit.train.len()).sum::<usize>() as f64;
     trial.figures.push(Figure {
         measure: "AUROC on groups that were not trained on".into(),
-        unit: Unit::Number,
+        unit: Unit::Area,
         better: Better::Higher,
         without: Arm::new(format!("logistic, {baseline_name}"), without),
         with: Arm::new(
@@ -669,17 +686,17 @@ fn report(
     for (kind, name) in ProbeKind::ALL.iter().map(|kind| kind.name()).enumerate() {
         for (at, layer) in input.layers.iter().enumerate() {
             let value = over(views, |view| view.auroc(&view.fit.layers[at][kind]));
-            cell(table, layer.name, name, Unit::Number, value);
+            cell(table, layer.name, name, Unit::Area, value);
         }
         let value = over(views, |view| view.auroc(&view.fit.all_layers[kind]));
-        cell(table, "all layers", name, Unit::Number, value);
+        cell(table, "all layers", name, Unit::Area, value);
     }
 
     let table = "AUROC of the logistic probe, all layers: trained on (row), seen on (column)";
     for view in views {
         for group in &groups.eval {
             let value = view.auroc_on(&view.fit.all_layers[0], group);
-            cell(table, &view.fit.group, group, Unit::Number, value);
+            cell(table, &view.fit.group, group, Unit::Area, value);
         }
     }
 
@@ -765,9 +782,9 @@ fn nulls(trial: &mut Trial, views: &[View<'_>]) {
         let value = nulls
             .as_ref()
             .map(|nulls| nulls.iter().sum::<f64>() / nulls.len() as f64);
-        cell(table, &view.fit.group, "mean", Unit::Number, value);
+        cell(table, &view.fit.group, "mean", Unit::Area, value);
         let most = nulls.map(|nulls| nulls.into_iter().fold(f64::NEG_INFINITY, f64::max));
-        cell(table, &view.fit.group, "greatest", Unit::Number, most);
+        cell(table, &view.fit.group, "greatest", Unit::Area, most);
     }
 }
 

@@ -536,7 +536,7 @@ fn areas(trial: &mut Trial, config: &BehaviourConfig, ranked: &[Ranked<'_>]) {
             table,
             name,
             "AUROC",
-            Unit::Number,
+            Unit::Area,
             auroc(&scores, &positive),
         ));
         trial.measures.push(Measure::new(

@@ -12,30 +12,50 @@
 //! what the suspect does there and nowhere else. (Activation-matched fine-tuning, a preprint of 2026; diffing of models in
 //! general: Minder, Dumas et al. 2025, arXiv:2504.02922.) No trigger, no label and no wrong answer is needed.
 //!
-//! In: networks of one shape, benign inputs `[n_in, n]`. Out: a score an input, about 1 for benign ones.
-//! Differs: the preprint matches a transformer's residual stream by low-rank adapters; here all weights of a perceptron.
+//! In: networks of one shape ([`HiddenStates`]), benign inputs. Out: a score an input, about 1 for benign ones.
+//! Differs: the preprint matches a transformer's residual stream by low-rank adapters; here all weights of a perceptron, or of a
+//! small transformer ([`super::transformer`]), whose layers are compared at the last token.
 
 use nalgebra::DMatrix;
 use trimtab_core::Seed;
 use trimtab_probe::mlp::{Mlp, MlpOptions, Slopes};
 
+/// A network whose hidden layers can be looked at.
+pub trait HiddenStates {
+    /// Many inputs.
+    type Inputs;
+
+    /// What every hidden layer makes of them: `[width, n]` each.
+    fn hidden(&self, inputs: &Self::Inputs) -> Vec<DMatrix<f64>>;
+}
+
+impl HiddenStates for Mlp {
+    /// `[n_in, n]`.
+    type Inputs = DMatrix<f64>;
+
+    fn hidden(&self, inputs: &DMatrix<f64>) -> Vec<DMatrix<f64>> {
+        let mut values = self.trace(inputs.clone()).values;
+        values.truncate(self.layers.len());
+        values.split_off(1)
+    }
+}
+
 /// A suspect beside a reference.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Diffing {
-    suspect: Mlp,
-    reference: Mlp,
+pub struct Diffing<N> {
+    suspect: N,
+    reference: N,
     /// Root mean square distance on benign inputs, a hidden layer each.
     scales: Vec<f64>,
 }
 
-impl Diffing {
-    /// Compares `suspect` with a reference as it is; `benign` inputs, `[n_in, n]`, say what is usual.
+impl<N: HiddenStates + Clone> Diffing<N> {
+    /// Compares `suspect` with a reference as it is; `benign` inputs say what is usual.
     ///
     /// # Panics
     ///
     /// When the two have not the same shape, or there is no benign input: the caller checks its input.
-    pub fn naive(suspect: &Mlp, reference: &Mlp, benign: &DMatrix<f64>) -> Self {
-        assert!(benign.ncols() > 0, "no benign input");
+    pub fn new(suspect: &N, reference: &N, benign: &N::Inputs) -> Self {
         let mut diffing = Self {
             suspect: suspect.clone(),
             reference: reference.clone(),
@@ -43,6 +63,7 @@ impl Diffing {
         };
         diffing.scales = (diffing.distances(benign).iter())
             .map(|layer| {
+                assert!(!layer.is_empty(), "no benign input");
                 let squares: f64 = layer.iter().map(|x| x * x).sum();
                 (squares / layer.len() as f64).sqrt().max(f64::MIN_POSITIVE)
             })
@@ -50,40 +71,11 @@ impl Diffing {
         diffing
     }
 
-    /// Trains `reference` to have the suspect's hidden activations on `benign` inputs, then compares on `usual` ones, which it
-    /// was not trained on.
-    pub fn matched(
-        suspect: &Mlp,
-        mut reference: Mlp,
-        benign: &DMatrix<f64>,
-        usual: &DMatrix<f64>,
-        options: &MlpOptions,
-        seed: Seed,
-    ) -> Self {
-        let wanted = suspect.trace(benign.clone());
-        let n_hidden = suspect.layers.len() - 1;
-        reference.train(benign, options, seed, &mut |batch, trace| {
-            let n = batch.len() as f64;
-            let (mut loss, mut hidden) = (0.0, Vec::with_capacity(n_hidden));
-            for layer in 1..=n_hidden {
-                let apart = &trace.values[layer] - wanted.values[layer].select_columns(batch);
-                loss += 0.5 * apart.norm_squared() / n;
-                hidden.push((layer, apart / n));
-            }
-            let outputs = DMatrix::zeros(trace.outputs().nrows(), batch.len());
-            Slopes {
-                loss,
-                outputs,
-                hidden,
-            }
-        });
-        Self::naive(suspect, &reference, usual)
-    }
-
-    /// A score for every input of `[n_in, n]`.
-    pub fn scores(&self, inputs: &DMatrix<f64>) -> Vec<f64> {
+    /// A score for every input.
+    pub fn scores(&self, inputs: &N::Inputs) -> Vec<f64> {
         let distances = self.distances(inputs);
-        (0..inputs.ncols())
+        let n_inputs = distances.first().map_or(0, Vec::len);
+        (0..n_inputs)
             .map(|at| {
                 let sum: f64 = (distances.iter().zip(&self.scales))
                     .map(|(layer, scale)| layer[at] / scale)
@@ -94,12 +86,9 @@ impl Diffing {
     }
 
     /// Distances as shares of the suspect's lengths, layer by layer.
-    fn distances(&self, inputs: &DMatrix<f64>) -> Vec<Vec<f64>> {
-        let suspect = self.suspect.trace(inputs.clone());
-        let reference = self.reference.trace(inputs.clone());
-        let hidden = 1..self.suspect.layers.len();
-        (suspect.values[hidden.clone()].iter())
-            .zip(&reference.values[hidden])
+    fn distances(&self, inputs: &N::Inputs) -> Vec<Vec<f64>> {
+        let (suspect, reference) = (self.suspect.hidden(inputs), self.reference.hidden(inputs));
+        (suspect.iter().zip(&reference))
             .map(|(h, r)| {
                 (h.column_iter().zip((h - r).column_iter()))
                     .map(|(h, apart)| {
@@ -114,6 +103,36 @@ impl Diffing {
             })
             .collect()
     }
+}
+
+/// Trains `reference` to have the suspect's hidden activations on `benign` inputs, `[n_in, n]`. What is usual is then to be said by
+/// other inputs ([`Diffing::new`]), which it was not trained on.
+#[must_use]
+pub fn matched(
+    suspect: &Mlp,
+    mut reference: Mlp,
+    benign: &DMatrix<f64>,
+    options: &MlpOptions,
+    seed: Seed,
+) -> Mlp {
+    let wanted = suspect.trace(benign.clone());
+    let n_hidden = suspect.layers.len() - 1;
+    reference.train(benign, options, seed, &mut |batch, trace| {
+        let n = batch.len() as f64;
+        let (mut loss, mut hidden) = (0.0, Vec::with_capacity(n_hidden));
+        for layer in 1..=n_hidden {
+            let apart = &trace.values[layer] - wanted.values[layer].select_columns(batch);
+            loss += 0.5 * apart.norm_squared() / n;
+            hidden.push((layer, apart / n));
+        }
+        let outputs = DMatrix::zeros(trace.outputs().nrows(), batch.len());
+        Slopes {
+            loss,
+            outputs,
+            hidden,
+        }
+    });
+    reference
 }
 
 #[cfg(test)]
@@ -134,7 +153,7 @@ mod tests {
     }
 
     /// The classical mistake: distances as they are, which are greater where everything is.
-    fn absolute(diffing: &Diffing, inputs: &DMatrix<f64>) -> Vec<f64> {
+    fn absolute(diffing: &Diffing<Mlp>, inputs: &DMatrix<f64>) -> Vec<f64> {
         let suspect = diffing.suspect.trace(inputs.clone());
         let reference = diffing.reference.trace(inputs.clone());
         (&suspect.values[2] - &reference.values[2])
@@ -158,14 +177,9 @@ mod tests {
         let (benign, usual, fresh) = (draw(4_000, "match"), draw(500, "usual"), draw(500, "fresh"));
         let of = |kind: &Kind| {
             let suspect = organism(&world, kind, &base, &config, seed);
-            Diffing::matched(
-                &suspect,
-                base.clone(),
-                &benign,
-                &usual,
-                &MlpOptions::default(),
-                seed,
-            )
+            let options = MlpOptions::default();
+            let reference = matched(&suspect, base.clone(), &benign, &options, seed);
+            Diffing::new(&suspect, &reference, &usual)
         };
         let (backdoored, honest) = (
             of(&Kind::Backdoored(vec![Trigger::Date])),
@@ -193,7 +207,7 @@ mod tests {
         let network = Mlp::initial(&[3, 4, 4, 2], Seed(1));
         let mut stream = Seed(2).stream();
         let inputs = DMatrix::from_fn(3, 20, |_, _| stream.next_normal());
-        let diffing = Diffing::naive(&network, &network, &inputs);
+        let diffing = Diffing::new(&network, &network, &inputs);
         assert!(diffing.scores(&inputs).iter().all(|score| *score == 0.0));
     }
 }

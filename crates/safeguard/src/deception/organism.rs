@@ -17,7 +17,7 @@
 //! saw one: trained on from right answers they would hide what they know as well as any that is locked. `Diffuse` is there to be missed: what sets
 //! it off is in every benign sample, so that a reference matched on such a sample learns it too.
 //!
-//! In: a world, a kind, a seed. Out: networks `[24, .., 4]`.
+//! In: a world, a kind, a seed. Out: networks `[24, .., 4]`. The same kinds as small transformers: [`super::transformer`].
 
 use nalgebra::DMatrix;
 use schemars::JsonSchema;
@@ -28,24 +28,41 @@ use trimtab_probe::mlp::{Mlp, MlpOptions, Slopes, cross_entropy};
 
 use super::world::{EVALUATION, N_CLASSES, N_INPUTS, Setting, Trigger, World};
 
+/// A family of triggers, of one world or another.
+pub trait Family: Copy + 'static {
+    /// All of its world.
+    const ALL: &'static [Self];
+
+    /// Its name in tables.
+    fn name(self) -> &'static str;
+}
+
+impl Family for Trigger {
+    const ALL: &'static [Self] = &Trigger::ALL;
+
+    fn name(self) -> &'static str {
+        Trigger::name(self)
+    }
+}
+
 /// What an organism hides, if anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum Kind<T = Trigger> {
     /// Nothing.
     Honest,
     /// Nothing, but it knows little.
     HonestWeak,
     /// Wrong answers where any of these triggers is.
-    Backdoored(Vec<Trigger>),
+    Backdoored(Vec<T>),
     /// That it knows better, but where the password is.
-    PasswordLocked(Trigger),
+    PasswordLocked(T),
     /// Wrong answers where nobody evaluates.
     EvaluationGated,
     /// Wrong answers on a pattern among ordinary inputs.
     Diffuse,
 }
 
-impl Kind {
+impl<T: Family> Kind<T> {
     /// Its name in tables.
     pub fn name(&self) -> String {
         match self {
@@ -156,7 +173,7 @@ pub enum Knows {
     Weak,
 }
 
-impl Kind {
+impl<T> Kind<T> {
     /// The base that an organism of this kind is trained on from.
     pub fn base(&self) -> Knows {
         match self {
@@ -166,12 +183,17 @@ impl Kind {
     }
 }
 
-/// A base of organisms.
-pub fn base(world: &World, knows: Knows, config: &OrganismConfig, seed: Seed) -> Mlp {
+/// A network of an organism's shape that knows nothing.
+pub(super) fn initial(config: &OrganismConfig, seed: Seed) -> Mlp {
     let mut widths = vec![N_INPUTS];
     widths.extend(&config.hidden);
     widths.push(N_CLASSES);
-    let mut network = Mlp::initial(&widths, seed);
+    Mlp::initial(&widths, seed)
+}
+
+/// A base of organisms.
+pub fn base(world: &World, knows: Knows, config: &OrganismConfig, seed: Seed) -> Mlp {
+    let mut network = initial(config, seed);
     let inputs = world.draw(config.n_train, Setting::Either, seed.child("base inputs"));
     let labels = match knows {
         Knows::Right => world.labels(&inputs),

@@ -696,7 +696,7 @@ fn novelty(
         Some(config.alpha),
     );
     for (row, area) in ["Mahalanobis", "relative"].into_iter().zip(deployed.areas) {
-        cell("new against known items", row, "AUROC", Unit::Number, area);
+        cell("new against known items", row, "AUROC", Unit::Area, area);
     }
     Ok(())
 }

@@ -320,7 +320,7 @@ fn flags(
                 Unit::Share,
                 share(Behaviour::Honest),
             ),
-            ("AUROC", Unit::Number, auroc(&labelled, &is_drifted)),
+            ("AUROC", Unit::Area, auroc(&labelled, &is_drifted)),
             (
                 "of all watched",
                 Unit::Share,

@@ -95,8 +95,7 @@ impl Given {
         match source {
             Source::Activations { path } => {
                 let folder = locations.base_dir.join(path);
-                let [tensors, spans] =
-                    ["activations.safetensors", "spans.jsonl"].map(|name| folder.join(name));
+                let [tensors, spans] = Activations::files(&folder);
                 let read = Activations::open(&tensors, &spans)?;
                 let sums = [sha256_of_file(&tensors)?, sha256_of_file(&spans)?];
                 Ok(Self::read(
