@@ -19,8 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("call_many URL CALLS IN_FLIGHT".into());
     };
     let n: usize = n.parse()?;
+    let in_flight = in_flight.parse::<NonZeroUsize>()?;
     let config = ServerConfig {
-        max_concurrency: in_flight.parse::<NonZeroUsize>()?,
+        max_concurrency: in_flight,
+        // The other clients do not begin slowly either.
+        start_concurrency: in_flight,
         ..ServerConfig::default()
     };
     let server = Server::new(

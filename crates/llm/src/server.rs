@@ -6,7 +6,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -26,6 +26,12 @@ use crate::server_config::ServerConfig;
 use crate::server_error::ServerError;
 use crate::source::{Answered, Source};
 use crate::traffic::{Traffic, TrafficCounts};
+
+/// With so many calls in flight, answers are gathered for a while: waking this thread for each, and the network's for each
+/// call that takes its place, costs more than what is done with them.
+const MANY: usize = 100;
+/// For how long.
+const GATHER: Duration = Duration::from_micros(300);
 
 /// A model on a server.
 pub struct Server {
@@ -79,6 +85,8 @@ impl LogProbs {
 #[derive(Default)]
 pub(crate) struct Asking {
     fatal: Mutex<Option<ServerError>>,
+    /// Whether there is one.
+    is_stopped: AtomicBool,
     /// Told once when nothing more is to be sent.
     stop: Notify,
     n_waiting: AtomicUsize,
@@ -95,13 +103,13 @@ impl Asking {
         let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
         fatal.get_or_insert(error);
         drop(fatal);
+        self.is_stopped.store(true, Ordering::Release);
         self.stop.notify_waiters();
         Stopped
     }
 
     fn is_stopped(&self) -> bool {
-        let fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
-        fatal.is_some()
+        self.is_stopped.load(Ordering::Acquire)
     }
 
     fn take(&self) -> Option<ServerError> {
@@ -253,6 +261,9 @@ impl Source for Server {
             }
             if calls.is_empty() {
                 break;
+            }
+            if calls.len() >= MANY {
+                std::thread::sleep(GATHER);
             }
             let mut ended = handle.block_on(next(&mut calls, &asking));
             while let Some(joined) = ended {

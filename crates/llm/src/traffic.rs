@@ -70,6 +70,13 @@ pub(crate) const N_REJECTED: u32 = 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GivenUp;
 
+/// Why a call does not go out now.
+enum Blocked {
+    NoRoom,
+    For(Duration),
+    GivenUp,
+}
+
 impl Traffic {
     pub(crate) fn new(config: &ServerConfig, give_up: Duration) -> Self {
         let concurrency =
@@ -126,51 +133,58 @@ impl Traffic {
 
     /// Waits until a call of about so many tokens may go out.
     pub(crate) async fn begin(&self, tokens: u64) -> Result<InFlight<'_>, GivenUp> {
+        // Mostly there is room, and nothing to wait for.
+        if let Ok(in_flight) = self.pass(tokens) {
+            return Ok(in_flight);
+        }
         loop {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
-            let now = self.now();
-            let passage = {
-                let mut state = self.lock();
-                let wait = state.tokens.as_ref().map(|limit| limit.wait(now));
-                // Room and tokens first: a probe that had none would be lost.
-                if state.concurrency.in_flight() >= state.concurrency.limit() {
-                    None
-                } else if let Some(wait) = wait.filter(|wait| *wait > Duration::ZERO) {
-                    Some(Passage::Wait(now + wait))
-                } else {
-                    let passage = state.breaker.pass(now);
-                    if passage == Passage::Go {
-                        state.concurrency.begin();
-                        if let Some(limit) = &mut state.tokens {
-                            limit.book(now, tokens);
-                        }
-                        state.counts.n_attempts += 1;
-                        state.first_call.get_or_insert(now);
-                        return Ok(InFlight {
-                            traffic: self,
-                            began: now,
-                            booked: tokens,
-                            is_over: false,
-                        });
-                    }
-                    Some(passage)
-                }
-            };
-            match passage {
-                Some(Passage::GivenUp) => {
+            match self.pass(tokens) {
+                Ok(in_flight) => return Ok(in_flight),
+                Err(Blocked::GivenUp) => {
                     // Whoever waits for room learns of it too.
                     self.room.notify_one();
                     return Err(GivenUp);
                 }
-                Some(Passage::Wait(until)) => {
+                Err(Blocked::For(wait)) => {
                     self.room.notify_one();
-                    let wait = until.saturating_sub(now);
                     sleep(wait.clamp(Duration::from_millis(1), LOOK)).await;
                 }
-                Some(Passage::Go) | None => room.await,
+                Err(Blocked::NoRoom) => room.await,
             }
         }
+    }
+
+    /// Begins a call of about so many tokens, if one may go out now.
+    fn pass(&self, tokens: u64) -> Result<InFlight<'_>, Blocked> {
+        let now = self.now();
+        let mut state = self.lock();
+        // Room and tokens first: a probe that had none would be lost.
+        if state.concurrency.in_flight() >= state.concurrency.limit() {
+            return Err(Blocked::NoRoom);
+        }
+        let wait = state.tokens.as_ref().map(|limit| limit.wait(now));
+        if let Some(wait) = wait.filter(|wait| *wait > Duration::ZERO) {
+            return Err(Blocked::For(wait));
+        }
+        match state.breaker.pass(now) {
+            Passage::Go => {}
+            Passage::Wait(until) => return Err(Blocked::For(until.saturating_sub(now))),
+            Passage::GivenUp => return Err(Blocked::GivenUp),
+        }
+        state.concurrency.begin();
+        if let Some(limit) = &mut state.tokens {
+            limit.book(now, tokens);
+        }
+        state.counts.n_attempts += 1;
+        state.first_call.get_or_insert(now);
+        Ok(InFlight {
+            traffic: self,
+            began: now,
+            booked: tokens,
+            is_over: false,
+        })
     }
 
     /// Ends a call: what came of it, and the tokens that it used.

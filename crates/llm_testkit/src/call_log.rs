@@ -1,6 +1,6 @@
 //! What a scripted server was asked, and what it answered in full: a call answered in full is one to pay for.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Counts by request.
@@ -11,7 +11,7 @@ pub struct CallLog {
 
 #[derive(Debug, Default)]
 struct Counts {
-    by_request: BTreeMap<u64, OfRequest>,
+    by_request: HashMap<u64, OfRequest>,
     in_flight: usize,
     most_in_flight: usize,
 }

@@ -526,12 +526,15 @@ fn hint(form: HintForm, wait: Duration, now: SystemTime) -> Option<(&'static str
 
 fn http(status: u16, headers: &[(String, String)], kind: &str, body: &str) -> Vec<u8> {
     use std::fmt::Write as _;
-    let mut head = format!(
+    // Writing to a string does not fail.
+    let mut head = String::with_capacity(body.len() + 256);
+    write!(
+        head,
         "HTTP/1.1 {status} Scripted\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n",
         body.len()
-    );
+    )
+    .ok();
     for (name, value) in headers {
-        // Writing to a string does not fail.
         write!(head, "{name}: {value}\r\n").ok();
     }
     head.push_str("\r\n");
