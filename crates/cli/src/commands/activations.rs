@@ -125,7 +125,7 @@ fn summary(extracted: &Extracted, arguments: &Arguments) -> String {
     let names: Vec<String> = layers.iter().map(usize::to_string).collect();
     let cut = match n_cut {
         0 => String::new(),
-        n => format!("{n} texts were longer than the model sees, and were cut\n"),
+        n => format!("texts that were longer than the model sees, and were cut: {n}\n"),
     };
     format!(
         "{}: {n_spans} spans, {n_rows} rows of {width} numbers in layers {}\n{cut}",
