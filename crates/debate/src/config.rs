@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::chat::{Fallback, Generation};
 use trimtab_core::setting::{ConfigError, Sampling, require};
 
+use crate::person::PEOPLE;
 use crate::protocol::{Cast, JudgeAsks, Position, Protocol, ProtocolName, Round, Turns};
 
 /// How speeches are made.
@@ -213,9 +214,10 @@ pub struct DebateConfig {
     pub name: Option<String>,
     /// Who argues what.
     pub protocol: ProtocolName,
-    /// The role that debates, or advises; in open protocols, that chooses.
+    /// The role that debates, or advises; in open protocols, that chooses. `"people"` speak on the pages of `trimtab serve`: the
+    /// run stops where a turn waits for them, and goes on when it is run again.
     pub debater: String,
-    /// The role that it debates against, each for either answer in turn. Default: the debater.
+    /// The role that it debates against, each for either answer in turn; or `"people"`. Default: the debater.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opponent: Option<String>,
     /// The role that finds faults. Default: the debater.
@@ -309,10 +311,17 @@ impl DebateConfig {
             roles.push(self.critic());
         }
         roles.extend(self.judges.iter().map(String::as_str));
-        roles.retain(|role| Self::is_role(role));
+        roles.retain(|role| Self::is_role(role) && *role != PEOPLE);
         roles.sort_unstable();
         roles.dedup();
         roles
+    }
+
+    /// Whether people speak.
+    pub fn asks_people(&self) -> bool {
+        let cast = self.as_protocol().cast;
+        cast != Cast::Nobody && self.debater == PEOPLE
+            || matches!(cast, Cast::Debaters(_)) && self.opponent() == PEOPLE
     }
 
     /// Its protocol as data.
@@ -329,6 +338,7 @@ impl DebateConfig {
         let rounds = self.n_rounds;
         require("n-rounds", rounds, (1..=20).contains(&rounds), "1 to 20")?;
         self.check_more_than_two()?;
+        self.check_people()?;
         let judges = &self.judges;
         let differ = judges
             .iter()
@@ -362,6 +372,40 @@ impl DebateConfig {
 }
 
 impl DebateConfig {
+    /// Where people cannot take part: what they would have to do there has no page.
+    fn check_people(&self) -> Result<(), ConfigError> {
+        let named = |role: &str| role == PEOPLE;
+        let judges = !self.judges.iter().any(|judge| named(judge));
+        let expected =
+            "roles: people judge every transcript that they are served, whoever else does";
+        require("judges", format!("{:?}", self.judges), judges, expected)?;
+        let in_tournament = (self.tournament.iter())
+            .any(|tournament| tournament.debaters.iter().any(|role| named(role)));
+        let expected = "roles: people debate as `debater` or `opponent`";
+        require("tournament.debaters", PEOPLE, !in_tournament, expected)?;
+        if !self.asks_people() {
+            return Ok(());
+        }
+        let protocol = self.as_protocol();
+        let expected = "a protocol in which answers are drawn, where people speak";
+        require(
+            "protocol",
+            self.protocol.name(),
+            !protocol.is_open(),
+            expected,
+        )?;
+        let expected = "nothing, where people speak";
+        require("branching", "a table", self.branching.is_none(), expected)?;
+        let finds_faults = protocol.rounds.contains(&Round::Criticism);
+        let expected = "a role: people find no faults";
+        require(
+            "critic",
+            self.critic(),
+            !finds_faults || !named(self.critic()),
+            expected,
+        )
+    }
+
     fn check_more_than_two(&self) -> Result<(), ConfigError> {
         let protocol = self.as_protocol();
         if let Some(Branching { n, .. }) = self.branching {

@@ -4,6 +4,7 @@
 //! for every question and arm:                       who argues what, in which order (`protocol.rs`)
 //!   open protocols: the first speaker answers       A or B, by its probabilities
 //!   while any transcript has turns that are due:    all due turns of all transcripts are one wave of calls
+//!     people (`person.rs`) have said something, or the transcript waits for them
 //!     candidates, again where a rule of form is broken
 //!     best of n: the candidate after which the judge is likeliest to believe its side
 //!     critique and refinement: advice, the most helpful of it, a speech that follows it
@@ -17,6 +18,7 @@ mod branching;
 mod candidates;
 mod refinement;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trimtab_core::Seed;
@@ -31,6 +33,7 @@ use self::candidates::{Attempts, Spoken};
 use crate::config::{DebateConfig, JudgeReading};
 use crate::debater::{no_speech, reading};
 use crate::judge::{OPTIONS, said_so_far, situation};
+use crate::person::{PEOPLE, PersonTurn};
 use crate::prompts::{Prompts, quoted};
 use crate::protocol::{Cast, Position, Protocol, Turn, next_turns};
 use crate::question::DebateQuestion;
@@ -69,7 +72,16 @@ struct Work<'a> {
     transcript: Transcript,
 }
 
-/// Holds every debate of `questions`.
+/// Debates as far as they have come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// Every transcript; where a turn waits, it ends before it.
+    pub transcripts: Vec<Transcript>,
+    /// Turns that wait for a person.
+    pub waiting: Vec<PersonTurn>,
+}
+
+/// Holds every debate of `questions` between models.
 ///
 /// # Errors
 ///
@@ -81,6 +93,31 @@ pub fn hold(
     seed: Seed,
     on_progress: OnProgress<'_>,
 ) -> Result<Vec<Transcript>, ModelError> {
+    let held = hold_with_people(
+        config,
+        participants,
+        questions,
+        seed,
+        &|_| None,
+        on_progress,
+    )?;
+    Ok(held.transcripts)
+}
+
+/// The same, where people may have a role ([`PEOPLE`](crate::PEOPLE)): `said` is what somebody said at a turn, none where nobody has yet.
+/// What can be said without them is said.
+///
+/// # Errors
+///
+/// As [`hold`].
+pub fn hold_with_people(
+    config: &DebateConfig,
+    participants: Participants<'_>,
+    questions: &[Arc<DebateQuestion>],
+    seed: Seed,
+    said: &dyn Fn(&PersonTurn) -> Option<String>,
+    on_progress: OnProgress<'_>,
+) -> Result<Held, ModelError> {
     let protocol = config.as_protocol();
     let hall = Hall {
         config,
@@ -94,12 +131,14 @@ pub fn hold(
     if protocol.is_open() {
         hall.choose(&mut works, &mut *on_progress)?;
     }
+    let mut waiting = Waiting::new();
     loop {
         let due: Vec<(usize, Turn)> = (works.iter().enumerate())
             .flat_map(|(i, work)| {
                 let turns = next_turns(&protocol, &work.transcript);
                 turns.into_iter().map(move |turn| (i, turn))
             })
+            .filter(|(i, turn)| !waiting.contains_key(&(*i, turn.round, turn.by)))
             .collect();
         let Some(&(_, first)) = due.first() else {
             break;
@@ -109,6 +148,10 @@ pub fn hold(
         let due: Vec<(usize, Turn)> = (due.into_iter())
             .filter(|(_, turn)| (turn.by == Speaker::Judge) == asks)
             .collect();
+        let due = hall.hear_people(&mut works, due, said, &mut waiting);
+        if due.is_empty() {
+            continue;
+        }
         if let Some(branching) = config.branching.filter(|_| !asks) {
             // A turn at a time, so that what one side tries goes with everything that the other tries.
             let mut due = due;
@@ -137,8 +180,24 @@ pub fn hold(
             in_order_of_sides(&mut transcript.events);
         }
     }
-    Ok(transcripts)
+    Ok(Held {
+        transcripts,
+        waiting: waiting.into_values().collect(),
+    })
 }
+
+impl Work<'_> {
+    /// Whether a person has the turn of `by`.
+    fn is_persons(&self, by: Speaker) -> bool {
+        match by {
+            Speaker::Side(side) => self.transcript.players[side.index()].as_deref() == Some(PEOPLE),
+            Speaker::Judge | Speaker::Critic => false,
+        }
+    }
+}
+
+/// Turns that wait, by transcript, round and speaker.
+type Waiting = BTreeMap<(usize, u32, Speaker), PersonTurn>;
 
 /// Where debates are held.
 struct Hall<'a> {
@@ -269,6 +328,46 @@ impl<'a> Hall<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Puts what people said into transcripts, and turns of theirs at which nobody has said anything among what waits. The turns of
+    /// others are left.
+    fn hear_people(
+        &self,
+        works: &mut [Work<'_>],
+        due: Vec<(usize, Turn)>,
+        said: &dyn Fn(&PersonTurn) -> Option<String>,
+        waiting: &mut Waiting,
+    ) -> Vec<(usize, Turn)> {
+        let (mut left, mut of_people) = (Vec::new(), Vec::new());
+        for (i, turn) in due {
+            let Work {
+                question,
+                transcript,
+            } = &works[i];
+            let person = (works[i].is_persons(turn.by))
+                .then(|| {
+                    let speech = &self.config.speech;
+                    PersonTurn::at(self.protocol, speech, question, transcript, turn)
+                })
+                .flatten();
+            match person {
+                Some(person) => of_people.push((i, turn, person)),
+                None => left.push((i, turn)),
+            }
+        }
+        for (i, turn, person) in of_people {
+            if let Some(text) = said(&person) {
+                works[i].transcript.events.push(Event {
+                    round: turn.round,
+                    by: turn.by,
+                    kind: person.event(&text),
+                });
+            } else {
+                waiting.insert((i, turn.round, turn.by), person);
+            }
+        }
+        left
     }
 
     /// How A or B is asked for: of a judge that writes, in words.

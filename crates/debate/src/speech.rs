@@ -74,6 +74,18 @@ impl Segment {
 }
 
 impl Speech {
+    /// What a person said: it cost nothing, and nobody knows what they thought.
+    pub fn of_person(segments: Vec<Segment>) -> Self {
+        Self {
+            segments,
+            scratchpad: None,
+            n_attempts: 1,
+            truncated: false,
+            candidates: Vec::new(),
+            usage: Usage::default(),
+        }
+    }
+
     /// All of it as text, quotes in quotation marks.
     pub fn plain(&self) -> String {
         let mut out = String::new();

@@ -66,6 +66,14 @@ impl Viewer {
         }
     }
 
+    /// Whether it may read the passage.
+    pub fn reads_passage(self) -> bool {
+        match self {
+            Self::Debater { .. } | Self::Critic { .. } => true,
+            Self::Judge { .. } => false,
+        }
+    }
+
     /// Whether it may see the scratchpad of `event`.
     pub fn sees_scratchpad(self, event: &Event) -> bool {
         match self {

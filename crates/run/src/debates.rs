@@ -8,6 +8,7 @@
 //!     transcripts.jsonl            every transcript
 //!     judgements.jsonl             what models said of them
 //!     preferences.jsonl            pairs of speeches for the training of debaters, where debates branch or candidates are scored
+//!     waiting.jsonl                turns that wait for a person, where people speak
 //!     done.json                    that both are whole
 //! people.sqlite                    what people said of them
 //! ```
@@ -16,13 +17,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use trimtab_core::{AnswerKey, PreferencePair, SampleId};
-use trimtab_debate::{JudgeRecord, Passage, Transcript};
+use trimtab_debate::person::DebaterView;
+use trimtab_debate::{JudgeRecord, Passage, PersonTurn, Transcript};
 
 use crate::cell_folder::{self, CellFolder};
 use crate::execute::RunError;
 use crate::experiment::MethodConfig;
-use crate::folder::{FolderError, RunFolder};
+use crate::folder::{FolderError, RunFolder, hex};
+use crate::people::DebaterTurn;
 use crate::row_folder::RowFolder;
 
 const FAMILY: &str = "debates";
@@ -61,6 +65,84 @@ impl DebateFolder {
     pub fn preferences(&self) -> Result<Vec<PreferencePair>, FolderError> {
         self.files().rows("preferences.jsonl")
     }
+}
+
+const WAITING: &str = "waiting.jsonl";
+
+impl DebateFolder {
+    /// Turns that waited for a person when the run was last asked to go on; some may have been taken since.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when they cannot be read.
+    pub fn waiting(&self) -> Result<Vec<PersonTurn>, FolderError> {
+        self.files().rows(WAITING)
+    }
+
+    /// Where those are.
+    pub fn waiting_path(&self) -> std::path::PathBuf {
+        self.files().path().join(WAITING)
+    }
+
+    pub(crate) fn set_waiting(&self, waiting: &[PersonTurn]) -> Result<(), FolderError> {
+        self.files().write_rows(WAITING, waiting)
+    }
+}
+
+/// Which turn it is, in `cell`.
+pub fn turn_key(cell: &str, turn: &PersonTurn) -> DebaterTurn {
+    let mut hasher = Sha256::new();
+    let mut add = |text: &str| {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    };
+    let DebaterView {
+        question,
+        own,
+        other,
+        against,
+        passage,
+        heard,
+    } = &turn.shown;
+    for text in [question, own, other] {
+        add(text);
+    }
+    add(&format!("{against:?} {:?}", turn.rules));
+    if let Some(passage) = passage {
+        add(&passage.title);
+        add(&passage.text);
+    }
+    for heard in heard {
+        add(&format!("{} {:?}", heard.round, heard.voice));
+        for segment in heard.segments.iter().flatten() {
+            add(&format!("{segment:?}"));
+        }
+    }
+    DebaterTurn {
+        cell: cell.to_owned(),
+        transcript: turn.transcript.clone(),
+        round: turn.round,
+        side: turn.side,
+        shown: hex(&hasher.finalize()),
+    }
+}
+
+/// Every method in which people speak, under each seed and variant.
+pub fn of_people(run: &RunFolder) -> Vec<DebateFolder> {
+    let mut folders = Vec::new();
+    for (variant, of_variant) in run.manifest().variants.iter().enumerate() {
+        let experiment = &of_variant.experiment;
+        for seed in experiment.seeds() {
+            for method in &experiment.method {
+                if let MethodConfig::Debate(config) = method
+                    && config.asks_people()
+                {
+                    folders.push(DebateFolder::new(run.path(), variant, seed, &config.name()));
+                }
+            }
+        }
+    }
+    folders
 }
 
 /// Every method of debate of a run, by variant, seed and name.

@@ -325,19 +325,14 @@ impl Experiment {
                 }
                 MethodConfig::Debate(config) => {
                     config.check().map_err(|error| setting(i, error))?;
+                    self.check_people_are_no_role()?;
                     for role in config.roles() {
                         self.check_role(role, &format!("method `{}`", method.name()))?;
                     }
                 }
                 MethodConfig::IteratedAmplification(config) => {
                     config.check().map_err(|error| setting(i, error))?;
-                    if self.roles.contains_key(amplification::PEOPLE) {
-                        return Err(ExperimentError::Setting {
-                            key: format!("roles.{}", amplification::PEOPLE),
-                            got: "a role".into(),
-                            expected: "another name: here `people` are those who open the pages of `trimtab serve`",
-                        });
-                    }
+                    self.check_people_are_no_role()?;
                     for role in config.roles() {
                         self.check_role(role, &format!("method `{}`", method.name()))?;
                     }
@@ -454,6 +449,18 @@ impl Experiment {
             got: format!("made of `{part}`"),
             expected: "names of roles or of supervisors",
         })
+    }
+
+    /// Where people can take part, `people` is nobody's role.
+    fn check_people_are_no_role(&self) -> Result<(), ExperimentError> {
+        if self.roles.contains_key(amplification::PEOPLE) {
+            return Err(ExperimentError::Setting {
+                key: format!("roles.{}", amplification::PEOPLE),
+                got: "a role".into(),
+                expected: "another name: here `people` are those who open the pages of `trimtab serve`",
+            });
+        }
+        Ok(())
     }
 
     fn check_role(&self, role: &str, user: &str) -> Result<(), ExperimentError> {

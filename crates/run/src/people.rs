@@ -8,6 +8,7 @@
 //! undone    steps that a rater took back; nothing is lost
 //! draft     words that are not yet said
 //! expert_step    what experts of iterated amplification said, step by step
+//! debater_turn   what debaters said, turn by turn
 //! ```
 //!
 //! A step is in the file, through the write-ahead log and synced to the disk, when [`Writing::commit`] returns; a server says
@@ -19,6 +20,7 @@
 //!
 //! Nothing here reads a clock: times come in, in seconds since 1970. Secrets come in as their SHA-256.
 
+mod debater;
 mod expert;
 mod percent;
 mod rater;
@@ -29,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use debater::{DebaterRecorded, DebaterSaid, DebaterTurn, Stake};
 pub use expert::{ExpertRecorded, ExpertSaid, ExpertSays, ExpertStep};
 pub use percent::{Percent, PercentError};
 pub use rater::{Entry, NewRater, Rater, RaterRole, SecretHash};
@@ -175,9 +178,13 @@ impl People {
             0 => people.check("preparing the tables", |connection| {
                 connection.execute_batch(SCHEMA)?;
                 connection.execute_batch(expert::SCHEMA)?;
+                connection.execute_batch(debater::SCHEMA)?;
                 connection.pragma_update(None, "user_version", FORMAT)
             })?,
-            FORMAT => people.make_expert_steps()?,
+            FORMAT => {
+                people.make_table("expert_step", expert::SCHEMA)?;
+                people.make_table("debater_turn", debater::SCHEMA)?;
+            }
             found => {
                 return Err(PeopleError::OtherFormat {
                     path: people.path,
@@ -281,6 +288,25 @@ impl People {
         run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, PeopleError> {
         run(&self.connection).map_err(|source| failure(&self.path, action, source))
+    }
+
+    /// Whether the file has a table: an older one, opened to be read, may have none.
+    fn has_table(&self, name: &str) -> Result<bool, PeopleError> {
+        self.check("reading the tables", |connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1")?
+                .exists([name])
+        })
+    }
+
+    /// Makes a table where there is none.
+    fn make_table(&self, name: &str, schema: &str) -> Result<(), PeopleError> {
+        if self.has_table(name)? {
+            return Ok(());
+        }
+        self.check("preparing the tables", |connection| {
+            connection.execute_batch(schema)
+        })
     }
 
     fn damaged(&self, what: impl Into<String>) -> PeopleError {

@@ -23,7 +23,7 @@ use trimtab_combine::{Choice, Combine, Diversity, Escalation, Guarantee};
 use trimtab_constitution::JudgeConfig;
 use trimtab_constitution::statements::Statements;
 use trimtab_core::setting::{ConfigError, require};
-use trimtab_debate::DebateConfig;
+use trimtab_debate::{DebateConfig, PEOPLE};
 use trimtab_evidence::{Shown, TextEvidenceConfig};
 use trimtab_safeguard::extrapolation::heads::HeadsConfig;
 use trimtab_safeguard::verification::CertifiedJudgeConfig;
@@ -329,7 +329,11 @@ impl SupervisorConfig {
             Self::TextEvidence(_) | Self::Principles(_) | Self::Ensemble(_) | Self::Chain(_) => {
                 Ok(())
             }
-            Self::Debate(config) => config.check(),
+            Self::Debate(config) => {
+                let expected = "roles: a supervisor answers at once, and people do not";
+                require("debater", PEOPLE, !config.asks_people(), expected)?;
+                config.check()
+            }
             Self::Constitution(config) => {
                 (config.judging.check()).map_err(|error| error.within("judging"))
             }

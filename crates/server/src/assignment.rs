@@ -15,6 +15,7 @@
 //! In: candidates in a fixed order, a rater's number, a seed. Out: the same tasks each time.
 
 pub mod questions;
+pub mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -23,10 +23,12 @@ use crate::assignment::Candidate;
 
 mod questions;
 mod trees;
+mod turns;
 mod waiting;
 
 pub use questions::QuestionHead;
 pub use trees::{CameTo, TreeCell, TreeFile, TreeHead};
+pub use turns::TurnHead;
 pub use waiting::WaitingHead;
 
 /// The index of a run.
@@ -37,6 +39,7 @@ pub struct Catalogue {
     trees: Vec<TreeCell>,
     waiting: waiting::Waiting,
     questions: questions::Questions,
+    turns: turns::Turns,
     seen: Seen,
 }
 
@@ -174,6 +177,7 @@ impl Catalogue {
             trees: trees::read(run)?,
             waiting: waiting::read(run)?,
             questions: questions::read(run)?,
+            turns: turns::read(run)?,
             ..Self::default()
         };
         let mut answers: BTreeMap<usize, BTreeMap<SampleId, usize>> = BTreeMap::new();
@@ -359,12 +363,12 @@ pub(crate) fn arm_name(arm: Arm) -> String {
 /// What tells a question from others, whichever variant asks it and however its answers stood.
 fn asked(transcript: &Transcript) -> String {
     let answers = transcript.arm.order.arrange(transcript.answers.clone());
-    format!(
-        "{}\u{1f}{}\u{1f}{}",
-        transcript.question,
-        transcript.text,
-        answers.join("\u{1f}")
-    )
+    asked_of(&transcript.question, &transcript.text, &answers)
+}
+
+/// The same, of a question with its answers in the order of the data.
+fn asked_of(question: &SampleId, text: &str, answers: &[String; 2]) -> String {
+    format!("{question}\u{1f}{text}\u{1f}{}", answers.join("\u{1f}"))
 }
 
 /// `0` of `0-1-debate`.
@@ -429,6 +433,7 @@ fn seen(run: &Path) -> Result<Seen, CatalogueError> {
     };
     for (folder, file) in [
         ("debates", TRANSCRIPTS),
+        ("debates", "waiting.jsonl"),
         ("constitutional-ai", "pairs.jsonl"),
         ("rlhf", "method.json"),
         ("safeguard", "asked.jsonl"),

@@ -10,6 +10,7 @@
 //! * [`assignment`]: who judges what, in which order: a Latin square, from a seed.
 //! * [`desk`]: the one thread that writes; it stores what came in together in one commit, and only then says so.
 //! * `pages`: HTML. What a judge's page shows comes from a [`trimtab_debate::JudgeView`] and nothing else.
+//! * `pages/debater`: people who debate: what is shown is what a model in their place is told, and nobody argues for both sides.
 //! * `pages/expert`: people who decompose questions: what is shown is what a model in their place is told.
 //! * `router`: addresses, who may open them, and headers.
 //! * [`server`]: a port, links, and a clean end.

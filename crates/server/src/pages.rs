@@ -5,6 +5,7 @@
 
 pub(crate) mod admin;
 mod belief;
+pub(crate) mod debater;
 pub(crate) mod expert;
 pub(crate) mod judge;
 pub(crate) mod layout;

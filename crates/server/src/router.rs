@@ -3,6 +3,7 @@
 //! ```text
 //! /enter/SECRET            anybody: a link is exchanged for a cookie
 //! /judge, /judge/TASK/…    raters, each their own tasks
+//! /debate, /debate/TURN    raters, each what they may take of what waits
 //! /expert, /expert/STEP    raters, each what waits for anybody
 //! /admin, /run, /transcripts, /trees, /export/…    the admin
 //! /static/…                anybody
@@ -21,7 +22,7 @@ use axum::routing::{get, post};
 use trimtab_run::people::{Entry, Rater, RaterRole};
 
 use crate::clock::now;
-use crate::pages::{admin, expert, judge, layout, live, transcript, tree};
+use crate::pages::{admin, debater, expert, judge, layout, live, transcript, tree};
 use crate::place::Place;
 use crate::secrets::Secret;
 use crate::trouble::Trouble;
@@ -139,6 +140,8 @@ pub(crate) fn router(place: Arc<Place>) -> Router {
         .route("/judge/{task}/step", post(judge::step))
         .route("/judge/{task}/undo", post(judge::undo))
         .route("/judge/{task}/draft", post(judge::draft))
+        .route("/debate", get(debater::next))
+        .route("/debate/{public}", get(debater::show).post(debater::say))
         .route("/expert", get(expert::next))
         .route("/expert/{public}", get(expert::show).post(expert::step))
         .route("/admin", get(admin::show))

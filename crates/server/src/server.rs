@@ -264,6 +264,11 @@ impl Server {
         self.place.catalogue().waiting().len()
     }
 
+    /// Turns of debates that wait for people; some may have been taken already.
+    pub fn n_turns(&self) -> usize {
+        self.place.catalogue().turns().len()
+    }
+
     /// Questions of active querying that wait for people; some may have been answered already.
     pub fn n_questions(&self) -> usize {
         let catalogue = self.place.catalogue();

@@ -109,6 +109,12 @@ fn announce(server: &Server) -> Result<(), Failure> {
             server.n_waiting()
         ))?;
     }
+    if server.n_turns() > 0 {
+        note(&format!(
+            "{} turns of debates wait for people, at the raters' links",
+            server.n_turns()
+        ))?;
+    }
     if server.n_questions() > 0 {
         note(&format!(
             "{} questions wait for people, at the raters' links",

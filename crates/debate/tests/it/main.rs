@@ -8,6 +8,7 @@ mod hall;
 mod hostile;
 mod judging;
 mod optimised;
+mod people;
 mod prompts;
 mod protocols;
 mod quotes;

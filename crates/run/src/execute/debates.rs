@@ -2,9 +2,11 @@
 //!
 //! For each method the questions are argued about as its protocol says, and every judge judges every transcript. Every call is
 //! in the store before it counts, so that a process that is killed loses no call that was answered: the next one takes the same
-//! path over stored answers. A method whose files are whole is not computed again.
+//! path over stored answers. A method whose files are whole is not computed again. Where people speak, a method is whole when they have said
+//! all that it waits for; until then nobody judges it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,8 +16,9 @@ use trimtab_core::{AnswerKey, Seed};
 use trimtab_data::Locations;
 use trimtab_debate::config::{Form, PairingRule, Quotes};
 use trimtab_debate::{
-    DebateConfig, DebateQuestion, JudgeRecord, Nobody, Participant, Participants, Prompts, Side,
-    SpeechConfig, Transcript, hold, judge, preferences, simulated, tournament, trained::trained,
+    DebateConfig, DebateQuestion, Held, JudgeRecord, Nobody, Participant, Participants, PersonTurn,
+    Prompts, Side, SpeechConfig, Transcript, hold_with_people, judge, preferences, simulated,
+    tournament, trained::trained,
 };
 
 use super::debated::Debated;
@@ -26,6 +29,7 @@ use crate::debates::{self, DebateFolder, Done};
 use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{DataManifest, RunFolder};
+use crate::people::{DebaterTurn, People};
 
 /// Does what is not done yet of every method, seed and variant.
 pub(super) fn run(
@@ -55,6 +59,7 @@ pub(super) fn run(
                     };
                     let cell = Cell {
                         folder: DebateFolder::new(folder.path(), variant, seed, &config.name()),
+                        run: folder.path(),
                         run_id: &folder.manifest().run_id,
                         place: Place { variant, seed },
                         experiment,
@@ -90,6 +95,7 @@ fn manifest(set: &Debated) -> DataManifest {
 /// One method under one seed of one variant.
 struct Cell<'a> {
     folder: DebateFolder,
+    run: &'a Path,
     run_id: &'a str,
     place: Place,
     experiment: &'a Experiment,
@@ -108,7 +114,24 @@ impl Cell<'_> {
         }
         // Protocols share the seed: what is drawn for a question is drawn alike in all of them.
         let seed = Seed(self.place.seed);
-        let transcripts = self.hold(models, seed, tell)?;
+        let Held {
+            transcripts,
+            waiting,
+        } = self.hold(models, seed, tell)?;
+        if self.config.asks_people() && self.calling != Calling::Forecast {
+            self.folder.set_waiting(&waiting)?;
+        }
+        if !waiting.is_empty() {
+            // Nobody judges what is not whole.
+            models.flush()?;
+            let Place { variant, seed } = self.place;
+            return tell(&Event::Waiting {
+                variant,
+                seed,
+                name: self.config.name(),
+                n_steps: waiting.len(),
+            });
+        }
         let mut records = Vec::new();
         for name in &self.config.judges {
             records.extend(self.judge(name, models, &transcripts, seed, tell)?);
@@ -142,7 +165,7 @@ impl Cell<'_> {
         models: &mut ChatModels<'_>,
         seed: Seed,
         tell: &mut Tell<'_>,
-    ) -> Result<Vec<Transcript>, RunError> {
+    ) -> Result<Held, RunError> {
         let Some(tournament) = &self.config.tournament else {
             let pair = [&*self.config.debater, self.config.opponent()];
             return self.meet(pair, "", models, seed, tell);
@@ -153,7 +176,9 @@ impl Cell<'_> {
         let mut meet = |one: usize, other: usize| {
             let pair = [&*names[one], &*names[other]];
             let label = pair.join("~");
-            self.meet(pair, &label, models, seed, tell)
+            let held = self.meet(pair, &label, models, seed, tell)?;
+            // People have no part in tournaments.
+            Ok::<_, RunError>(held.transcripts)
         };
         for pairing in tournament::self_play(n) {
             transcripts.extend(meet(pairing.first, pairing.second)?);
@@ -175,6 +200,7 @@ impl Cell<'_> {
                     for pairing in &round.pairings {
                         let pair = [&*names[pairing.first], &*names[pairing.second]];
                         let held = self.meet(pair, &pair.join("~"), models, seed, tell)?;
+                        let held = held.transcripts;
                         let first = &self.config.judges[0];
                         let records = self.judge(first, models, &held, seed, tell)?;
                         let won = share_won(&held, &records, pair[0]);
@@ -190,7 +216,25 @@ impl Cell<'_> {
                 }
             }
         }
-        Ok(transcripts)
+        Ok(Held {
+            transcripts,
+            waiting: Vec::new(),
+        })
+    }
+
+    /// What people said in this cell.
+    fn said(&self) -> Result<BTreeMap<DebaterTurn, String>, RunError> {
+        if !self.config.asks_people() {
+            return Ok(BTreeMap::new());
+        }
+        let Some(people) = People::open_to_read(self.run)? else {
+            return Ok(BTreeMap::new());
+        };
+        let said = people.debater_said(Some(&self.folder.name()))?;
+        Ok(said
+            .into_iter()
+            .map(|said| (said.turn, said.text))
+            .collect())
     }
 
     /// Every transcript of two roles, told from others' by `label`.
@@ -201,7 +245,7 @@ impl Cell<'_> {
         models: &mut ChatModels<'_>,
         seed: Seed,
         tell: &mut Tell<'_>,
-    ) -> Result<Vec<Transcript>, RunError> {
+    ) -> Result<Held, RunError> {
         let config = self.config;
         let roles = config.roles();
         let mut open = |role: &str| -> Result<Arc<dyn ChatModel>, RunError> {
@@ -253,12 +297,22 @@ impl Cell<'_> {
                 &foretold
             }
         };
+        let cell = self.folder.name();
+        let by_turn = self.said()?;
+        let said = |turn: &PersonTurn| match self.calling {
+            // In a dry run somebody says something at every turn, which costs nothing.
+            Calling::Forecast => Some("something".to_owned()),
+            Calling::Make | Calling::Replay => {
+                by_turn.get(&debates::turn_key(&cell, turn)).cloned()
+            }
+        };
         self.place.heard(tell, |on_progress| {
-            hold(
+            hold_with_people(
                 config,
                 participants,
                 self.questions,
                 seed.child("debate"),
+                &said,
                 on_progress,
             )
             .map_err(StageError::from)

@@ -101,7 +101,7 @@ impl People {
     ///
     /// [`PeopleError`] when it cannot be read.
     pub fn expert_said(&self, cell: Option<&str>) -> Result<Vec<ExpertSaid>, PeopleError> {
-        if !self.has_expert_steps()? {
+        if !self.has_table("expert_step")? {
             return Ok(Vec::new());
         }
         self.check("reading steps of experts", |connection| {
@@ -120,7 +120,7 @@ impl People {
     ///
     /// [`PeopleError`] when it cannot be read.
     pub fn expert_said_of(&self, step: &ExpertStep) -> Result<Option<ExpertSaid>, PeopleError> {
-        if !self.has_expert_steps()? {
+        if !self.has_table("expert_step")? {
             return Ok(None);
         }
         self.check("reading steps of experts", |connection| {
@@ -140,27 +140,6 @@ impl People {
                     said_of,
                 )
                 .optional()
-        })
-    }
-
-    /// Whether the file has the table: an older one, opened to be read, has none.
-    fn has_expert_steps(&self) -> Result<bool, PeopleError> {
-        self.check("reading the tables", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'expert_step'",
-                )?
-                .exists([])
-        })
-    }
-
-    /// Makes the table where there is none.
-    pub(super) fn make_expert_steps(&self) -> Result<(), PeopleError> {
-        if self.has_expert_steps()? {
-            return Ok(());
-        }
-        self.check("preparing the tables", |connection| {
-            connection.execute_batch(SCHEMA)
         })
     }
 }

@@ -26,10 +26,12 @@ use trimtab_run::people::{
 use trimtab_run::safeguard::{AskedQuestion, ShownAnswers};
 
 use super::belief::{self, Half};
+use super::debater;
 use super::layout::{self, Script};
 use super::typed::typed_up_to;
 use super::words;
 use crate::assignment::questions::{next_question, standing, task_of};
+use crate::assignment::turns::spoken_about;
 use crate::assignment::{AskingConfig, plan};
 use crate::catalogue::Pair;
 use crate::clock::now;
@@ -105,6 +107,13 @@ pub(crate) async fn next(
     let rater = visitor.rater.number;
     let mut task = place.people().next_task(rater)?;
     if task.is_none() {
+        // Who speaks does not judge, and a run waits for who speaks: that comes first.
+        place.refresh()?;
+        let catalogue = place.catalogue();
+        if catalogue.asks_debaters() && debater::standing(&place, &catalogue, rater)?.next.is_some()
+        {
+            return Ok(Redirect::to("/debate").into_response());
+        }
         hand_out(&place, rater).await?;
         task = place.people().next_task(rater)?;
     }
@@ -115,6 +124,9 @@ pub(crate) async fn next(
     match task {
         Some(task) => Ok(Redirect::to(&format!("/judge/{}", task.what.public)).into_response()),
         None if place.catalogue().asks_people() => Ok(Redirect::to("/expert").into_response()),
+        None if place.catalogue().asks_debaters() && place.people().progress(rater)?.n == 0 => {
+            Ok(Redirect::to("/debate").into_response())
+        }
         None => Ok(nothing_left(&place, &visitor)?.into_response()),
     }
 }
@@ -171,13 +183,18 @@ fn plan_for(place: &Place, rater: i64) -> Result<(usize, Vec<NewTask>), Trouble>
     place.refresh()?;
     let catalogue = place.catalogue();
     let candidates = catalogue.candidates();
-    let (raters, tasks) = {
+    let (raters, tasks, speeches) = {
         let people = place.people();
-        (people.raters()?, people.tasks(Some(rater))?)
+        (
+            people.raters()?,
+            people.tasks(Some(rater))?,
+            people.debater_said(None)?,
+        )
     };
-    let met: BTreeSet<&str> = (tasks.iter())
+    let mut met: BTreeSet<&str> = (tasks.iter())
         .map(|task| task.what.cluster.as_str())
         .collect();
+    met.extend(spoken_about(&speeches, rater));
     let n_asked = (tasks.iter())
         .filter(|task| {
             task.what.purpose != Purpose::Repeat && task.what.kind != TaskKind::Annotation

@@ -10,11 +10,12 @@ use trimtab_core::Seed;
 
 const STYLE: &str = include_str!("../assets/style.css");
 const JUDGE: &str = include_str!("../assets/judge.js");
+const DEBATER: &str = include_str!("../assets/debater.js");
 const LIVE: &str = include_str!("../assets/live.js");
 
 /// A name of the assets that changes with them, so that browsers may keep what they have.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let seed = [STYLE, JUDGE, LIVE]
+    let seed = [STYLE, JUDGE, DEBATER, LIVE]
         .iter()
         .fold(Seed(0), |seed, asset| seed.child(asset));
     format!("{:016x}", seed.0)
@@ -27,6 +28,8 @@ pub(crate) enum Script {
     None,
     /// Keys, drafts and the slider of judging pages.
     Judge,
+    /// Words, quotes and drafts of debaters.
+    Debater,
     /// What a page shows while the run goes on.
     Live,
 }
@@ -48,6 +51,7 @@ pub(crate) fn page(title: &str, class: &str, script: Script, body: &Markup) -> M
                 @match script {
                     Script::None => {},
                     Script::Judge => { script src={ "/static/judge.js?v=" (version) } defer {} },
+                    Script::Debater => { script src={ "/static/debater.js?v=" (version) } defer {} },
                     Script::Live => { script src={ "/static/live.js?v=" (version) } defer {} },
                 }
             }
@@ -131,6 +135,7 @@ pub(crate) async fn asset(Path(file): Path<String>) -> Response {
     let (kind, text) = match file.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "judge.js" => ("text/javascript; charset=utf-8", JUDGE),
+        "debater.js" => ("text/javascript; charset=utf-8", DEBATER),
         "live.js" => ("text/javascript; charset=utf-8", LIVE),
         "icon.svg" => ("image/svg+xml", ICON),
         _ => return StatusCode::NOT_FOUND.into_response(),

@@ -18,7 +18,7 @@ use trimtab_run::RunFolder;
 use trimtab_run::chat_models::CALLS;
 
 use super::layout::{self, Script};
-use super::{expert, transcript, words};
+use super::{debater, expert, transcript, words};
 use crate::assignment::questions::answered;
 use crate::clock::now;
 use crate::events::Progress;
@@ -46,6 +46,7 @@ pub(crate) async fn show(
         .sum();
     let n_waiting = place.catalogue().waiting().len();
     let taken = n_waiting - expert::n_open(&place)?;
+    let turns = debater::standing(&place, &place.catalogue(), 0)?;
     let asked = {
         let tasks = place.people().tasks(None)?;
         answered(place.catalogue().questions(), &tasks)
@@ -62,6 +63,12 @@ pub(crate) async fn show(
                 p {
                     (taken) " of " (n_waiting) " steps that wait for people are taken. "
                     @if n_waiting > taken { "Raters take them at their links." } @else if n_waiting > 0 { "Run the same command again: it goes on." }
+                }
+            }
+            @if place.catalogue().asks_debaters() {
+                p {
+                    (turns.n_taken) " of " (turns.n) " turns that wait for people are taken. "
+                    @if turns.n > turns.n_taken { "Raters take them at their links." } @else if turns.n > 0 { "Run the same command again: it goes on." }
                 }
             }
             @if place.catalogue().asks_annotators() {

@@ -5,6 +5,7 @@
 mod admin;
 mod barriers;
 mod browser;
+mod debaters;
 mod experts;
 mod forms;
 mod gone;
