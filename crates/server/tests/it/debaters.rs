@@ -64,6 +64,7 @@ speech = {{ max-words = 15, min-words = 3 }}
             hub: None,
             calling: Calling::Make,
             keys: &|_| None,
+            on_wait: None,
         };
         let (mut n_waiting, mut is_finished) = (0, false);
         execute(
