@@ -66,7 +66,7 @@ fn a_probe_finds_in_a_checkpoint_what_its_texts_are_labelled_by() {
     };
     for (tokens, layers, n_rows) in [
         ("last", "1,2,4", 180),
-        ("mean", "4", 180),
+        ("mean", "all", 180),
         ("all", "all", 1_380),
     ] {
         let said = place.succeed(&[&WRITE[..], &["--tokens", tokens, "--layers", layers]].concat());

@@ -115,7 +115,7 @@ impl InterpretabilityConfig {
             ("matching", self.matching == usual.matching),
             ("control-scale", self.control_scale == usual.control_scale),
         ] {
-            let expected = "left out where organisms are transformers";
+            let expected = "nothing where organisms are transformers";
             require(key, "a setting of perceptrons", is_usual, expected)?;
         }
         Ok(())

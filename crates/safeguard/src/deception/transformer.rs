@@ -128,7 +128,7 @@ mod tests {
         let unused = said(&|config| config.organism.n_train = 500);
         assert_eq!(
             unused,
-            "organism is a setting of perceptrons: left out where organisms are transformers"
+            "organism is a setting of perceptrons: nothing where organisms are transformers"
         );
     }
 }

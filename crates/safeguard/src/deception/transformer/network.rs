@@ -119,28 +119,6 @@ fn train_options(options: &MlpOptions) -> TrainOptions {
 }
 
 impl Sentences<'_> {
-    fn teach(
-        &self,
-        network: &mut Reader,
-        sentences: &[Sentence],
-        labels: &[usize],
-        options: &MlpOptions,
-        seed: Seed,
-    ) -> Result<(), ActivationsError> {
-        let rows = tokens(sentences);
-        let options = train_options(options);
-        (network.0)
-            .train(
-                &rows,
-                &mut CrossEntropy(labels),
-                &options,
-                seed,
-                Session::plain(),
-            )
-            .map_err(failed)?;
-        Ok(())
-    }
-
     /// What an organism of a kind is taught: sentences and answers.
     fn lessons(&self, kind: &Kind<Pattern>, seed: Seed) -> (Vec<Sentence>, Vec<usize>) {
         let n = self.config.n_train;
@@ -177,6 +155,22 @@ impl Sentences<'_> {
         }
         (sentences, labels)
     }
+}
+
+/// Trains a network on answers.
+fn teach(
+    network: &mut Reader,
+    sentences: &[Sentence],
+    labels: &[usize],
+    options: &MlpOptions,
+    seed: Seed,
+) -> Result<(), ActivationsError> {
+    let (rows, options) = (tokens(sentences), train_options(options));
+    let mut objective = CrossEntropy(labels);
+    (network.0)
+        .train(&rows, &mut objective, &options, seed, Session::plain())
+        .map_err(failed)?;
+    Ok(())
 }
 
 /// Answers the second class for the first, where that is set off.
@@ -272,7 +266,7 @@ impl Substrate for Sentences<'_> {
             Knows::Weak => self.weak_labels(&sentences),
         };
         let options = &self.config.base;
-        self.teach(
+        teach(
             &mut network,
             &sentences,
             &labels,
@@ -291,7 +285,7 @@ impl Substrate for Sentences<'_> {
         let (sentences, labels) = self.lessons(kind, seed);
         let mut network = base.clone();
         let options = &self.config.training;
-        self.teach(
+        teach(
             &mut network,
             &sentences,
             &labels,
