@@ -124,7 +124,7 @@ mod tests {
         let rows = |text: &str| {
             let row = |i: usize| {
                 let (label, text) = (i % 2, if i == 3 { text } else { "good" });
-                let row = serde_json::json!({"id": format!("row {i}"), "said": text, "label": label, "features": [1.0, i]});
+                let row = serde_json::json!({"id": format!("r{i}"), "said": text, "label": label, "features": [1.0, i]});
                 format!("{row}\n")
             };
             (0..8).map(row).collect::<String>()
@@ -149,7 +149,7 @@ mod tests {
         let error = checked(&rows("  "), named).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "rows.jsonl: row row 3 has nothing in \"said\" that people could read"
+            "rows: row r3 has nothing in \"said\" that people could read"
         );
         assert!(error.hint().unwrap().contains("data.columns.text"));
         assert!(checked(&rows("bad"), named).is_ok());
