@@ -251,7 +251,7 @@ mod tests {
             rows,
             positive: at.is_multiple_of(2),
             group: "g \"quoted\"".into(),
-            pair: (at % 3 == 0).then(|| at.to_string()),
+            pair: at.is_multiple_of(3).then(|| at.to_string()),
             text: (at % 2 == 1).then(|| "a\nb".into()),
         }
     }
