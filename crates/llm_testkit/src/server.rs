@@ -1,5 +1,5 @@
 //! A scripted HTTP server on loopback: `POST …/chat/completions`, `POST …/messages`, `GET …/models`; with
-//! [`jobs`](crate::jobs), batch jobs of both kinds.
+//! [`jobs`], batch jobs of both kinds.
 //!
 //! It writes HTTP/1.1 itself, so that it can break it: bodies that end too soon, connections that are reset. It keeps
 //! connections open, takes bodies with a `content-length` only, and stops when it is dropped.
