@@ -104,7 +104,7 @@ pub fn hold(
     Ok(held.transcripts)
 }
 
-/// The same, where people may have a role ([`PEOPLE`](crate::PEOPLE)): `said` is what somebody said at a turn, none where nobody has yet.
+/// The same, where people may have a role ([`PEOPLE`]): `said` is what somebody said at a turn, none where nobody has yet.
 /// What can be said without them is said.
 ///
 /// # Errors
