@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use burn_tensor::{Device, Gradients as Collected, Tensor, TensorData};
 
-use crate::transformer::{self, Parameter};
+use crate::transformer::{self, Parameter, Visit};
 use trimtab_kernel::pointwise::{self as kernel, AdamWStep};
 
 /// A gradient of one parameter, or another quantity of its shape.
@@ -117,6 +117,21 @@ impl AdamW {
             step: 0,
             moments: BTreeMap::new(),
         }
+    }
+
+    /// One step: moves every parameter that `visit` hands over and that has a gradient.
+    pub(crate) fn take_step(
+        &mut self,
+        mut gradients: Gradients,
+        rate: f64,
+        visit: impl FnOnce(Visit<'_>),
+    ) {
+        self.begin();
+        visit(&mut |name, parameter| {
+            if let Some(gradient) = gradients.take(name) {
+                self.update(name, parameter, gradient, rate);
+            }
+        });
     }
 
     /// Begins a step: call before the parameters' updates.

@@ -351,13 +351,8 @@ impl Tuner<'_> {
         let warm_up = (options.warm_up * n_steps as f64).round() as usize;
         let factor = options.schedule.factor(step, n_steps, warm_up);
         let learning_rate = options.learning_rate * factor;
-        let adamw = &mut self.adamw;
-        adamw.begin();
-        self.model.transformer.visit(&mut |name, parameter| {
-            if let Some(gradient) = gradients.take(name) {
-                adamw.update(name, parameter, gradient, learning_rate);
-            }
-        });
+        let transformer = &mut self.model.transformer;
+        (self.adamw).take_step(gradients, learning_rate, |each| transformer.visit(each));
         Ok(TrainingStep {
             step,
             n_steps,

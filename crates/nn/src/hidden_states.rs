@@ -118,14 +118,9 @@ impl HiddenStateTrainer {
         rate: f64,
         ask: &mut AskForHiddenSlopes<'_>,
     ) -> Result<f64, BatchError> {
-        let (loss, mut gradients) = gradients(&self.transformer, batch, ask)?;
-        let adamw = &mut self.adamw;
-        adamw.begin();
-        self.transformer.visit(&mut |name, parameter| {
-            if let Some(gradient) = gradients.take(name) {
-                adamw.update(name, parameter, gradient, rate);
-            }
-        });
+        let (loss, gradients) = gradients(&self.transformer, batch, ask)?;
+        let transformer = &mut self.transformer;
+        (self.adamw).take_step(gradients, rate, |each| transformer.visit(each));
         Ok(loss)
     }
 }

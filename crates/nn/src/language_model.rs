@@ -90,14 +90,9 @@ impl LanguageModelTrainer {
     ///
     /// [`BatchError`] when a row is too long or a token has no embedding.
     pub fn step(&mut self, batch: TokenBatch, rate: f64) -> Result<Option<f64>, BatchError> {
-        let (loss, mut gradients) = next_token_gradients(&self.transformer, batch)?;
-        let adamw = &mut self.adamw;
-        adamw.begin();
-        self.transformer.visit(&mut |name, parameter| {
-            if let Some(gradient) = gradients.take(name) {
-                adamw.update(name, parameter, gradient, rate);
-            }
-        });
+        let (loss, gradients) = next_token_gradients(&self.transformer, batch)?;
+        let transformer = &mut self.transformer;
+        (self.adamw).take_step(gradients, rate, |each| transformer.visit(each));
         Ok(loss)
     }
 }

@@ -633,13 +633,8 @@ impl Trainer<'_> {
         }
         let factor = options.schedule.factor(step, n_steps, self.warm_up);
         let learning_rate = options.learning_rate * factor;
-        let adamw = &mut self.adamw;
-        adamw.begin();
-        self.classifier.visit(&mut |name, parameter| {
-            if let Some(gradient) = gradients.take(name) {
-                adamw.update(name, parameter, gradient, learning_rate);
-            }
-        });
+        let classifier = &mut self.classifier;
+        (self.adamw).take_step(gradients, learning_rate, |each| classifier.visit(each));
         Ok(TrainingStep {
             step,
             n_steps,

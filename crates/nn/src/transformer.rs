@@ -98,7 +98,7 @@ pub(crate) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     }
 }
 
-type Visit<'v> = &'v mut dyn FnMut(&str, Parameter<'_>);
+pub(crate) type Visit<'v> = &'v mut dyn FnMut(&str, Parameter<'_>);
 
 mod cached;
 use cached::LayerPast;
