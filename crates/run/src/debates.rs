@@ -19,7 +19,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use trimtab_core::{AnswerKey, PreferencePair, SampleId};
-use trimtab_debate::person::DebaterView;
 use trimtab_debate::{JudgeRecord, Passage, PersonTurn, Transcript};
 
 use crate::cell_folder::{self, CellFolder};
@@ -89,41 +88,19 @@ impl DebateFolder {
     }
 }
 
-/// Which turn it is, in `cell`.
+/// Which turn it is, in `cell`: what is shown, and the rules that words are held to, are a part of it.
+///
+/// # Panics
+///
+/// When a turn cannot be stored as it is in the file of those that wait: a bug here.
 pub fn turn_key(cell: &str, turn: &PersonTurn) -> DebaterTurn {
-    let mut hasher = Sha256::new();
-    let mut add = |text: &str| {
-        hasher.update((text.len() as u64).to_le_bytes());
-        hasher.update(text);
-    };
-    let DebaterView {
-        question,
-        own,
-        other,
-        against,
-        passage,
-        heard,
-    } = &turn.shown;
-    for text in [question, own, other] {
-        add(text);
-    }
-    add(&format!("{against:?} {:?}", turn.rules));
-    if let Some(passage) = passage {
-        add(&passage.title);
-        add(&passage.text);
-    }
-    for heard in heard {
-        add(&format!("{} {:?}", heard.round, heard.voice));
-        for segment in heard.segments.iter().flatten() {
-            add(&format!("{segment:?}"));
-        }
-    }
+    let shown = serde_json::to_vec(&(&turn.shown, &turn.rules)).expect("a turn is plain data");
     DebaterTurn {
         cell: cell.to_owned(),
         transcript: turn.transcript.clone(),
         round: turn.round,
         side: turn.side,
-        shown: hex(&hasher.finalize()),
+        shown: hex(&Sha256::digest(shown)),
     }
 }
 

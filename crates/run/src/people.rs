@@ -24,6 +24,7 @@ mod debater;
 mod expert;
 mod percent;
 mod rater;
+mod recorded_once;
 mod records;
 mod task;
 
@@ -31,10 +32,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-pub use debater::{DebaterRecorded, DebaterSaid, DebaterTurn, Stake};
-pub use expert::{ExpertRecorded, ExpertSaid, ExpertSays, ExpertStep};
+pub use debater::{DebaterSaid, DebaterTurn, Stake};
+pub use expert::{ExpertSaid, ExpertSays, ExpertStep};
 pub use percent::{Percent, PercentError};
 pub use rater::{Entry, NewRater, Rater, RaterRole, SecretHash};
+pub use recorded_once::RecordedOnce;
 pub use records::{Annotated, PairChoice, Said};
 pub use task::{
     NewTask, Purpose, Recorded, Step, StepKind, Submission, Task, TaskKind, Tasks, Undone,

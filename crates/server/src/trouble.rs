@@ -72,6 +72,20 @@ impl From<crate::secrets::NoRandomness> for Trouble {
 }
 
 impl Trouble {
+    /// Words came after others that count; `is_own`: the visitor's.
+    pub(crate) fn another_first(is_own: bool, taken: &str, on: &str) -> Self {
+        Self::Conflict {
+            what: if is_own {
+                "You said something else here before, perhaps in another tab, and that counts: what came now is not stored.".into()
+            } else {
+                format!(
+                    "Somebody else took this {taken} before you, and that counts: what came now is not stored."
+                )
+            },
+            on: on.into(),
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::NoLink => StatusCode::UNAUTHORIZED,

@@ -245,13 +245,7 @@ impl Cell<'_> {
         }
         if !waiting.is_empty() {
             models.flush()?;
-            let Place { variant, seed } = self.place;
-            return tell(&Event::Waiting {
-                variant,
-                seed,
-                name: config.name(),
-                n_steps: waiting.len(),
-            });
+            return self.place.waits(config.name(), waiting.len(), tell);
         }
         if config.ceiling == Ceiling::Supervised && self.calling != Calling::Forecast {
             let rows = self.right_answers(&worked_on)?;

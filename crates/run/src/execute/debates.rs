@@ -124,13 +124,7 @@ impl Cell<'_> {
         if !waiting.is_empty() {
             // Nobody judges what is not whole.
             models.flush()?;
-            let Place { variant, seed } = self.place;
-            return tell(&Event::Waiting {
-                variant,
-                seed,
-                name: self.config.name(),
-                n_steps: waiting.len(),
-            });
+            return self.place.waits(self.config.name(), waiting.len(), tell);
         }
         let mut records = Vec::new();
         for name in &self.config.judges {

@@ -64,6 +64,22 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Tells that `n_steps` of a method wait for people.
+    pub(super) fn waits(
+        self,
+        name: String,
+        n_steps: usize,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), RunError> {
+        let Self { variant, seed } = self;
+        tell(&Event::Waiting {
+            variant,
+            seed,
+            name,
+            n_steps,
+        })
+    }
+
     /// Runs a stage of calls that tells how far it is.
     pub(super) fn heard<T>(
         self,

@@ -10,7 +10,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use trimtab_debate::Side;
 
-use super::{People, PeopleError, Writing};
+use super::{People, PeopleError, RecordedOnce, Writing};
 
 /// Its table. Files of before this table are of the same format, and get it when they are opened to be written.
 pub(super) const SCHEMA: &str = "
@@ -65,20 +65,6 @@ pub struct DebaterSaid {
     pub elapsed_secs: f64,
     /// When, in seconds since 1970.
     pub at: f64,
-}
-
-/// What became of words that were sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DebaterRecorded {
-    /// They are stored.
-    Stored,
-    /// This rater had said the same before.
-    AlreadyStored,
-    /// Others were stored before, by this rater or another, and count.
-    AnotherFirst {
-        /// Whose those are.
-        rater: i64,
-    },
 }
 
 const COLUMNS: &str =
@@ -140,18 +126,10 @@ impl Writing<'_> {
     /// # Errors
     ///
     /// [`PeopleError`] when it cannot be stored.
-    pub fn record_debater_turn(
-        &mut self,
-        said: &DebaterSaid,
-    ) -> Result<DebaterRecorded, PeopleError> {
+    pub fn record_debater_turn(&mut self, said: &DebaterSaid) -> Result<RecordedOnce, PeopleError> {
         if let Some(before) = self.people.debater_said_at(&said.turn)? {
-            return Ok(if before.rater == said.rater && before.text == said.text {
-                DebaterRecorded::AlreadyStored
-            } else {
-                DebaterRecorded::AnotherFirst {
-                    rater: before.rater,
-                }
-            });
+            let is_same = before.rater == said.rater && before.text == said.text;
+            return Ok(RecordedOnce::after(before.rater, is_same));
         }
         let DebaterSaid { turn, stake, .. } = said;
         self.people.check("storing a speech", |connection| {
@@ -174,7 +152,7 @@ impl Writing<'_> {
                     said.at
                 ])
         })?;
-        Ok(DebaterRecorded::Stored)
+        Ok(RecordedOnce::Stored)
     }
 }
 
@@ -257,11 +235,11 @@ mod tests {
         let mut writing = people.write().unwrap();
         for one in &all {
             let recorded = writing.record_debater_turn(one).unwrap();
-            assert_eq!(recorded, DebaterRecorded::Stored);
+            assert_eq!(recorded, RecordedOnce::Stored);
         }
         let mut again = |said: &DebaterSaid| writing.record_debater_turn(said).unwrap();
-        assert_eq!(again(&all[0]), DebaterRecorded::AlreadyStored);
-        let first = DebaterRecorded::AnotherFirst { rater: 1 };
+        assert_eq!(again(&all[0]), RecordedOnce::AlreadyStored);
+        let first = RecordedOnce::AnotherFirst { rater: 1 };
         assert_eq!(again(&said(1, Side::A, 1, "other words")), first);
         assert_eq!(again(&said(1, Side::A, 2, &all[0].text)), first);
         writing.commit().unwrap();

@@ -10,7 +10,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use trimtab_core::SampleId;
 
-use super::{People, PeopleError, Writing};
+use super::{People, PeopleError, RecordedOnce, Writing};
 
 /// Its table. Files of before this table are of the same format, and get it when they are opened to be written.
 pub(super) const SCHEMA: &str = "
@@ -60,20 +60,6 @@ pub struct ExpertSaid {
     pub rater: i64,
     /// When, in seconds since 1970.
     pub at: f64,
-}
-
-/// What became of words that were sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpertRecorded {
-    /// They are stored.
-    Stored,
-    /// This rater had said the same before.
-    AlreadyStored,
-    /// Others were stored before, by this rater or another, and count.
-    AnotherFirst {
-        /// Whose those are.
-        rater: i64,
-    },
 }
 
 impl ExpertSays {
@@ -156,15 +142,10 @@ impl Writing<'_> {
         says: &ExpertSays,
         rater: i64,
         at: f64,
-    ) -> Result<ExpertRecorded, PeopleError> {
+    ) -> Result<RecordedOnce, PeopleError> {
         if let Some(before) = self.people.expert_said_of(step)? {
-            return Ok(if before.rater == rater && before.says == *says {
-                ExpertRecorded::AlreadyStored
-            } else {
-                ExpertRecorded::AnotherFirst {
-                    rater: before.rater,
-                }
-            });
+            let is_same = before.rater == rater && before.says == *says;
+            return Ok(RecordedOnce::after(before.rater, is_same));
         }
         let (kind, text) = says.stored();
         self.people.check("storing a step of an expert", |connection| {
@@ -184,7 +165,7 @@ impl Writing<'_> {
                     at
                 ])
         })?;
-        Ok(ExpertRecorded::Stored)
+        Ok(RecordedOnce::Stored)
     }
 }
 
@@ -265,15 +246,15 @@ mod tests {
         let mut writing = people.write().unwrap();
         for (step, says) in &all {
             let recorded = writing.record_expert_step(step, says, 1, 2.0).unwrap();
-            assert_eq!(recorded, ExpertRecorded::Stored);
+            assert_eq!(recorded, RecordedOnce::Stored);
         }
         let mut again = |says: &ExpertSays, rater| {
             writing
                 .record_expert_step(&step(&[], "s"), says, rater, 3.0)
                 .unwrap()
         };
-        assert_eq!(again(&asks, 1), ExpertRecorded::AlreadyStored);
-        let first = ExpertRecorded::AnotherFirst { rater: 1 };
+        assert_eq!(again(&asks, 1), RecordedOnce::AlreadyStored);
+        let first = RecordedOnce::AnotherFirst { rater: 1 };
         assert_eq!(again(&asks, 2), first);
         assert_eq!(again(&ExpertSays::CannotBeAnswered, 1), first);
         writing.commit().unwrap();

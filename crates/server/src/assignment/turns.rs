@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 
 use trimtab_core::Seed;
-use trimtab_run::people::{DebaterSaid, Rater, Task};
+use trimtab_run::people::{DebaterSaid, People, PeopleError, Rater, Task};
 
 use crate::catalogue::TurnHead;
 
@@ -26,6 +26,39 @@ pub struct Floor<'a> {
     pub raters: &'a [Rater],
     /// The rater's own tasks of judging.
     pub tasks: &'a [Task],
+}
+
+/// The same, as it is on the disk.
+#[derive(Debug)]
+pub struct Speakers {
+    /// Every speech of people.
+    pub said: Vec<DebaterSaid>,
+    raters: Vec<Rater>,
+    tasks: Vec<Task>,
+}
+
+impl Speakers {
+    /// Reads what decides about `rater`.
+    ///
+    /// # Errors
+    ///
+    /// [`PeopleError`] when it cannot be read.
+    pub fn read(people: &People, rater: i64) -> Result<Self, PeopleError> {
+        Ok(Self {
+            said: people.debater_said(None)?,
+            raters: people.raters()?,
+            tasks: people.tasks(Some(rater))?,
+        })
+    }
+
+    /// Who may speak.
+    pub fn floor(&self) -> Floor<'_> {
+        Floor {
+            said: &self.said,
+            raters: &self.raters,
+            tasks: &self.tasks,
+        }
+    }
 }
 
 /// Why somebody may not take a turn.

@@ -17,12 +17,12 @@ use serde::Deserialize;
 use trimtab_debate::Segment;
 use trimtab_debate::config::Quotes;
 use trimtab_debate::person::{Against, Heard, PersonTurn, Voice, n_words};
-use trimtab_run::people::{DebaterRecorded, DebaterSaid};
+use trimtab_run::people::{DebaterSaid, RecordedOnce};
 
 use super::layout::{self, Script};
 use super::typed::typed_up_to;
 use super::words;
-use crate::assignment::turns::{Barred, Floor};
+use crate::assignment::turns::{Barred, Speakers};
 use crate::catalogue::{Catalogue, TurnHead};
 use crate::clock::now;
 use crate::place::Place;
@@ -51,26 +51,15 @@ pub(crate) fn standing(
     catalogue: &Catalogue,
     rater: i64,
 ) -> Result<Standing, Trouble> {
-    let (said, raters, tasks) = {
-        let people = place.people();
-        (
-            people.debater_said(None)?,
-            people.raters()?,
-            people.tasks(Some(rater))?,
-        )
-    };
-    let floor = Floor {
-        said: &said,
-        raters: &raters,
-        tasks: &tasks,
-    };
+    let speakers = Speakers::read(&place.people(), rater)?;
+    let said = &speakers.said;
     let turns = catalogue.turns();
     let is_taken = |turn: &&TurnHead| said.iter().any(|said| said.turn == turn.turn);
     Ok(Standing {
         n: turns.len(),
         n_taken: turns.iter().filter(is_taken).count(),
         n_mine: said.iter().filter(|said| said.rater == rater).count(),
-        next: floor.next(turns, rater).map(|turn| turn.public.clone()),
+        next: (speakers.floor().next(turns, rater)).map(|turn| turn.public.clone()),
     })
 }
 
@@ -103,16 +92,17 @@ fn nothing_waits(standing: &Standing) -> Markup {
                 } @else {
                     p { "The run asks nobody to speak at present." }
                 }
-                @if standing.n_mine > 0 { p { (mine(standing.n_mine)) " Thank you!" } }
+                @if let Some(mine) = standing.mine() { p { (mine) " Thank you!" } }
                 p { a class="button" href="/judge" { "Look again" } }
             }
         },
     )
 }
 
-fn mine(n: usize) -> String {
-    let speeches = if n == 1 { "speech" } else { "speeches" };
-    format!("{n} {speeches} of yours are on the disk.")
+impl Standing {
+    fn mine(&self) -> Option<String> {
+        layout::mine(self.n_mine, ["speech", "speeches"])
+    }
 }
 
 /// A turn's page.
@@ -168,18 +158,8 @@ fn page_of(
 
 /// Whether the visitor may take a turn that nobody has taken.
 fn admitted(place: &Place, head: &TurnHead, rater: i64) -> Result<(), Trouble> {
-    let people = place.people();
-    let (said, raters, tasks) = (
-        people.debater_said(None)?,
-        people.raters()?,
-        people.tasks(Some(rater))?,
-    );
-    let floor = Floor {
-        said: &said,
-        raters: &raters,
-        tasks: &tasks,
-    };
-    floor.admits(head, rater).map_err(barred)
+    let speakers = Speakers::read(&place.people(), rater)?;
+    speakers.floor().admits(head, rater).map_err(barred)
 }
 
 fn barred(why: Barred) -> Trouble {
@@ -239,14 +219,7 @@ fn turn_page(
     let letter = turn.side.letter();
     let heard_segments = (shown.heard.iter()).flat_map(|heard| heard.segments.iter().flatten());
     let body = html! {
-        header class="bar" {
-            span class="brand" { "Trimtab" }
-            span class="progress" {
-                progress max=(standing.n) value=(standing.n_taken) aria-hidden="true" {}
-                span { (standing.n_taken) " of " (standing.n) " turns taken" }
-            }
-            @if standing.n_mine > 0 { span class="hint" { (mine(standing.n_mine)) } }
-        }
+        (layout::bar(standing.n_taken, standing.n, "turns taken", standing.mine().as_deref()))
         main class="judging" {
             section class="question" {
                 h1 class="words" { (words::shown(&shown.question)) }
@@ -416,18 +389,8 @@ pub(crate) async fn say(
         .desk
         .write(move |writing| {
             // Who may speak is asked again where nobody can be faster.
-            let people = writing.reading();
-            let (others, raters, tasks) = (
-                people.debater_said(None)?,
-                people.raters()?,
-                people.tasks(Some(rater))?,
-            );
-            let floor = Floor {
-                said: &others,
-                raters: &raters,
-                tasks: &tasks,
-            };
-            match floor.admits(&head, rater) {
+            let speakers = Speakers::read(writing.reading(), rater)?;
+            match speakers.floor().admits(&head, rater) {
                 // Whether it is the same again is told below.
                 Ok(()) | Err(Barred::Taken) => writing.record_debater_turn(&said).map(Ok),
                 Err(why) => Ok(Err(why)),
@@ -435,17 +398,12 @@ pub(crate) async fn say(
         })
         .await;
     match recorded {
-        Ok(Ok(DebaterRecorded::Stored | DebaterRecorded::AlreadyStored)) => {
+        Ok(Ok(RecordedOnce::Stored | RecordedOnce::AlreadyStored)) => {
             Ok(Redirect::to(&format!("/debate/{public}")).into_response())
         }
-        Ok(Ok(DebaterRecorded::AnotherFirst { rater: first })) => Err(Trouble::Conflict {
-            what: if first == rater {
-                "You said something else here before, perhaps in another tab, and that counts: what came now is not stored.".into()
-            } else {
-                "Somebody else took this turn before you, and that counts: what came now is not stored.".into()
-            },
-            on: "/judge".into(),
-        }),
+        Ok(Ok(RecordedOnce::AnotherFirst { rater: first })) => {
+            Err(Trouble::another_first(first == rater, "turn", "/judge"))
+        }
         Ok(Err(why)) => Err(barred(why)),
         Err(error) => {
             // The words stay in the form.

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use trimtab_amplify::language::{reply, text};
 use trimtab_core::Seed;
 use trimtab_run::amplification::WaitingStep;
-use trimtab_run::people::{ExpertRecorded, ExpertSays, ExpertStep};
+use trimtab_run::people::{ExpertSays, ExpertStep, RecordedOnce};
 
 use super::layout::{self, Script};
 use super::typed::typed;
@@ -99,16 +99,17 @@ fn nothing_waits(standing: &Standing) -> Markup {
                 } @else {
                     p { "The run asks nothing of anybody at present." }
                 }
-                @if standing.n_mine > 0 { p { (mine(standing.n_mine)) " Thank you!" } }
+                @if let Some(mine) = standing.mine() { p { (mine) " Thank you!" } }
                 p { a class="button" href="/expert" { "Look again" } }
             }
         },
     )
 }
 
-fn mine(n: usize) -> String {
-    let steps = if n == 1 { "step" } else { "steps" };
-    format!("{n} {steps} of yours are on the disk.")
+impl Standing {
+    fn mine(&self) -> Option<String> {
+        layout::mine(self.n_mine, ["step", "steps"])
+    }
 }
 
 /// A step's page.
@@ -182,14 +183,7 @@ fn step_page(
 ) -> Markup {
     let sent = refused.map(|(_, form)| form);
     let body = html! {
-        header class="bar" {
-            span class="brand" { "Trimtab" }
-            span class="progress" {
-                progress max=(standing.n) value=(standing.n_taken) aria-hidden="true" {}
-                span { (standing.n_taken) " of " (standing.n) " taken" }
-            }
-            @if standing.n_mine > 0 { span class="hint" { (mine(standing.n_mine)) } }
-        }
+        (layout::bar(standing.n_taken, standing.n, "taken", standing.mine().as_deref()))
         main class="judging" {
             section class="question" {
                 h1 class="words" { (words::shown(step.question.as_str())) }
@@ -342,17 +336,12 @@ pub(crate) async fn step(
         .write(move |writing| writing.record_expert_step(&step, &says, rater, at))
         .await;
     match recorded {
-        Ok(ExpertRecorded::Stored | ExpertRecorded::AlreadyStored) => {
+        Ok(RecordedOnce::Stored | RecordedOnce::AlreadyStored) => {
             Ok(Redirect::to("/expert").into_response())
         }
-        Ok(ExpertRecorded::AnotherFirst { rater: first }) => Err(Trouble::Conflict {
-            what: if first == rater {
-                "You said something else here before, perhaps in another tab, and that counts: what came now is not stored.".into()
-            } else {
-                "Somebody else took this step before you, and that counts: what came now is not stored.".into()
-            },
-            on: "/expert".into(),
-        }),
+        Ok(RecordedOnce::AnotherFirst { rater: first }) => {
+            Err(Trouble::another_first(first == rater, "step", "/expert"))
+        }
         Err(error) => {
             // The words stay in the form.
             let what = format!("This is not stored: {error}. Send it again in a moment.");

@@ -91,6 +91,26 @@ pub(crate) fn admin_page(title: &str, here: &str, script: Script, body: &Markup)
     )
 }
 
+/// The bar above a page of what waits: how much of it is taken, and what the visitor took.
+pub(crate) fn bar(n_taken: usize, n: usize, taken: &str, mine: Option<&str>) -> Markup {
+    html! {
+        header class="bar" {
+            span class="brand" { "Trimtab" }
+            span class="progress" {
+                progress max=(n) value=(n_taken) aria-hidden="true" {}
+                span { (n_taken) " of " (n) " " (taken) }
+            }
+            @if let Some(mine) = mine { span class="hint" { (mine) } }
+        }
+    }
+}
+
+/// What the visitor took, if anything: `one` and `many` are what it is called.
+pub(crate) fn mine(n: usize, [one, many]: [&str; 2]) -> Option<String> {
+    let what = if n == 1 { one } else { many };
+    (n > 0).then(|| format!("{n} {what} of yours are on the disk."))
+}
+
 /// A page that says one thing.
 pub(crate) fn message(title: &str, text: &str, on: Option<(&str, &str)>) -> Markup {
     page(

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use axum::http::StatusCode;
 
 use trimtab_debate::{EventKind, QuoteStatus, Segment, Transcript};
-use trimtab_run::{Calling, DebateFolder, Event, People, RunOptions, execute};
+use trimtab_run::{Calling, DebateFolder, People};
 use trimtab_server::{AskingConfig, ServeOptions, Server};
 
 use crate::experts::{copy, rater};
 use crate::material::HOSTILE;
+use crate::runs::go_on;
 use crate::visit::{Page, Visitor, options};
 
 /// Two questions on a passage each, debated by people.
@@ -57,27 +58,8 @@ speech = {{ max-words = 15, min-words = 3 }}
     }
 
     fn run_in(&self, run: &Path) -> (usize, bool) {
-        let options = RunOptions {
-            overrides: Vec::new(),
-            out: Some(run.to_owned()),
-            n_threads: 1,
-            hub: None,
-            calling: Calling::Make,
-            keys: &|_| None,
-            on_wait: None,
-        };
-        let (mut n_waiting, mut is_finished) = (0, false);
-        execute(
-            &self.0.path().join("people.toml"),
-            &options,
-            &mut |event| match event {
-                Event::Waiting { n_steps, .. } => n_waiting += n_steps,
-                Event::Finished { .. } => is_finished = true,
-                _ => {}
-            },
-        )
-        .unwrap();
-        (n_waiting, is_finished)
+        let ran = go_on(&self.0.path().join("people.toml"), run, Calling::Make);
+        (ran.n_waiting, ran.is_finished)
     }
 
     fn run(&self) -> (usize, bool) {

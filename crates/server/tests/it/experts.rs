@@ -12,12 +12,13 @@ use trimtab_core::SampleId;
 use trimtab_llm_testkit::{RequestView, Scripted, ScriptedServer};
 use trimtab_run::amplification::{AmplificationFolder, Trees, WaitingStep};
 use trimtab_run::people::{ExpertSays, PEOPLE};
-use trimtab_run::{Calling, Event, People, RunOptions, execute};
+use trimtab_run::{Calling, People};
 use trimtab_server::{AskingConfig, Server};
 
 use crate::material::HOSTILE;
+use crate::runs::{go_on, serve};
 use crate::trees::{METHOD, make_amplification};
-use crate::visit::{Page, Served, Visitor, options};
+use crate::visit::{Page, Served, Visitor};
 
 /// Adds two numbers; knows nothing else.
 fn assistant(view: &RequestView) -> Scripted {
@@ -89,24 +90,8 @@ format = "trl-prompt-completion"
 
     /// Runs it, or goes on with it; steps that wait, and whether it is finished.
     fn run(&self, calling: Calling) -> (usize, bool, String) {
-        let options = RunOptions {
-            overrides: Vec::new(),
-            out: Some(self.run_folder()),
-            n_threads: 1,
-            hub: None,
-            calling,
-            keys: &|_| None,
-            on_wait: None,
-        };
-        let (mut n_waiting, mut is_finished, mut forecast) = (0, false, String::new());
-        execute(&self.file(), &options, &mut |event| match event {
-            Event::Waiting { n_steps, .. } => n_waiting += n_steps,
-            Event::Finished { .. } => is_finished = true,
-            Event::Forecast { table } => forecast.clone_from(table),
-            _ => {}
-        })
-        .unwrap();
-        (n_waiting, is_finished, forecast)
+        let ran = go_on(&self.file(), &self.run_folder(), calling);
+        (ran.n_waiting, ran.is_finished, ran.forecast)
     }
 
     fn cell(&self) -> AmplificationFolder {
@@ -126,12 +111,6 @@ async fn run_of(place: &Arc<Workplace>) -> (usize, bool) {
     let ran = tokio::task::spawn_blocking(move || place.run(Calling::Make));
     let (n_waiting, is_finished, _) = ran.await.unwrap();
     (n_waiting, is_finished)
-}
-
-async fn router_of(run: &Path) -> Server {
-    Server::open(run, options(AskingConfig::default()))
-        .await
-        .unwrap()
 }
 
 /// Somebody who comes in by a link that was made just now.
@@ -277,7 +256,7 @@ async fn people_are_asked(place: Arc<Workplace>) {
     assert_eq!(place.cell().trees(Trees::Expert).unwrap(), []);
     assert_eq!(place.cell().done().unwrap(), None);
 
-    let server = router_of(&place.run_folder()).await;
+    let server = serve(&place.run_folder()).await;
     assert_eq!(server.n_waiting(), 4);
     let person = rater(&server, "rater-1").await;
     assert_eq!(person.get("/judge").await.location(), "/expert");
@@ -541,9 +520,7 @@ async fn what_was_sent_is_on_the_disk_before_the_page_says_so() {
     // The disk as a process that is killed now would leave it: nothing is closed, nothing is written any more.
     let left = tempfile::tempdir().unwrap();
     copy(&served.run(), left.path());
-    let after = Server::open(left.path(), options(AskingConfig::default()))
-        .await
-        .unwrap();
+    let after = serve(left.path()).await;
     let people = People::open_to_read(left.path()).unwrap().unwrap();
     assert_eq!(
         people.expert_said(None).unwrap()[0].says,

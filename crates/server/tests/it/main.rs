@@ -14,5 +14,6 @@ mod live;
 mod material;
 mod pairs;
 mod questions;
+mod runs;
 mod trees;
 mod visit;

@@ -7,12 +7,12 @@ use axum::http::StatusCode;
 use trimtab_core::Seed;
 use trimtab_run::people::TaskKind;
 use trimtab_run::safeguard::trials;
-use trimtab_run::{Calling, Event, People, RunOptions, execute};
-use trimtab_server::{AskingConfig, Server};
+use trimtab_run::{Calling, People};
 
 use crate::experts::{copy, rater};
 use crate::material::HOSTILE;
-use crate::visit::{Page, Visitor, options};
+use crate::runs::{go_on, serve};
+use crate::visit::{Page, Visitor};
 
 const METHOD: &str = "way-secret";
 
@@ -68,27 +68,8 @@ on = {{ kind = "features", annotator = "people", raters = {raters}, instruction 
 
     /// Runs it, or goes on with it in `run`; questions that wait, and whether it is finished.
     fn run_in(&self, run: &Path) -> (usize, bool) {
-        let options = RunOptions {
-            overrides: Vec::new(),
-            out: Some(run.to_owned()),
-            n_threads: 2,
-            hub: None,
-            calling: Calling::Make,
-            keys: &|_| None,
-            on_wait: None,
-        };
-        let (mut n_waiting, mut is_finished) = (0, false);
-        execute(
-            &self.0.path().join("asked.toml"),
-            &options,
-            &mut |event| match event {
-                Event::Waiting { n_steps, .. } => n_waiting += n_steps,
-                Event::Finished { .. } => is_finished = true,
-                _ => {}
-            },
-        )
-        .unwrap();
-        (n_waiting, is_finished)
+        let ran = go_on(&self.0.path().join("asked.toml"), run, Calling::Make);
+        (ran.n_waiting, ran.is_finished)
     }
 
     fn run(&self) -> (usize, bool) {
@@ -99,12 +80,6 @@ on = {{ kind = "features", annotator = "people", raters = {raters}, instruction 
 /// Makes a run in which questions wait.
 pub(crate) fn make_asked(run: &Path) {
     Workplace::new(1, 1, 14).run_in(run);
-}
-
-async fn served(run: &Path) -> Server {
-    Server::open(run, options(AskingConfig::default()))
-        .await
-        .unwrap()
 }
 
 /// What the page of a question may not hold: which way chose it, which sample it is, what is right, what a model thinks.
@@ -215,7 +190,7 @@ async fn people_are_asked_in_rounds_and_the_report_counts_what_they_said() {
     let run = place.run_folder();
     assert_eq!(place.run(), (6, false), "both ways start from the same six");
     assert_eq!(place.run(), (6, false), "nothing new was said");
-    let server = served(&run).await;
+    let server = serve(&run).await;
     assert_eq!((server.n_questions(), server.n_items()), (6, 0));
     let [one, other] = [
         rater(&server, "rater-1").await,
@@ -293,7 +268,7 @@ async fn seeds_share_answers_and_what_a_killed_server_took_is_kept() {
     let place = Workplace::new(2, 1, 10);
     let (n_waiting, _) = place.run();
     assert!(n_waiting > 6 && n_waiting <= 12, "{n_waiting}");
-    let server = served(&place.run_folder()).await;
+    let server = serve(&place.run_folder()).await;
     let mut reader = Reader::new(rater(&server, "rater-1").await, "one");
     assert_eq!(reader.answer(3).await, 3);
     // The fourth is in their hands.
@@ -302,7 +277,7 @@ async fn seeds_share_answers_and_what_a_killed_server_took_is_kept() {
     let left = tempfile::tempdir().unwrap();
     copy(&place.run_folder(), left.path());
     assert_eq!(place.run_in(left.path()), (n_waiting - 3, false));
-    let after = served(left.path()).await;
+    let after = serve(left.path()).await;
     let mut again = Visitor::stranger(after.router());
     again.cookie.clone_from(&reader.person.cookie);
     let (same, shown) = again.task().await;
@@ -330,7 +305,7 @@ async fn seeds_share_answers_and_what_a_killed_server_took_is_kept() {
 async fn what_is_taken_back_is_not_counted_and_two_tabs_store_once() {
     let place = Workplace::new(1, 1, 14);
     place.run();
-    let server = served(&place.run_folder()).await;
+    let server = serve(&place.run_folder()).await;
     let person = rater(&server, "rater-1").await;
     let (address, page) = person.task().await;
     assert!(page.text.contains("Does the writer like the film?"));
