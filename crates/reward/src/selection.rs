@@ -8,20 +8,22 @@
 //! ```
 //!
 //! A flaw of the reward that one reply in n finds is always said by the best of n, and at most once in ⌈q n⌉ times by a
-//! quantilizer. In: rewards. Out: an index. Among equals the later one is better.
+//! quantilizer. In: rewards. Out: an index.
 
 use trimtab_core::SplitMix64;
+use trimtab_stats::best_part;
 
-/// The reply of the highest of `rewards`, or one of the best share `quantile` of them; none of none.
+/// The reply of the highest of `rewards`, the later of equals, or one of the best share `quantile` of them, which is above 0 and at
+/// most 1; none of none.
 pub fn select(rewards: &[f64], quantile: Option<f64>, stream: &mut SplitMix64) -> Option<usize> {
-    let mut order: Vec<usize> = (0..rewards.len()).collect();
-    order.sort_by(|&a, &b| rewards[b].total_cmp(&rewards[a]).then(b.cmp(&a)));
+    if rewards.is_empty() {
+        return None;
+    }
     let Some(quantile) = quantile else {
-        return order.first().copied();
+        return (0..rewards.len()).max_by(|&a, &b| rewards[a].total_cmp(&rewards[b]));
     };
-    let n_best = ((quantile * order.len() as f64).ceil() as usize).clamp(1, order.len().max(1));
-    let at = stream.below(n_best);
-    order.get(at).copied()
+    let best = best_part(rewards, quantile);
+    Some(best[stream.below(best.len())])
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 use trimtab_core::setting::{ConfigError, require};
+use trimtab_stats::best_part;
 
 use super::ExtrapolationError;
 use crate::{Arm, Better, Cost, Curve, Figure, Measure, Trial, Unit};
@@ -194,20 +195,6 @@ pub fn quantilize(base: &[f64], utility: &[f64], q: f64) -> Vec<f64> {
         }
     }
     masses
-}
-
-/// The places, among `utilities` of actions drawn from the base, from which a sampled quantilizer chooses one, each as likely.
-///
-/// # Panics
-///
-/// When nothing was drawn or `q` is not in (0, 1]: a bug in the caller.
-pub fn best_part(utilities: &[f64], q: f64) -> Vec<usize> {
-    assert!(!utilities.is_empty(), "no action was drawn");
-    assert!(q > 0.0 && q <= 1.0, "a quantile of {q}");
-    let mut order: Vec<usize> = (0..utilities.len()).collect();
-    order.sort_by(|&a, &b| utilities[b].total_cmp(&utilities[a]).then(a.cmp(&b)));
-    order.truncate(((q * utilities.len() as f64).ceil() as usize).max(1));
-    order
 }
 
 /// The mean of `values` under masses that sum to 1.
