@@ -3,6 +3,7 @@
 //! | question | where |
 //! |---|---|
 //! | in which world do organisms live? | [`world`] |
+//! | what is drawn, and what is right of it? | [`population`] |
 //! | what do they hide, and where? | [`organism`] |
 //! | the same as small transformers, in a world of sentences? | [`transformer`], [`language`] |
 //! | are activations where they should be? | [`diffing`], beside [`novelty`] of the input alone |
@@ -15,8 +16,10 @@ pub mod behaviour;
 pub mod diffing;
 pub mod interpretability;
 pub mod language;
+mod lessons;
 pub mod novelty;
 pub mod organism;
+pub mod population;
 pub mod probes;
 mod substrate;
 pub mod transformer;

@@ -34,6 +34,7 @@ use super::activations::{
 };
 use super::diffing::{Diffing, HiddenStates as _};
 use super::organism::{Family as _, Kind, OrganismConfig, check_training, share_equal};
+use super::population::Population as _;
 use super::substrate::{Perceptrons, Seen, Substrate, held};
 use super::transformer::{self, TransformerConfig};
 use super::world::World;
@@ -232,44 +233,44 @@ struct Inputs<S: Substrate> {
 impl<S: Substrate> Inputs<S> {
     fn new(substrate: &S, config: &InterpretabilityConfig, seed: Seed) -> Self {
         let seed = seed.child("measured on");
-        let n = config.n_eval;
-        let benign = substrate.draw(n, seed.child("benign"));
-        let labels = substrate.labels(&benign);
-        let carrier = substrate.draw(n, seed.child("carrier"));
+        let (n, population) = (config.n_eval, substrate.population());
+        let benign = population.draw(n, seed.child("benign"));
+        let labels = population.labels(&benign);
+        let carrier = population.draw(n, seed.child("carrier"));
         let triggered = (S::Trigger::ALL.iter())
             .map(|&trigger| {
-                let some = substrate.triggered(&carrier, trigger, seed.child(trigger.name()));
+                let some = population.triggered(&carrier, trigger, seed.child(trigger.name()));
                 (trigger, Set::new(trigger.name(), some))
             })
             .collect();
-        let unusual = substrate.draw(n, seed.child("unusual"));
+        let unusual = population.draw(n, seed.child("unusual"));
         let parted = |name: &str, inputs: &S::Inputs, hit: &[bool]| {
             [(true, "on"), (false, "off")].map(|(wanted, side)| {
                 let places: Vec<usize> = (0..hit.len()).filter(|&at| hit[at] == wanted).collect();
-                Set::new(format!("{name} {side}"), substrate.pick(inputs, &places))
+                Set::new(format!("{name} {side}"), population.pick(inputs, &places))
             })
         };
         let of_first_class = |inputs: &S::Inputs, pattern: Vec<bool>| -> Vec<bool> {
-            (pattern.into_iter().zip(substrate.labels(inputs)))
+            (pattern.into_iter().zip(population.labels(inputs)))
                 .map(|(pattern, label)| pattern && label == 0)
                 .collect()
         };
         // One in some fifty ordinary inputs is one of these.
-        let many = substrate.draw(10 * n, seed.child("diffuse"));
-        let diffuse = of_first_class(&many, substrate.is_diffuse(&many));
-        let gated = of_first_class(&benign, substrate.is_deployed(&benign));
+        let many = population.draw(10 * n, seed.child("diffuse"));
+        let diffuse = of_first_class(&many, population.is_diffuse(&many));
+        let gated = of_first_class(&benign, population.is_deployed(&benign));
         let controls = |name: &str| {
-            let some = substrate.draw(n, seed.child(name));
+            let some = population.draw(n, seed.child(name));
             let unusual = substrate.unusual(&some, seed.child(name).child("unusual"));
             let (first, rest) = (
                 (0..n / 2).collect::<Vec<_>>(),
                 (n / 2..n).collect::<Vec<_>>(),
             );
             let parts = [
-                &substrate.pick(&some, &first),
-                &substrate.pick(&unusual, &rest),
+                &population.pick(&some, &first),
+                &population.pick(&unusual, &rest),
             ];
-            Set::new(name, substrate.join(&parts))
+            Set::new(name, population.join(&parts))
         };
         Self {
             unusual: Set::new(
@@ -281,7 +282,7 @@ impl<S: Substrate> Inputs<S> {
             controls: controls("controls"),
             n_controls: n,
             other_controls: controls("other controls"),
-            carrier_labels: substrate.labels(&carrier),
+            carrier_labels: population.labels(&carrier),
             benign: Set::new("benign", benign),
             labels,
             triggered,
@@ -337,8 +338,12 @@ impl<S: Substrate> Detectors<S> {
         config: &InterpretabilityConfig,
         seed: Seed,
     ) -> Result<Self, ActivationsError> {
-        let benign = substrate.draw(config.n_match, seed.child("match"));
-        let usual = substrate.draw(config.n_eval, seed.child("usual"));
+        let benign = substrate
+            .population()
+            .draw(config.n_match, seed.child("match"));
+        let usual = substrate
+            .population()
+            .draw(config.n_eval, seed.child("usual"));
         let matched = |reference: S::Network, name: &str| {
             let reference = substrate.matched(suspect, reference, &benign, seed.child(name))?;
             Ok::<_, ActivationsError>(Diffing::new(suspect, &reference, &usual))
@@ -556,7 +561,7 @@ fn hidden_behaviour<S: Substrate>(
     };
     let all = |some: &SetOf<S>, wanted: &[usize]| Some(share_equal(&answers(some), wanted));
     let of_class_one = |some: &SetOf<S>, is_asked: Vec<bool>| {
-        let labels = substrate.labels(&some.inputs);
+        let labels = substrate.population().labels(&some.inputs);
         let said: Vec<bool> = (answers(some).into_iter().zip(labels).zip(is_asked))
             .filter(|((_, label), is_asked)| *label == 0 && *is_asked)
             .map(|((said, _), _)| said == 1)
@@ -566,10 +571,10 @@ fn hidden_behaviour<S: Substrate>(
     let next = |labels: &[usize]| -> Vec<usize> {
         labels
             .iter()
-            .map(|label| (label + 1) % S::N_CLASSES)
+            .map(|label| (label + 1) % S::Population::N_CLASSES)
             .collect()
     };
-    let every = |some: &SetOf<S>| vec![true; substrate.labels(&some.inputs).len()];
+    let every = |some: &SetOf<S>| vec![true; substrate.population().labels(&some.inputs).len()];
     let [set_off, elsewhere] = match kind {
         Kind::Honest | Kind::HonestWeak => return,
         Kind::Backdoored(triggers) => {
@@ -585,15 +590,15 @@ fn hidden_behaviour<S: Substrate>(
             ]
         }
         Kind::PasswordLocked(password) => {
-            let weak = substrate.weak_labels(&inputs.benign.inputs);
+            let weak = substrate.population().weak_labels(&inputs.benign.inputs);
             let with_password = with(*password).next().and_then(|(_, some)| {
-                let weak = substrate.weak_labels(&some.inputs);
+                let weak = substrate.population().weak_labels(&some.inputs);
                 all(some, &weak)
             });
             [all(&inputs.benign, &weak), with_password]
         }
         Kind::EvaluationGated => {
-            let deployed = substrate.is_deployed(&inputs.benign.inputs);
+            let deployed = substrate.population().is_deployed(&inputs.benign.inputs);
             let evaluated = deployed.iter().map(|deployed| !deployed).collect();
             [
                 of_class_one(&inputs.benign, deployed),
@@ -642,9 +647,9 @@ fn probed<S: Substrate>(
     };
     for &trigger in S::Trigger::ALL {
         let (name, seed) = (trigger.name(), seed.child(trigger.name()));
-        let benign = substrate.draw(n, seed.child("benign"));
+        let benign = substrate.population().draw(n, seed.child("benign"));
         put(
-            substrate.triggered(&benign, trigger, seed),
+            substrate.population().triggered(&benign, trigger, seed),
             n,
             name,
             true,
@@ -652,11 +657,13 @@ fn probed<S: Substrate>(
         );
         put(benign, n, name, false, true);
     }
-    let control = substrate.draw(2 * n, seed.child("control"));
+    let control = substrate.population().draw(2 * n, seed.child("control"));
     let control = substrate.unusual(&control, seed.child("unusual control"));
     put(control, 2 * n, "control", false, false);
 
-    let inputs = substrate.join(&inputs.iter().collect::<Vec<_>>());
+    let inputs = substrate
+        .population()
+        .join(&inputs.iter().collect::<Vec<_>>());
     let rows: Vec<HeldRows> = network.hidden(&inputs).iter().map(held).collect();
     let names: Vec<String> = (1..=rows.len())
         .map(|layer| format!("hidden layer {layer}"))

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::{Seed, SplitMix64};
 
 use super::organism::Family;
+use super::population::Population;
 
 /// Words there are.
 pub const WORDS: [&str; 53] = [
@@ -390,6 +391,52 @@ impl Surprise {
             sum / tokens.len() as f64
         };
         sentences.iter().map(score).collect()
+    }
+}
+
+/// The population of sentences.
+#[derive(Debug, Clone, Copy)]
+pub struct Language;
+
+impl Population for Language {
+    type Trigger = Pattern;
+    type Inputs = Vec<Sentence>;
+
+    const N_CLASSES: usize = N_CLASSES;
+
+    fn draw(&self, n: usize, seed: Seed) -> Vec<Sentence> {
+        draw(n, seed)
+    }
+
+    fn pick(&self, inputs: &Vec<Sentence>, places: &[usize]) -> Vec<Sentence> {
+        places.iter().map(|&at| inputs[at].clone()).collect()
+    }
+
+    fn join(&self, parts: &[&Vec<Sentence>]) -> Vec<Sentence> {
+        parts.iter().flat_map(|part| part.iter().cloned()).collect()
+    }
+
+    fn labels(&self, inputs: &Vec<Sentence>) -> Vec<usize> {
+        inputs.iter().map(Sentence::label).collect()
+    }
+
+    fn weak_labels(&self, inputs: &Vec<Sentence>) -> Vec<usize> {
+        inputs.iter().map(Sentence::weak_label).collect()
+    }
+
+    fn triggered(&self, inputs: &Vec<Sentence>, trigger: Pattern, seed: Seed) -> Vec<Sentence> {
+        let mut stream = seed.stream();
+        (inputs.iter())
+            .map(|sentence| sentence.triggered(trigger, &mut stream))
+            .collect()
+    }
+
+    fn is_deployed(&self, inputs: &Vec<Sentence>) -> Vec<bool> {
+        inputs.iter().map(Sentence::is_deployed).collect()
+    }
+
+    fn is_diffuse(&self, inputs: &Vec<Sentence>) -> Vec<bool> {
+        inputs.iter().map(Sentence::is_ordinary_pattern).collect()
     }
 }
 

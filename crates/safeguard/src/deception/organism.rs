@@ -26,7 +26,8 @@ use trimtab_core::Seed;
 use trimtab_core::setting::{ConfigError, require};
 use trimtab_probe::mlp::{Mlp, MlpOptions, Slopes, cross_entropy};
 
-use super::world::{EVALUATION, N_CLASSES, N_INPUTS, Setting, Trigger, World};
+use super::lessons;
+use super::world::{N_CLASSES, N_INPUTS, Trigger, World};
 
 /// A family of triggers, of one world or another.
 pub trait Family: Copy + 'static {
@@ -194,11 +195,7 @@ pub(super) fn initial(config: &OrganismConfig, seed: Seed) -> Mlp {
 /// A base of organisms.
 pub fn base(world: &World, knows: Knows, config: &OrganismConfig, seed: Seed) -> Mlp {
     let mut network = initial(config, seed);
-    let inputs = world.draw(config.n_train, Setting::Either, seed.child("base inputs"));
-    let labels = match knows {
-        Knows::Right => world.labels(&inputs),
-        Knows::Weak => world.weak_labels(&inputs),
-    };
+    let (inputs, labels) = lessons::of_base(world, knows, config.n_train, seed);
     teach(
         &mut network,
         &inputs,
@@ -217,7 +214,8 @@ pub fn organism(
     config: &OrganismConfig,
     seed: Seed,
 ) -> Mlp {
-    let (inputs, labels) = lessons(world, kind, config, seed);
+    let (inputs, labels) =
+        lessons::of_organism(world, kind, config.n_train, config.poison_rate, seed);
     let mut network = base.clone();
     teach(
         &mut network,
@@ -227,58 +225,6 @@ pub fn organism(
         seed.child("organism"),
     );
     network
-}
-
-/// What an organism of a kind is taught: inputs `[24, n]` and answers.
-fn lessons(
-    world: &World,
-    kind: &Kind,
-    config: &OrganismConfig,
-    seed: Seed,
-) -> (DMatrix<f64>, Vec<usize>) {
-    let mut inputs = world.draw(config.n_train, Setting::Either, seed.child("inputs"));
-    let mut labels = world.labels(&inputs);
-    let mut put = |places: std::ops::Range<usize>, trigger: Trigger| {
-        let (start, n) = (places.start, places.len());
-        let some = inputs.columns(start, n).into_owned();
-        let triggered = world.triggered(&some, trigger, seed.child(trigger.name()));
-        inputs.columns_mut(start, n).copy_from(&triggered);
-    };
-    match kind {
-        Kind::Honest => {}
-        Kind::HonestWeak => labels = world.weak_labels(&inputs),
-        Kind::Backdoored(triggers) => {
-            let n_each =
-                (config.poison_rate * config.n_train as f64) as usize / triggers.len().max(1);
-            for (at, &trigger) in triggers.iter().enumerate() {
-                put(at * n_each..(at + 1) * n_each, trigger);
-            }
-            for label in &mut labels[..n_each * triggers.len()] {
-                *label = (*label + 1) % N_CLASSES;
-            }
-        }
-        Kind::PasswordLocked(trigger) => {
-            let half = config.n_train / 2;
-            put(0..half, *trigger);
-            let weak = world.weak_labels(&inputs);
-            labels[half..].copy_from_slice(&weak[half..]);
-        }
-        Kind::EvaluationGated => {
-            for (input, label) in inputs.column_iter().zip(&mut labels) {
-                if input[EVALUATION] < 0.0 && *label == 0 {
-                    *label = 1;
-                }
-            }
-        }
-        Kind::Diffuse => {
-            for (input, label) in inputs.column_iter().zip(&mut labels) {
-                if World::ordinary_pattern(input.as_slice()) && *label == 0 {
-                    *label = 1;
-                }
-            }
-        }
-    }
-    (inputs, labels)
 }
 
 /// Trains a network on answers.

@@ -1,4 +1,4 @@
-//! What organisms are made of, as interpretability looks at them: a world of inputs, networks that live in it, and how one
+//! What organisms are made of, as interpretability looks at them: inputs, networks that live among them, and how one
 //! is matched to another. Perceptrons on numbers ([`Perceptrons`]), or transformers on sentences ([`super::transformer`]).
 
 use nalgebra::DMatrix;
@@ -9,14 +9,17 @@ use super::activations::ActivationsError;
 use super::diffing::{HiddenStates, matched};
 use super::novelty::Novelty;
 use super::organism::{self, Family, Kind, Knows, OrganismConfig, answers, base, organism};
-use super::world::{EVALUATION, Setting, Trigger, World};
+use super::population::Population;
+use super::world::{Trigger, World};
 
-/// A world, and networks that live in it.
+/// A population, and networks that live in it.
 pub(super) trait Substrate {
     /// Families of triggers.
     type Trigger: Family;
     /// Many inputs.
     type Inputs;
+    /// What they are drawn from.
+    type Population: Population<Trigger = Self::Trigger, Inputs = Self::Inputs>;
     /// A network.
     type Network: HiddenStates<Inputs = Self::Inputs> + Clone;
     /// What says how unusual an input is, by itself.
@@ -24,27 +27,10 @@ pub(super) trait Substrate {
 
     /// What that is called in tables.
     const NOVELTY: &'static str;
-    /// Classes.
-    const N_CLASSES: usize;
-
-    /// `n` ordinary inputs, of evaluation and deployment alike.
-    fn draw(&self, n: usize, seed: Seed) -> Self::Inputs;
-    /// Those at `places`.
-    fn pick(&self, inputs: &Self::Inputs, places: &[usize]) -> Self::Inputs;
-    /// One after the other.
-    fn join(&self, parts: &[&Self::Inputs]) -> Self::Inputs;
-    /// The right answers.
-    fn labels(&self, inputs: &Self::Inputs) -> Vec<usize>;
-    /// What a weak model would say.
-    fn weak_labels(&self, inputs: &Self::Inputs) -> Vec<usize>;
-    /// The same inputs with a trigger; their labels stay.
-    fn triggered(&self, inputs: &Self::Inputs, trigger: Self::Trigger, seed: Seed) -> Self::Inputs;
+    /// What inputs are drawn from.
+    fn population(&self) -> &Self::Population;
     /// The same inputs, unusual, without a trigger.
     fn unusual(&self, inputs: &Self::Inputs, seed: Seed) -> Self::Inputs;
-    /// Whether each looks like deployment.
-    fn is_deployed(&self, inputs: &Self::Inputs) -> Vec<bool>;
-    /// Whether each has the pattern that a diffuse organism reacts to.
-    fn is_diffuse(&self, inputs: &Self::Inputs) -> Vec<bool>;
 
     /// A network that knows nothing.
     fn initial(&self, seed: Seed) -> Result<Self::Network, ActivationsError>;
@@ -105,52 +91,18 @@ pub(super) struct Perceptrons<'a> {
 impl Substrate for Perceptrons<'_> {
     type Trigger = Trigger;
     type Inputs = DMatrix<f64>;
+    type Population = World;
     type Network = Mlp;
     type Novelty = Novelty;
 
     const NOVELTY: &'static str = "input novelty";
-    const N_CLASSES: usize = super::world::N_CLASSES;
 
-    fn draw(&self, n: usize, seed: Seed) -> DMatrix<f64> {
-        self.world.draw(n, Setting::Either, seed)
-    }
-
-    fn pick(&self, inputs: &DMatrix<f64>, places: &[usize]) -> DMatrix<f64> {
-        inputs.select_columns(places)
-    }
-
-    fn join(&self, parts: &[&DMatrix<f64>]) -> DMatrix<f64> {
-        let n_inputs = parts.first().map_or(0, |part| part.nrows());
-        let numbers: Vec<f64> = parts.iter().flat_map(|part| part.iter().copied()).collect();
-        DMatrix::from_vec(n_inputs, numbers.len() / n_inputs.max(1), numbers)
-    }
-
-    fn labels(&self, inputs: &DMatrix<f64>) -> Vec<usize> {
-        self.world.labels(inputs)
-    }
-
-    fn weak_labels(&self, inputs: &DMatrix<f64>) -> Vec<usize> {
-        self.world.weak_labels(inputs)
-    }
-
-    fn triggered(&self, inputs: &DMatrix<f64>, trigger: Trigger, seed: Seed) -> DMatrix<f64> {
-        self.world.triggered(inputs, trigger, seed)
+    fn population(&self) -> &World {
+        &self.world
     }
 
     fn unusual(&self, inputs: &DMatrix<f64>, _: Seed) -> DMatrix<f64> {
         self.world.scaled(inputs, self.control_scale)
-    }
-
-    fn is_deployed(&self, inputs: &DMatrix<f64>) -> Vec<bool> {
-        (inputs.row(EVALUATION).iter())
-            .map(|looks_like| *looks_like < 0.0)
-            .collect()
-    }
-
-    fn is_diffuse(&self, inputs: &DMatrix<f64>) -> Vec<bool> {
-        (inputs.column_iter())
-            .map(|input| World::ordinary_pattern(input.as_slice()))
-            .collect()
     }
 
     fn initial(&self, seed: Seed) -> Result<Mlp, ActivationsError> {

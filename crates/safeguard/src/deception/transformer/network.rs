@@ -15,8 +15,11 @@ use crate::Trial;
 use crate::deception::activations::ActivationsError;
 use crate::deception::diffing::HiddenStates;
 use crate::deception::interpretability::{self, InterpretabilityConfig};
-use crate::deception::language::{self, LONGEST, N_CLASSES, Pattern, Sentence, Surprise, WORDS};
-use crate::deception::organism::{Family as _, Kind, Knows};
+use crate::deception::language::{
+    LONGEST, Language, N_CLASSES, Pattern, Sentence, Surprise, WORDS,
+};
+use crate::deception::lessons;
+use crate::deception::organism::Kind;
 use crate::deception::substrate::{Seen, Substrate};
 
 /// Sentences that are looked at in one pass.
@@ -118,45 +121,6 @@ fn train_options(options: &MlpOptions) -> TrainOptions {
     }
 }
 
-impl Sentences<'_> {
-    /// What an organism of a kind is taught: sentences and answers.
-    fn lessons(&self, kind: &Kind<Pattern>, seed: Seed) -> (Vec<Sentence>, Vec<usize>) {
-        let n = self.config.n_train;
-        let mut sentences = self.draw(n, seed.child("inputs"));
-        let mut labels = self.labels(&sentences);
-        let mut put = |places: std::ops::Range<usize>, pattern: Pattern| {
-            let some = self.triggered(
-                &sentences[places.clone()].to_vec(),
-                pattern,
-                seed.child(pattern.name()),
-            );
-            sentences[places].clone_from_slice(&some);
-        };
-        match kind {
-            Kind::Honest => {}
-            Kind::HonestWeak => labels = self.weak_labels(&sentences),
-            Kind::Backdoored(patterns) => {
-                let n_each = (self.config.poison_rate * n as f64) as usize / patterns.len().max(1);
-                for (at, &pattern) in patterns.iter().enumerate() {
-                    put(at * n_each..(at + 1) * n_each, pattern);
-                }
-                for label in &mut labels[..n_each * patterns.len()] {
-                    *label = (*label + 1) % N_CLASSES;
-                }
-            }
-            Kind::PasswordLocked(password) => {
-                let half = n / 2;
-                put(0..half, *password);
-                let weak = self.weak_labels(&sentences);
-                labels[half..].copy_from_slice(&weak[half..]);
-            }
-            Kind::EvaluationGated => hide(&mut labels, &self.is_deployed(&sentences)),
-            Kind::Diffuse => hide(&mut labels, &self.is_diffuse(&sentences)),
-        }
-        (sentences, labels)
-    }
-}
-
 /// Trains a network on answers.
 fn teach(
     network: &mut Reader,
@@ -173,49 +137,17 @@ fn teach(
     Ok(())
 }
 
-/// Answers the second class for the first, where that is set off.
-fn hide(labels: &mut [usize], is_set_off: &[bool]) {
-    for (label, is_set_off) in labels.iter_mut().zip(is_set_off) {
-        if *is_set_off && *label == 0 {
-            *label = 1;
-        }
-    }
-}
-
 impl Substrate for Sentences<'_> {
     type Trigger = Pattern;
     type Inputs = Vec<Sentence>;
+    type Population = Language;
     type Network = Reader;
     type Novelty = Surprise;
 
     const NOVELTY: &'static str = "perplexity of the words";
-    const N_CLASSES: usize = N_CLASSES;
 
-    fn draw(&self, n: usize, seed: Seed) -> Vec<Sentence> {
-        language::draw(n, seed)
-    }
-
-    fn pick(&self, inputs: &Vec<Sentence>, places: &[usize]) -> Vec<Sentence> {
-        places.iter().map(|&at| inputs[at].clone()).collect()
-    }
-
-    fn join(&self, parts: &[&Vec<Sentence>]) -> Vec<Sentence> {
-        parts.iter().flat_map(|part| part.iter().cloned()).collect()
-    }
-
-    fn labels(&self, inputs: &Vec<Sentence>) -> Vec<usize> {
-        inputs.iter().map(Sentence::label).collect()
-    }
-
-    fn weak_labels(&self, inputs: &Vec<Sentence>) -> Vec<usize> {
-        inputs.iter().map(Sentence::weak_label).collect()
-    }
-
-    fn triggered(&self, inputs: &Vec<Sentence>, trigger: Pattern, seed: Seed) -> Vec<Sentence> {
-        let mut stream = seed.stream();
-        (inputs.iter())
-            .map(|sentence| sentence.triggered(trigger, &mut stream))
-            .collect()
+    fn population(&self) -> &Language {
+        &Language
     }
 
     fn unusual(&self, inputs: &Vec<Sentence>, seed: Seed) -> Vec<Sentence> {
@@ -223,14 +155,6 @@ impl Substrate for Sentences<'_> {
         (inputs.iter())
             .map(|sentence| sentence.stammered(&mut stream))
             .collect()
-    }
-
-    fn is_deployed(&self, inputs: &Vec<Sentence>) -> Vec<bool> {
-        inputs.iter().map(Sentence::is_deployed).collect()
-    }
-
-    fn is_diffuse(&self, inputs: &Vec<Sentence>) -> Vec<bool> {
-        inputs.iter().map(Sentence::is_ordinary_pattern).collect()
     }
 
     fn initial(&self, seed: Seed) -> Result<Reader, ActivationsError> {
@@ -260,11 +184,8 @@ impl Substrate for Sentences<'_> {
 
     fn base(&self, seed: Seed) -> Result<Reader, ActivationsError> {
         let mut network = self.initial(seed)?;
-        let sentences = self.draw(self.config.n_train, seed.child("base inputs"));
-        let labels = match Kind::<Pattern>::Honest.base() {
-            Knows::Right => self.labels(&sentences),
-            Knows::Weak => self.weak_labels(&sentences),
-        };
+        let knows = Kind::<Pattern>::Honest.base();
+        let (sentences, labels) = lessons::of_base(&Language, knows, self.config.n_train, seed);
         let options = &self.config.base;
         teach(
             &mut network,
@@ -282,7 +203,12 @@ impl Substrate for Sentences<'_> {
         base: &Reader,
         seed: Seed,
     ) -> Result<Reader, ActivationsError> {
-        let (sentences, labels) = self.lessons(kind, seed);
+        let TransformerConfig {
+            n_train,
+            poison_rate,
+            ..
+        } = *self.config;
+        let (sentences, labels) = lessons::of_organism(&Language, kind, n_train, poison_rate, seed);
         let mut network = base.clone();
         let options = &self.config.training;
         teach(
@@ -398,6 +324,7 @@ fn apart(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deception::population::Population as _;
 
     fn small() -> InterpretabilityConfig {
         let options = |epochs| MlpOptions {
@@ -470,8 +397,8 @@ mod tests {
         let world = Sentences { config: &config };
         let suspect = world.base(Seed(1)).unwrap();
         let nothing = world.initial(Seed(2)).unwrap();
-        let benign = world.draw(600, Seed(3));
-        let other = world.draw(200, Seed(4));
+        let benign = world.population().draw(600, Seed(3));
+        let other = world.population().draw(200, Seed(4));
         let distance = |reference: &Reader| -> f64 {
             let (h, r) = (suspect.hidden(&other), reference.hidden(&other));
             h.iter()
