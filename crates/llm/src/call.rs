@@ -166,7 +166,7 @@ fn jitter(parts: &Parts, seed: Seed) -> SplitMix64 {
 }
 
 /// A refusal as a reply that says nothing more.
-fn refused(message: String) -> Received {
+pub(crate) fn refused(message: String) -> Received {
     Received {
         completion: Completion {
             text: message,

@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use trimtab_core::chat::{
-    Answer, Estimator, Failure, FailureClass, Finish, OptionScores, Outcome, Usage,
-};
+use trimtab_core::chat::{Answer, Estimator, Failure, FailureClass, OptionScores, Outcome, Usage};
 
 use crate::answer::{as_counts, as_log_probs, as_reply};
+use crate::call::refused;
 use crate::completion::Completion;
 use crate::exchange::Received;
 use crate::job_reading::Row;
@@ -244,15 +243,7 @@ fn without_log_probs(failure: Failure) -> Failure {
 fn settled(trouble: Trouble) -> Result<Received, Failure> {
     let failed = |class, message| Err(Failure { class, message });
     match trouble {
-        Trouble::Refused(message) => Ok(Received {
-            completion: Completion {
-                text: message,
-                finish: Finish::Refused,
-                usage: Usage::default(),
-                tokens: None,
-            },
-            raw: None,
-        }),
+        Trouble::Refused(message) => Ok(refused(message)),
         Trouble::Failed(failure) => Err(failure),
         Trouble::Again(again) => Err(again.give_up(1)),
         Trouble::NoLogProbs(message) => failed(FailureClass::NoLogProbs, message),
