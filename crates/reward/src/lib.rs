@@ -17,7 +17,7 @@
 //! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //! | where does gold reward turn, and when should one stop? | [`fit_gao`], [`StopAdvice`] |
 //! | what if annotators erred this often? | [`Annotator`] |
-//! | which policy is best, exactly, on a finite set? | [`FiniteProblem`] |
+//! | which policy is best, exactly, on a finite set, and what is passed on the way there? | [`FiniteProblem`], [`ExactPolicies`] |
 //! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
 //! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
 //! | does an optimiser reach what it should? | [`TabularTraining`] |
@@ -37,6 +37,7 @@ mod conformal;
 mod constrained_decoding;
 mod constraint;
 mod ensemble;
+mod exact_ascent;
 mod feature_map;
 mod feature_members;
 mod feature_reward;
@@ -91,6 +92,7 @@ pub use constraint::{
 pub use ensemble::{
     Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor, average_weights,
 };
+pub use exact_ascent::{ExactAscent, ExactPolicies};
 pub use feature_reward::{
     FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
     RewardScore,
@@ -119,8 +121,9 @@ pub use non_finite::{NonFinite, Place};
 pub use overoptimisation::{
     AgainstSingle, Arm, ArmVerdict, Candidates, Course, CurvePoint, Effect, Finding, GivenReplies,
     GivenWorld, GivenWorldConfig, GivenWorldError, LabelledBy, MeanPoint, Mitigation,
-    OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
-    SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
+    OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, PolicyCourseConfig,
+    Push, RatedSample, SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource,
+    judge_arms, overoptimise,
 };
 pub use policy_config::{
     BestOfNConfig, DirectConfig, GrpoPolicyConfig, InTraining, OptimiserConfig, PolicyConfig,
