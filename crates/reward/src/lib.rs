@@ -16,7 +16,7 @@
 //! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
 //! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //! | where does gold reward turn, and when should one stop? | [`fit_gao`], [`StopAdvice`] |
-//! | what if annotators erred this often? | [`Annotator`] |
+//! | what if annotators erred this often, on pairs or rankings? | [`Annotator`] |
 //! | which policy is best, exactly, on a finite set, and what is passed on the way there? | [`FiniteProblem`], [`ExactPolicies`] |
 //! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
 //! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
@@ -60,6 +60,8 @@ mod policy_config;
 mod policy_loss;
 mod preference_loss;
 mod random_features;
+mod ranking;
+mod rating;
 mod reward_accuracy;
 mod reward_model;
 mod selection;
@@ -94,8 +96,8 @@ pub use ensemble::{
 };
 pub use exact_ascent::{ExactAscent, ExactPolicies};
 pub use feature_reward::{
-    FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
-    RewardScore,
+    FeatureReward, FeatureRewardConfig, Head, MemberWeights, Pessimism, RatedReplies, RewardError,
+    RewardLesson, RewardScore,
 };
 pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
 pub use finite::{
@@ -138,6 +140,8 @@ pub use preference_loss::{
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
 };
 pub use random_features::{InputScale, RandomFeatures};
+pub use ranking::UnrankedReplies;
+pub use rating::UnratedReply;
 pub use reward_accuracy::{
     AccuracyIntervals, AccuracyOfGroup, LengthBucket, RewardAccuracy, RewardCalibration,
     accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
@@ -147,6 +151,6 @@ pub use selection::select;
 pub use tabular::{
     Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };
-pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
+pub use ties::{Outcome, OutcomeProbabilities, TieFit, TieFitError, TieLoss, TieModel, fit_ties};
 pub use trimtab_stats::moderated_probability;
 pub use uncertainty_use::{retained_accuracy, spearman};

@@ -50,7 +50,9 @@ use crate::conformal::Conformal;
 use crate::constraint::{FilteredPoint, FilteredPrompt, best_of_n_filtered};
 use crate::ensemble::{Combination, EnsembleError, Spread};
 use crate::feature_members::{FeatureMembers, Posteriors};
-use crate::feature_reward::{FeatureRewardConfig, Head, Pessimism, RewardError, lower};
+use crate::feature_reward::{
+    FeatureRewardConfig, Head, MemberWeights, Pessimism, RewardError, lower,
+};
 use crate::features::PairError;
 use crate::gao::GaoError;
 use crate::label_noise::FlipRate;
@@ -358,6 +360,7 @@ impl Rewards {
             head: config.head,
             members,
             combination: Combination::Mean {},
+            weights: MemberWeights::Apart,
             pessimism: Pessimism::None {},
             fit: config.fit,
         };
