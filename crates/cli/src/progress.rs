@@ -110,6 +110,8 @@ impl Progress {
             } => {
                 format!("seed {seed}, {name}: {n_steps} questions wait for people")
             }
+            // `waits` hears of it, at every look.
+            Event::BatchJob { .. } => return,
             Event::Finished { .. } | Event::Forecast { .. } => "done".to_owned(),
         };
         let text = printable(&text);
