@@ -40,8 +40,8 @@ use crate::folder::{RunFolder, sha256_of_file};
 use crate::learning::{Rewarder, Training};
 use crate::policies::{Learner, Reward};
 use crate::rlhf::{
-    GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MethodStages, PolicyReply, RewardedBy,
-    RlhfConfig, Sample, Start, method_folder,
+    GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MODEL, MethodStages, PolicyReply,
+    RewardedBy, RlhfConfig, Sample, Start, method_folder,
 };
 use crate::row_folder::RowFolder;
 use crate::stages::StageFolder;
@@ -231,7 +231,7 @@ impl Cell<'_> {
     fn folders(stage: &StageFolder) -> Folders {
         Folders {
             state: stage.files().path().join("state"),
-            models: stage.files().path().join("model"),
+            models: stage.files().path().join(MODEL),
         }
     }
 
