@@ -4,8 +4,8 @@
 
 Both search as Irving et al. 2018 do: PUCT without a prior, c = 2, every rollout to the end of the game, the most visited pixel
 is revealed, each move searched afresh. Python's judge is matrix products of numpy, and it keeps no logits; its tree is once of
-dictionaries and loops, as it is most often written, and once of numpy arrays. Processor seconds a game on one thread; the
-judge's training and start-up are left out.
+dictionaries and loops, as it is most often written, and once of numpy arrays. Both play every game: nine lies and the liar that
+names none, in both orders. Processor seconds a game on one thread; the judge's training and start-up are left out.
 """
 
 import argparse
@@ -124,6 +124,9 @@ class Search:
     def __init__(self, node, judge, pieces, claim, lie, length, honest_first, rollouts, c, random):
         self.node, self.judge, self.pieces = node, judge, pieces
         self.claim, self.lie = claim, lie
+        # Added to logits, it leaves the lies.
+        self.not_claim = np.zeros(len(judge.layers[-1][1]), np.float32)
+        self.not_claim[claim] = -np.inf
         self.length, self.rollouts, self.c, self.random = length, rollouts, c, random
         self.honest_first = honest_first
 
@@ -132,7 +135,8 @@ class Search:
 
     def margin(self, revealed):
         logits = self.judge.logits(self.pieces, revealed)
-        return logits[self.claim] - logits[self.lie]
+        lie = (logits + self.not_claim).max() if self.lie is None else logits[self.lie]
+        return logits[self.claim] - lie
 
     def roll_out(self, root, start):
         revealed, path, node = list(start), [], root
@@ -183,8 +187,6 @@ def main():
         judge = Judge(Path(home, "trimtab", "judges", record["file"]))
     ours_secs = sum(row["cpu_secs"] for row in rows)
     games = [(row["trial"], game) for row in rows for game in row["trial"]["games"]]
-    # Uncommitted liars and controls are in the seconds, but not among the games compared.
-    games = [(trial, game) for trial, game in games if game["rival"] != "any-other"]
     images = np.frombuffer(
         gzip.open(Path(asked.data, "t10k-images-idx3-ubyte.gz")).read()[16:], np.uint8
     ).reshape(-1, 784)
@@ -199,7 +201,7 @@ def main():
                 judge,
                 judge.pieces(images[trial["case"]]),
                 trial["truth"],
-                game["rival"]["label"],
+                None if game["rival"] == "any-other" else game["rival"]["label"],
                 asked.pixels,
                 game["first"] == "claimant",
                 asked.rollouts,

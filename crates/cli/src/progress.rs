@@ -108,8 +108,10 @@ impl Progress {
                 n_steps,
                 ..
             } => {
-                format!("seed {seed}, {name}: {n_steps} questions wait for people")
+                format!("seed {seed}, {name}: {n_steps} wait for people")
             }
+            // `waits` hears of it, at every look.
+            Event::BatchJob { .. } => return,
             Event::Finished { .. } | Event::Forecast { .. } => "done".to_owned(),
         };
         let text = printable(&text);

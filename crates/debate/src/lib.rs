@@ -8,6 +8,7 @@
 //! role may see of it is decided in [`visibility`] alone, and handed over as a view ([`view`]). What a judge says of it is a
 //! [`record::JudgeRecord`], whether the judge is a model or a person.
 
+pub mod concession;
 pub mod config;
 mod debater;
 pub mod hold;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use trimtab_core::PreferencePair;
 
-use crate::config::DebateConfig;
+use crate::config::{DebateConfig, Form};
 use crate::debater::messages;
 use crate::hold::root;
 use crate::protocol::{Protocol, next_turns};
@@ -93,7 +93,7 @@ fn tree(
         let n = spoken.len();
         let mut parent = None;
         for (i, (at, side, speech)) in spoken.into_iter().enumerate() {
-            let text = written(speech);
+            let text = written(config.speech.form, speech);
             let is_leaf = i + 1 == n;
             // Leaves are never merged: each has a judgement of its own.
             let found = known.get(&(parent, side, text.clone())).copied();
@@ -165,7 +165,7 @@ fn candidates(
             out.n_ties += 1;
             continue;
         }
-        let text = |segments: &[Segment]| format!("<argument>{}</argument>", tagged(segments));
+        let text = |segments: &[Segment]| argument(config.speech.form, segments);
         out.pairs.push(PreferencePair {
             id: format!("{name}-turn-{at}"),
             prompt: prompt(config, protocol, transcript, question, at),
@@ -179,14 +179,20 @@ fn candidates(
 }
 
 /// A speech as its speaker wrote it.
-fn written(speech: &Speech) -> String {
+fn written(form: Form, speech: &Speech) -> String {
     let thinking = (speech.scratchpad.as_ref())
         .map(|thought| format!("<thinking>{thought}</thinking>"))
         .unwrap_or_default();
-    format!(
-        "{thinking}<argument>{}</argument>",
-        tagged(&speech.segments)
-    )
+    thinking + &argument(form, &speech.segments)
+}
+
+/// What is said aloud, in the tags that it had to stand in.
+fn argument(form: Form, segments: &[Segment]) -> String {
+    let said = tagged(segments);
+    match form {
+        Form::Tagged => format!("<argument>{said}</argument>"),
+        Form::Plain => said,
+    }
 }
 
 /// Segments with the tags that they were written with.

@@ -14,24 +14,35 @@ pub type Piece = u16;
 pub const MOST_REVEALED: usize = 8;
 
 /// Kept sets are `2^KEPT_BITS` at most.
-const KEPT_BITS: u32 = 18;
+const KEPT_BITS: u32 = 16;
+
+/// Sets that are evaluated together at most.
+const BATCH: usize = 32;
 
 /// A set of pieces as one number: pieces plus one, ascending, 16 bits each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub(crate) struct SetKey(u128);
+pub(crate) struct PieceSet(u128);
 
-impl SetKey {
-    /// The key of `pieces`, which are different and ascending.
-    fn new(pieces: &[Piece]) -> Self {
-        let bits = pieces.iter().fold(0, |bits: u128, piece| {
+impl PieceSet {
+    /// The set of different `pieces`, in any order.
+    pub(crate) fn of(pieces: &[Piece]) -> Self {
+        let sorted = ascending(pieces);
+        let bits = sorted[..pieces.len()].iter().fold(0, |bits: u128, piece| {
             (bits << 16) | (u128::from(*piece) + 1)
         });
         Self(bits)
     }
 
-    /// The key of different `pieces`, in any order.
-    pub(crate) fn of_any_order(pieces: &[Piece]) -> Self {
-        Self::new(&ascending(pieces)[..pieces.len()])
+    /// Its pieces, ascending.
+    #[expect(
+        clippy::inline_always,
+        reason = "compiled for the instructions of its caller"
+    )]
+    #[inline(always)]
+    pub(crate) fn pieces(self) -> impl Iterator<Item = Piece> {
+        let n_bits = 128 - self.0.leading_zeros();
+        let ends = (0..n_bits.div_ceil(16)).rev();
+        ends.map(move |end| (self.0 >> (16 * end)) as u16 - 1)
     }
 
     /// A place among `2^bits`.
@@ -43,17 +54,35 @@ impl SetKey {
     }
 }
 
-/// Different pieces in ascending order, and zeros.
+/// Pairs of places that, put in order one after the other, put eight numbers in order (Batcher's odd–even merge sort).
+const NETWORK: [(usize, usize); 19] = [
+    (0, 1),
+    (2, 3),
+    (4, 5),
+    (6, 7),
+    (0, 2),
+    (1, 3),
+    (4, 6),
+    (5, 7),
+    (1, 2),
+    (5, 6),
+    (0, 4),
+    (1, 5),
+    (2, 6),
+    (3, 7),
+    (2, 4),
+    (3, 5),
+    (1, 2),
+    (3, 4),
+    (5, 6),
+];
+
+/// Pieces in ascending order, and then the largest number. No branch depends on them.
 fn ascending(pieces: &[Piece]) -> [Piece; MOST_REVEALED] {
-    let mut sorted = [0; MOST_REVEALED];
-    for (n, &piece) in pieces.iter().enumerate() {
-        // Insertion: there are few.
-        let mut at = n;
-        while at > 0 && sorted[at - 1] > piece {
-            sorted[at] = sorted[at - 1];
-            at -= 1;
-        }
-        sorted[at] = piece;
+    let mut sorted = [Piece::MAX; MOST_REVEALED];
+    sorted[..pieces.len()].copy_from_slice(pieces);
+    for (a, b) in NETWORK {
+        (sorted[a], sorted[b]) = (sorted[a].min(sorted[b]), sorted[a].max(sorted[b]));
     }
     sorted
 }
@@ -68,9 +97,15 @@ pub struct Board<'a> {
     rows: Vec<f32>,
     n_pieces: usize,
     n_labels: usize,
-    keys: Vec<SetKey>,
+    /// Sets by their slots, as numbers: fresh memory is zero and costs nothing.
+    keys: Vec<u128>,
     /// `[2^KEPT_BITS, n_labels]`.
     kept: Vec<f32>,
+    /// What is told of a batch, `[BATCH, n_labels]`.
+    told: Vec<f32>,
+    /// Sets that are not kept, and their places in the batch.
+    missing: Vec<PieceSet>,
+    missing_at: Vec<usize>,
     n_asked: u64,
     n_evaluated: u64,
 }
@@ -99,8 +134,11 @@ impl<'a> Board<'a> {
             rows,
             n_pieces,
             n_labels: judge.n_labels(),
-            keys: vec![SetKey::default(); n_kept],
+            keys: vec![0; n_kept],
             kept: vec![0.0; n_kept * judge.n_labels()],
+            told: vec![0.0; BATCH * judge.n_labels()],
+            missing: Vec::with_capacity(BATCH),
+            missing_at: Vec::with_capacity(BATCH),
             n_asked: 0,
             n_evaluated: 0,
         }
@@ -121,28 +159,66 @@ impl<'a> Board<'a> {
         [self.n_asked, self.n_evaluated]
     }
 
-    /// The judge's logits after a set of pieces, kept for the next who asks.
+    /// The judge's logits after different pieces, kept for the next who asks.
     pub fn logits(&mut self, pieces: &[Piece]) -> &[f32] {
-        self.n_asked += 1;
-        let pieces = &ascending(pieces)[..pieces.len()];
-        let key = SetKey::new(pieces);
-        let slot = key.slot(KEPT_BITS);
-        let at = slot * self.n_labels..(slot + 1) * self.n_labels;
-        // The empty set's key is that of an empty slot.
-        if self.keys[slot] != key || pieces.is_empty() {
-            self.n_evaluated += 1;
-            self.keys[slot] = key;
-            let logits = self.head.logits(self.bias, &self.rows, pieces);
-            self.kept[at.clone()].copy_from_slice(logits);
+        self.logits_of(PieceSet::of(pieces))
+    }
+
+    /// The judge's logits after a set of pieces.
+    pub(crate) fn logits_of(&mut self, set: PieceSet) -> &[f32] {
+        self.evaluate(&[set]);
+        &self.told[..self.n_labels]
+    }
+
+    /// Tells the judge's logits after each of `sets`, in order.
+    pub(crate) fn logits_of_each(
+        &mut self,
+        sets: &[PieceSet],
+        tell: &mut dyn FnMut(usize, &[f32]),
+    ) {
+        for (batch, sets) in sets.chunks(BATCH).enumerate() {
+            self.evaluate(sets);
+            let told = self.told.chunks_exact(self.n_labels);
+            for (at, logits) in told.take(sets.len()).enumerate() {
+                tell(BATCH * batch + at, logits);
+            }
         }
-        &self.kept[at]
+    }
+
+    /// Fills what is told of a batch.
+    fn evaluate(&mut self, sets: &[PieceSet]) {
+        let n_labels = self.n_labels;
+        self.n_asked += sets.len() as u64;
+        self.missing.clear();
+        self.missing_at.clear();
+        for (at, &set) in sets.iter().enumerate() {
+            let slot = set.slot(KEPT_BITS);
+            // The empty set is that of an empty slot.
+            if self.keys[slot] == set.0 && set != PieceSet::default() {
+                let kept = &self.kept[slot * n_labels..][..n_labels];
+                self.told[at * n_labels..][..n_labels].copy_from_slice(kept);
+            } else {
+                self.missing.push(set);
+                self.missing_at.push(at);
+            }
+        }
+        self.n_evaluated += self.missing.len() as u64;
+        let logits = self.head.logits(self.bias, &self.rows, &self.missing);
+        for ((&set, &at), logits) in self.missing.iter().zip(&self.missing_at).zip(logits) {
+            let slot = set.slot(KEPT_BITS);
+            self.keys[slot] = set.0;
+            self.kept[slot * n_labels..][..n_labels].copy_from_slice(logits);
+            self.told[at * n_labels..][..n_labels].copy_from_slice(logits);
+        }
     }
 
     /// The logits of a set without a look at what is kept, for those who ask for each set once.
     pub(crate) fn fresh_logits(&mut self, sum: &[f32], piece: Piece) -> &[f32] {
         self.n_asked += 1;
         self.n_evaluated += 1;
-        self.head.logits(sum, &self.rows, &[piece])
+        let set = PieceSet::of(&[piece]);
+        let mut logits = self.head.logits(sum, &self.rows, &[set]);
+        logits.next().unwrap_or_else(|| unreachable!("of one set"))
     }
 
     /// The sum over a set of pieces.
@@ -179,15 +255,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_are_those_of_sets(mut pieces in proptest::collection::hash_set(0..2_000_u16, 0..=MOST_REVEALED)
+        fn sets_are_numbers(mut pieces in proptest::collection::hash_set(0..2_000_u16, 0..=MOST_REVEALED)
             .prop_map(|set| set.into_iter().collect::<Vec<_>>()), other in 0..2_000_u16) {
-            let key = SetKey::of_any_order(&pieces);
+            let set = PieceSet::of(&pieces);
             pieces.reverse();
-            prop_assert_eq!(SetKey::of_any_order(&pieces), key);
-            prop_assert!(key.slot(5) < 32);
+            prop_assert_eq!(PieceSet::of(&pieces), set);
+            prop_assert!(set.slot(5) < 32);
+            let mut sorted = pieces.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(set.pieces().collect::<Vec<_>>(), sorted);
             if !pieces.is_empty() && !pieces.contains(&other) {
                 pieces[0] = other;
-                prop_assert_ne!(SetKey::of_any_order(&pieces), key);
+                prop_assert_ne!(PieceSet::of(&pieces), set);
             }
         }
     }

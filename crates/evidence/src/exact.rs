@@ -14,7 +14,7 @@
 //! This values the protocol and the judge, not the search: what honest play loses here no search can win
 //! against a perfect liar.
 
-use crate::board::{Board, MOST_REVEALED, Piece, SetKey};
+use crate::board::{Board, MOST_REVEALED, Piece, PieceSet};
 use crate::game::{Game, Player, RivalClaim, Side};
 
 /// Kept sets are `2^KEPT_BITS` at most.
@@ -26,7 +26,7 @@ pub type Claims = u16;
 /// What is known of a set.
 #[derive(Debug, Clone, Copy, Default)]
 struct Kept {
-    key: SetKey,
+    key: PieceSet,
     won: Claims,
     lost: Claims,
 }
@@ -157,7 +157,7 @@ impl Solver {
         claims: Claims,
     ) -> Claims {
         let is_last = at + 1 == self.pieces;
-        let key = SetKey::of_any_order(&pieces[..at]);
+        let key = PieceSet::of(&pieces[..at]);
         let slot = key.slot(KEPT_BITS);
         let (mut known_won, mut known_lost) = (0, 0);
         if at > 0 && self.kept[slot].key == key {

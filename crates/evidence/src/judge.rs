@@ -24,9 +24,9 @@ pub(crate) use kernel::Kernel;
 pub use training::{Lessons, Step, TrainingError};
 pub use weights::WeightsError;
 
-use crate::board::Piece;
+use crate::board::PieceSet;
 use crate::cases::{Cases, Feature};
-use kernel::{dense, padded};
+use kernel::{Active, add_rows, dense_batch, padded};
 use pulp::NullaryFnOnce;
 
 /// How a judge is built and trained.
@@ -180,7 +180,9 @@ impl Judge {
         }
         let mut sum = self.bias.clone();
         self.add(&features, &mut sum);
-        Head::new(self).logits(&sum, &[], &[]).to_vec()
+        let mut head = Head::new(self);
+        let mut logits = head.logits(&sum, &[], &[PieceSet::default()]);
+        logits.next().map(<[f32]>::to_vec).unwrap_or_default()
     }
 }
 
@@ -189,32 +191,43 @@ impl Judge {
 pub(crate) struct Head<'a> {
     judge: &'a Judge,
     kernel: Kernel,
-    active: Vec<u32>,
-    sum: Vec<f32>,
+    /// The sums of a batch, `[n, width]`, and what each layer makes of them.
+    sums: Vec<f32>,
     outputs: Vec<Vec<f32>>,
+    active: Vec<Active>,
 }
 
 impl<'a> Head<'a> {
     pub(crate) fn new(judge: &'a Judge) -> Self {
-        let outputs = judge.layers.iter().map(|layer| vec![0.0; layer.width()]);
         Self {
             judge,
             kernel: Kernel::new(),
+            sums: Vec::new(),
+            outputs: vec![Vec::new(); judge.layers.len()],
             active: Vec::new(),
-            sum: vec![0.0; judge.width()],
-            outputs: outputs.collect(),
         }
     }
 
-    /// The logits of a sum over pieces to which `pieces` are added, whose contributions are `rows`, `[n, width]`.
-    pub(crate) fn logits(&mut self, sum: &[f32], rows: &[f32], pieces: &[Piece]) -> &[f32] {
+    /// The logits of each of `sets`, whose pieces, of contributions `rows`, `[n_pieces, width]`, are added to `sum`.
+    pub(crate) fn logits<'h>(
+        &'h mut self,
+        sum: &[f32],
+        rows: &[f32],
+        sets: &[PieceSet],
+    ) -> impl Iterator<Item = &'h [f32]> + use<'h, 'a> {
         self.kernel.run(Apply {
             head: self,
             sum,
             rows,
-            pieces,
+            sets,
         });
-        &self.outputs.last().unwrap_or(&self.sum)[..self.judge.n_labels]
+        let (outputs, width) = match self.judge.layers.last() {
+            Some(layer) => (self.outputs.last(), layer.width()),
+            None => (None, self.judge.width()),
+        };
+        let logits = outputs.unwrap_or(&self.sums).chunks_exact(width);
+        let logits = logits.take(sets.len());
+        logits.map(|logits| &logits[..self.judge.n_labels])
     }
 }
 
@@ -223,7 +236,7 @@ struct Apply<'h, 'a> {
     head: &'h mut Head<'a>,
     sum: &'h [f32],
     rows: &'h [f32],
-    pieces: &'h [Piece],
+    sets: &'h [PieceSet],
 }
 
 impl NullaryFnOnce for Apply<'_, '_> {
@@ -239,20 +252,33 @@ impl NullaryFnOnce for Apply<'_, '_> {
             head,
             sum,
             rows,
-            pieces,
+            sets,
         } = self;
-        head.sum.copy_from_slice(sum);
         let width = sum.len();
-        for &piece in pieces {
-            let row = &rows[usize::from(piece) * width..][..width];
-            for (sum, x) in head.sum.iter_mut().zip(row) {
-                *sum += x;
-            }
+        let n = sets.len();
+        for (set, sums) in sets
+            .iter()
+            .zip(at_least(&mut head.sums, n * width).chunks_exact_mut(width))
+        {
+            add_rows(sum, rows, set.pieces(), sums);
+        }
+        if head.active.len() < n {
+            head.active.resize(n, Active::default());
         }
         for (at, layer) in head.judge.layers.iter().enumerate() {
             let (below, above) = head.outputs.split_at_mut(at);
-            let input = below.last().unwrap_or(&head.sum);
-            dense(layer, input, &mut head.active, &mut above[0]);
+            let inputs = below.last().unwrap_or(&head.sums);
+            let outputs = at_least(&mut above[0], n * layer.width());
+            let inputs = &inputs[..n * padded(layer.shape[0])];
+            dense_batch(head.kernel, layer, inputs, &mut head.active[..n], outputs);
         }
     }
+}
+
+/// The first `n` numbers of a buffer, which grows if it has fewer.
+fn at_least(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
+    if buffer.len() < n {
+        buffer.resize(n, 0.0);
+    }
+    &mut buffer[..n]
 }

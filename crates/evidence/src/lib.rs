@@ -23,7 +23,7 @@ pub use exact::{Perfect, Solver};
 pub use game::{Game, Played, Player, Reward, RivalClaim, Side, play, play_alone};
 pub use images::Images;
 pub use judge::{Judge, JudgeOptions, Lessons};
-pub use search::{Chance, Search, SearchOptions};
+pub use search::{Chance, Search, SearchOptions, play_in_lockstep};
 pub use supervisor::{
     Shown, TextEvidenceConfig, TextEvidenceError, TextEvidenceStudent, TextEvidenceSupervisor,
 };

@@ -18,14 +18,18 @@
 //! A search ends early where no rollout that is left could change which piece is the most visited: the piece is the one that
 //! all rollouts would choose.
 //!
-//! A node lists the pieces that were tried from it and no others: all that were not share one score.
+//! Games that do not depend on each other are searched in lockstep ([`play_in_lockstep`]): a rollout in each, whose ends are put to
+//! the judge as one batch. What is chosen is the same, to the bit, as in games played one after the other.
+
+mod tree;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{Seed, SplitMix64};
 
-use crate::board::{Board, MOST_REVEALED, Piece};
-use crate::game::{Game, Player, Reward};
+use crate::board::{Board, MOST_REVEALED, Piece, PieceSet};
+use crate::game::{Game, Played, Player, Reward};
+use tree::{Rules, Tree};
 
 /// How a move is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,51 +56,24 @@ impl Default for SearchOptions {
 /// Rollouts between looks at whether the rest can change anything.
 const LOOK_EVERY: u32 = 16;
 
-/// A piece that was tried from a node.
-#[derive(Debug, Clone, Copy)]
-struct Edge {
-    piece: Piece,
-    /// Where it leads: [`Edge::LEAF`] at the end of the game.
-    node: u32,
-    /// Mean reward for the side that moves here.
-    value: f32,
-    visits: u32,
-}
-
-impl Edge {
-    const LEAF: u32 = u32::MAX;
-}
-
-#[derive(Debug, Clone, Default)]
-struct Node {
-    edges: Vec<Edge>,
-    visits: u32,
-}
-
 /// A player that searches.
 #[derive(Debug, Clone)]
 pub struct Search {
     options: SearchOptions,
     stream: SplitMix64,
-    /// Nodes in use, and before them those of earlier searches, whose memory is used again.
-    nodes: Vec<Node>,
-    n_nodes: usize,
-    /// `1 / (1 + n)`.
-    inverses: Vec<f32>,
-    ties: Vec<usize>,
+    tree: Tree,
+    /// Rollouts of the search that is under way.
+    n_done: u32,
 }
 
 impl Search {
     /// A player whose luck comes from `seed`.
     pub fn new(options: SearchOptions, seed: Seed) -> Self {
-        let inverses = (0..=options.rollouts).map(|n| 1.0 / (1.0 + n as f32));
         Self {
             options,
             stream: seed.stream(),
-            nodes: Vec::new(),
-            n_nodes: 0,
-            inverses: inverses.collect(),
-            ties: Vec::new(),
+            tree: Tree::new(),
+            n_done: 0,
         }
     }
 
@@ -105,181 +82,126 @@ impl Search {
         self.stream = seed.stream();
     }
 
-    fn new_node(&mut self) -> u32 {
-        if self.n_nodes == self.nodes.len() {
-            self.nodes.push(Node::default());
-        }
-        let node = &mut self.nodes[self.n_nodes];
-        node.edges.clear();
-        node.visits = 0;
-        self.n_nodes += 1;
-        (self.n_nodes - 1) as u32
+    fn begin(&mut self) {
+        self.tree.clear();
+        self.n_done = 0;
+    }
+
+    /// The end of the next rollout.
+    fn roll_out(&mut self, n_pieces: usize, game: &Game, revealed: &[Piece]) -> PieceSet {
+        let length = game.length(n_pieces);
+        let rules = Rules {
+            n_pieces,
+            length,
+            exploration: self.options.exploration,
+        };
+        let pieces = self.tree.descend(&rules, revealed, &mut self.stream);
+        PieceSet::of(&pieces[..length])
+    }
+
+    /// Learns what the judge made of it; the piece to reveal, when enough was learnt.
+    fn learn(&mut self, game: &Game, revealed: &[Piece], margin: f32) -> Option<Piece> {
+        let reward = self.options.reward.of(margin);
+        self.tree.learn(game.mover(revealed.len()).sign() * reward);
+        self.n_done += 1;
+        let n_left = self.options.rollouts.max(1) - self.n_done;
+        let is_over =
+            n_left == 0 || (self.n_done.is_multiple_of(LOOK_EVERY) && self.tree.is_settled(n_left));
+        is_over.then(|| self.tree.most_visited(&mut self.stream))
     }
 
     fn search(&mut self, board: &mut Board<'_>, game: &Game, revealed: &[Piece]) -> Piece {
-        let length = game.length(board.n_pieces());
-        self.n_nodes = 0;
-        let root = self.new_node();
-        let rollouts = self.options.rollouts.max(1);
-        for done in 1..=rollouts {
-            self.roll_out(board, game, revealed, length);
-            if done.is_multiple_of(LOOK_EVERY) && self.is_settled(rollouts - done) {
-                break;
-            }
-        }
-        let edges = &self.nodes[root as usize].edges;
-        let most = edges.iter().map(|edge| edge.visits).max().unwrap_or(0);
-        let mut best = edges.iter().filter(|edge| edge.visits == most);
-        let n_best = best.clone().count();
-        best.nth(self.stream.below(n_best))
-            .unwrap_or_else(|| unreachable!("one rollout visits one piece"))
-            .piece
-    }
-
-    /// Whether the most visited piece stays so, whatever the rollouts that are left do.
-    fn is_settled(&self, n_left: u32) -> bool {
-        let (mut most, mut second) = (0, 0);
-        for edge in &self.nodes[0].edges {
-            if edge.visits > most {
-                (most, second) = (edge.visits, most);
-            } else {
-                second = second.max(edge.visits);
-            }
-        }
-        most > second + n_left
-    }
-
-    fn roll_out(&mut self, board: &mut Board<'_>, game: &Game, revealed: &[Piece], length: usize) {
-        let mut pieces = [0; MOST_REVEALED];
-        pieces[..revealed.len()].copy_from_slice(revealed);
-        let mut path = [(0_u32, 0_usize); MOST_REVEALED];
-        let mut node = 0;
-        for at in revealed.len()..length {
-            let edge = self.descend(node, board.n_pieces(), &pieces[..at]);
-            path[at] = (node, edge);
-            let Edge {
-                piece, node: next, ..
-            } = self.nodes[node as usize].edges[edge];
-            pieces[at] = piece;
-            if next == Edge::LEAF && at + 1 < length {
-                let new = self.new_node();
-                self.nodes[node as usize].edges[edge].node = new;
-                node = new;
-            } else {
-                node = next;
-            }
-        }
-        let margin = game.margin(board.logits(&pieces[..length]));
-        let reward = self.options.reward.of(margin);
-        for (at, (node, edge)) in path.iter().enumerate().take(length).skip(revealed.len()) {
-            let node = &mut self.nodes[*node as usize];
-            node.visits += 1;
-            let edge = &mut node.edges[*edge];
-            edge.visits += 1;
-            let own = game.mover(at).sign() * reward;
-            edge.value += (own - edge.value) / edge.visits as f32;
-        }
-    }
-
-    /// The edge with the largest score, made where its piece was not tried before.
-    fn descend(&mut self, node: u32, n_pieces: usize, revealed: &[Piece]) -> usize {
-        let node = &mut self.nodes[node as usize];
-        let n_left = n_pieces - revealed.len();
-        let pull = self.options.exploration / n_left as f32 * (node.visits as f32).sqrt();
-        let n_untried = n_left - node.edges.len();
-        // All that were not tried tie with one another.
-        let (mut best, mut n_ties) = if n_untried > 0 {
-            (pull, n_untried)
-        } else {
-            (f32::NEG_INFINITY, 0)
-        };
-        self.ties.clear();
-        for (at, edge) in node.edges.iter().enumerate() {
-            let score = edge.value + pull * self.inverses[edge.visits as usize];
-            if score > best {
-                (best, n_ties) = (score, 0);
-                self.ties.clear();
-            }
-            if score >= best {
-                self.ties.push(at);
-            }
-        }
-        let chosen = match n_ties + self.ties.len() {
-            1 => 0,
-            n => self.stream.below(n),
-        };
-        if let Some(tie) = chosen.checked_sub(n_ties) {
-            return self.ties[tie];
-        }
-        let piece = untried(
-            &node.edges,
-            n_pieces,
-            revealed,
-            n_untried,
-            chosen,
-            &mut self.stream,
-        );
-        node.edges.push(Edge {
-            piece,
-            node: Edge::LEAF,
-            value: 0.0,
-            visits: 0,
-        });
-        node.edges.len() - 1
-    }
-
-    /// The last piece: the best of all.
-    fn last(board: &mut Board<'_>, game: &Game, revealed: &[Piece]) -> Piece {
-        let sign = game.mover(revealed.len()).sign();
-        let mut pieces = [0; MOST_REVEALED];
-        let at = revealed.len();
-        pieces[..at].copy_from_slice(revealed);
-        let mut best = (f32::NEG_INFINITY, 0);
-        for piece in (0..board.n_pieces() as Piece).filter(|piece| !revealed.contains(piece)) {
-            pieces[at] = piece;
-            let score = sign * game.margin(board.logits(&pieces[..=at]));
-            if score > best.0 {
-                best = (score, piece);
-            }
-        }
-        best.1
-    }
-}
-
-/// A piece that is neither revealed nor tried, uniformly at random.
-fn untried(
-    edges: &[Edge],
-    n_pieces: usize,
-    revealed: &[Piece],
-    n_untried: usize,
-    chosen: usize,
-    stream: &mut SplitMix64,
-) -> Piece {
-    let is_open =
-        |piece: Piece| !revealed.contains(&piece) && edges.iter().all(|edge| edge.piece != piece);
-    if 2 * n_untried >= n_pieces {
-        // Every other draw hits, at least.
+        self.begin();
         loop {
-            let piece = stream.below(n_pieces) as Piece;
-            if is_open(piece) {
+            let end = self.roll_out(board.n_pieces(), game, revealed);
+            let margin = game.margin(board.logits_of(end));
+            if let Some(piece) = self.learn(game, revealed, margin) {
                 return piece;
             }
         }
     }
-    (0..n_pieces as Piece)
-        .filter(|piece| is_open(*piece))
-        .nth(chosen)
-        .unwrap_or_else(|| unreachable!("{n_untried} pieces are open"))
+}
+
+/// The last piece: the best of all, and the margin that it leads to.
+fn last(board: &mut Board<'_>, game: &Game, revealed: &[Piece]) -> Piece {
+    let sign = game.mover(revealed.len()).sign();
+    let mut pieces = [0; MOST_REVEALED];
+    let at = revealed.len();
+    pieces[..at].copy_from_slice(revealed);
+    let mut left = Vec::with_capacity(board.n_pieces());
+    let mut ends = Vec::with_capacity(board.n_pieces());
+    for piece in (0..board.n_pieces() as Piece).filter(|piece| !revealed.contains(piece)) {
+        pieces[at] = piece;
+        left.push(piece);
+        ends.push(PieceSet::of(&pieces[..=at]));
+    }
+    let mut best = (f32::NEG_INFINITY, 0);
+    board.logits_of_each(&ends, &mut |end, logits| {
+        let score = sign * game.margin(logits);
+        if score > best.0 {
+            best = (score, left[end]);
+        }
+    });
+    best.1
 }
 
 impl Player for Search {
     fn choose(&mut self, board: &mut Board<'_>, game: &Game, revealed: &[Piece]) -> Piece {
         if revealed.len() + 1 == game.length(board.n_pieces()) {
-            Self::last(board, game, revealed)
+            last(board, game, revealed)
         } else {
             self.search(board, game, revealed)
         }
     }
+}
+
+/// Plays games to their ends, in each of which one player plays both sides: as [`crate::play_alone`] does with each, but faster.
+pub fn play_in_lockstep(
+    board: &mut Board<'_>,
+    games: &[Game],
+    players: &mut [Search],
+) -> Vec<Played> {
+    let n_pieces = board.n_pieces();
+    let mut revealed: Vec<Vec<Piece>> = vec![Vec::new(); games.len()];
+    // Games of one piece, or of none, are not searched.
+    let is_searched = |game: &Game, revealed: &[Piece]| revealed.len() + 1 < game.length(n_pieces);
+    let mut open: Vec<usize> = (0..games.len())
+        .filter(|at| is_searched(&games[*at], &[]))
+        .collect();
+    for &at in &open {
+        players[at].begin();
+    }
+    let mut ends = Vec::with_capacity(games.len());
+    let mut margins = Vec::with_capacity(games.len());
+    while !open.is_empty() {
+        ends.clear();
+        for &at in &open {
+            ends.push(players[at].roll_out(n_pieces, &games[at], &revealed[at]));
+        }
+        margins.clear();
+        board.logits_of_each(&ends, &mut |end, logits| {
+            margins.push(games[open[end]].margin(logits));
+        });
+        let mut margins = margins.iter();
+        open.retain(|&at| {
+            let (game, revealed) = (&games[at], &mut revealed[at]);
+            let margin = margins.next().copied().unwrap_or_default();
+            let Some(piece) = players[at].learn(game, revealed, margin) else {
+                return true;
+            };
+            revealed.push(piece);
+            players[at].begin();
+            is_searched(game, revealed)
+        });
+    }
+    let ended = games.iter().zip(revealed).map(|(game, mut revealed)| {
+        if revealed.len() < game.length(n_pieces) {
+            revealed.push(last(board, game, &revealed));
+        }
+        let margin = game.margin(board.logits(&revealed));
+        Played { revealed, margin }
+    });
+    ended.collect()
 }
 
 /// A player that chooses uniformly at random.
@@ -299,6 +221,154 @@ impl Player for Chance {
             let piece = self.0.below(board.n_pieces()) as Piece;
             if !revealed.contains(&piece) {
                 return piece;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::game::{RivalClaim, Side, play_alone};
+    use crate::small;
+
+    /// The same search with a node for everything, in the plainest way.
+    struct Plain {
+        options: SearchOptions,
+        stream: SplitMix64,
+    }
+
+    #[derive(Default)]
+    struct PlainNode {
+        visits: u32,
+        edges: Vec<PlainEdge>,
+    }
+
+    struct PlainEdge {
+        piece: Piece,
+        visits: u32,
+        value: f32,
+        node: PlainNode,
+    }
+
+    impl Plain {
+        /// The edge to descend by.
+        fn edge(&mut self, node: &mut PlainNode, n_pieces: usize, revealed: &[Piece]) -> usize {
+            let n_left = n_pieces - revealed.len();
+            let pull = self.options.exploration / n_left as f32 * (node.visits as f32).sqrt();
+            let tried: Vec<Piece> = node.edges.iter().map(|edge| edge.piece).collect();
+            let is_open = |piece: &Piece| !revealed.contains(piece) && !tried.contains(piece);
+            let open: Vec<Piece> = (0..n_pieces as Piece).filter(is_open).collect();
+            let score = |edge: &PlainEdge| edge.value + pull * (1.0 / (1.0 + edge.visits as f32));
+            let scores: Vec<f32> = node.edges.iter().map(score).collect();
+            let unless_all = if open.is_empty() {
+                f32::NEG_INFINITY
+            } else {
+                pull
+            };
+            let best = scores.iter().copied().fold(unless_all, f32::max);
+            let ties: Vec<usize> = (0..scores.len()).filter(|at| scores[*at] == best).collect();
+            let n_open = if pull == best { open.len() } else { 0 };
+            let chosen = match n_open + ties.len() {
+                1 => 0,
+                n => self.stream.below(n),
+            };
+            if chosen >= n_open {
+                return ties[chosen - n_open];
+            }
+            let mut piece = open[chosen];
+            if 2 * open.len() >= n_pieces {
+                loop {
+                    piece = self.stream.below(n_pieces) as Piece;
+                    if is_open(&piece) {
+                        break;
+                    }
+                }
+            }
+            node.edges.push(PlainEdge {
+                piece,
+                visits: 0,
+                value: 0.0,
+                node: PlainNode::default(),
+            });
+            node.edges.len() - 1
+        }
+
+        /// The claimant's reward.
+        fn roll_out(
+            &mut self,
+            board: &mut Board<'_>,
+            game: &Game,
+            node: &mut PlainNode,
+            revealed: &mut Vec<Piece>,
+        ) -> f32 {
+            if revealed.len() == game.length(board.n_pieces()) {
+                return self.options.reward.of(game.margin(board.logits(revealed)));
+            }
+            let own = game.mover(revealed.len()).sign();
+            let edge = self.edge(node, board.n_pieces(), revealed);
+            node.visits += 1;
+            let edge = &mut node.edges[edge];
+            revealed.push(edge.piece);
+            let reward = self.roll_out(board, game, &mut edge.node, revealed);
+            revealed.pop();
+            edge.visits += 1;
+            edge.value += (own * reward - edge.value) / edge.visits as f32;
+            reward
+        }
+    }
+
+    impl Player for Plain {
+        fn choose(&mut self, board: &mut Board<'_>, game: &Game, revealed: &[Piece]) -> Piece {
+            if revealed.len() + 1 == game.length(board.n_pieces()) {
+                return last(board, game, revealed);
+            }
+            let mut root = PlainNode::default();
+            for n_left in (0..self.options.rollouts).rev() {
+                self.roll_out(board, game, &mut root, &mut revealed.to_vec());
+                let mut visits: Vec<u32> = root.edges.iter().map(|edge| edge.visits).collect();
+                visits.sort_unstable_by(|a, b| b.cmp(a));
+                let second = visits.get(1).copied().unwrap_or(0);
+                let n_done = self.options.rollouts - n_left;
+                if n_done.is_multiple_of(LOOK_EVERY) && visits[0] > second + n_left {
+                    break;
+                }
+            }
+            let most = root.edges.iter().map(|edge| edge.visits).max().unwrap();
+            let best: Vec<&PlainEdge> = root.edges.iter().filter(|e| e.visits == most).collect();
+            best[self.stream.below(best.len())].piece
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn games_in_lockstep_are_those_of_a_plain_search_one_by_one(
+            case in 0..40_usize, pieces in 0..7_usize, is_first: bool, seed: u64,
+            rollouts in 1..300_u32, is_margin: bool,
+        ) {
+            let judge = small::judge(3, 1);
+            let (cases, _) = small::blobs(40, 3);
+            let mut board = Board::new(&judge, &cases, case);
+            let reward = if is_margin { Reward::Margin } else { Reward::Sign };
+            let options = SearchOptions { rollouts, exploration: 2.0, reward };
+            let first = if is_first { Side::Claimant } else { Side::Rival };
+            let rivals = [RivalClaim::Label(1), RivalClaim::Label(2), RivalClaim::AnyOther];
+            let games = rivals.map(|rival| Game { claim: 0, rival, pieces, first });
+            let luck = |at: usize| Seed(seed).child(&at.to_string());
+            let mut players: Vec<Search> =
+                (0..3).map(|at| Search::new(options, luck(at))).collect();
+            let together = play_in_lockstep(&mut board, &games, &mut players);
+            for (at, game) in games.iter().enumerate() {
+                // Memory of a search before changes nothing.
+                players[at].reseed(luck(at));
+                let alone = play_alone(&mut board, game, &mut players[at]);
+                prop_assert_eq!(&alone, &together[at]);
+                let mut plain = Plain { options, stream: luck(at).stream() };
+                let plain = play_alone(&mut board, game, &mut plain);
+                prop_assert_eq!(&plain, &together[at]);
             }
         }
     }

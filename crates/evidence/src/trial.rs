@@ -20,10 +20,10 @@ use trimtab_core::Seed;
 use crate::board::{Board, Piece};
 use crate::cases::Cases;
 use crate::exact::{Claims, Perfect, Solver};
-use crate::game::{Game, RivalClaim, Side, play, play_alone};
+use crate::game::{Game, Played, RivalClaim, Side, play};
 use crate::judge::Judge;
 use crate::random_evidence::draw;
-use crate::search::{Search, SearchOptions};
+use crate::search::{Search, SearchOptions, play_in_lockstep};
 
 /// Both orders.
 pub const ORDERS: [Side; 2] = [Side::Claimant, Side::Rival];
@@ -139,30 +139,37 @@ pub fn try_case(
         .map(|lie| RivalClaim::Label(*lie))
         .chain([RivalClaim::AnyOther]);
     let rivals: Vec<RivalClaim> = rivals.collect();
-    let mut search = Search::new(options.search, seed);
+    let game = |first, rival| Game {
+        claim: truth,
+        rival,
+        pieces: options.pieces,
+        first,
+    };
+    let luck = |first: Side, rival: &RivalClaim, n: usize| {
+        let child = seed.child(&format!("{first:?} {rival:?} {n}"));
+        Search::new(options.search, child)
+    };
+    let (mut searched, mut players) = (Vec::new(), Vec::new());
+    for first in ORDERS {
+        for rival in &rivals {
+            searched.extend(vec![game(first, *rival); options.seeds]);
+            players.extend((0..options.seeds).map(|n| luck(first, rival, n)));
+        }
+    }
+    let played = play_in_lockstep(&mut board, &searched, &mut players);
+    let mut winners = played.iter().map(Played::winner);
     let mut games = Vec::new();
     for first in ORDERS {
-        let game = Game {
-            claim: truth,
-            rival: RivalClaim::AnyOther,
-            pieces: options.pieces,
-            first,
-        };
+        let game = |rival| game(first, rival);
         let mut solved = match options.exactness {
             Exactness::Searched => None,
-            Exactness::Solved | Exactness::AgainstPerfect => Some(solve(&mut board, &game)),
+            Exactness::Solved | Exactness::AgainstPerfect => {
+                Some(solve(&mut board, &game(RivalClaim::AnyOther)))
+            }
         };
         for rival in &rivals {
-            let game = Game {
-                rival: *rival,
-                ..game
-            };
-            let luck = |n: usize| seed.child(&format!("{first:?} {rival:?} {n}"));
-            let won = (0..options.seeds).map(|n| {
-                search.reseed(luck(n));
-                play_alone(&mut board, &game, &mut search).winner() == Side::Claimant
-            });
-            let won = won.collect();
+            let won = winners.by_ref().take(options.seeds);
+            let won = won.map(|winner| winner == Side::Claimant).collect();
             let exact = solved
                 .as_ref()
                 .map(|(solver, won)| won & solver.bit(*rival) != 0);
@@ -170,8 +177,8 @@ pub fn try_case(
                 .as_mut()
                 .filter(|_| options.exactness == Exactness::AgainstPerfect);
             let against_perfect = opponent.map(|(solver, _)| {
-                search.reseed(luck(options.seeds));
-                against_perfect(&mut board, &game, solver, &search)
+                let search = luck(first, rival, options.seeds);
+                against_perfect(&mut board, &game(*rival), solver, &search)
             });
             games.push(GameRow {
                 first,

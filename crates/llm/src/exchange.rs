@@ -1,6 +1,5 @@
 //! One attempt at a call: a body goes out, and an answer comes back, or trouble.
 
-use std::error::Error as _;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -13,6 +12,7 @@ use trimtab_core::chat::{Failure, FailureClass};
 
 use crate::address::{ModelAddress, Provider};
 use crate::completion::{Completion, NoCompletion};
+use crate::connections::{Connections, NoResponse, Receiving};
 use crate::secret::Secret;
 use crate::server_config::{Durations, ServerConfig, Transfer};
 use crate::server_error::ServerError;
@@ -29,9 +29,15 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// How many models are named where one is not there.
 const N_NAMED: usize = 8;
 
+/// What the program calls itself.
+const USER_AGENT: &str = concat!("trimtab/", env!("CARGO_PKG_VERSION"));
+
 /// How to reach one endpoint.
 pub(crate) struct Exchange {
+    /// For what is not a call, and for calls by TLS or through a proxy.
     client: Client,
+    /// For calls by plain HTTP.
+    connections: Option<Connections>,
     address: ModelAddress,
     endpoint: Url,
     key: Option<Secret>,
@@ -57,15 +63,16 @@ impl Exchange {
         durations: &Durations,
     ) -> Result<Self, ServerError> {
         let no_client = |error: reqwest::Error| ServerError::NoClient {
-            message: describe(error),
+            message: describe(&error.without_url()),
         };
+        let headers = headers(&address, key.as_ref())?;
         let mut client = Client::builder()
             .no_proxy()
-            .default_headers(headers(&address, key.as_ref())?)
+            .default_headers(headers.clone())
             .connect_timeout(CONNECT)
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(usize::MAX)
-            .user_agent(concat!("trimtab/", env!("CARGO_PKG_VERSION")));
+            .user_agent(USER_AGENT);
         if let Some(proxy) = &config.proxy {
             client = client.proxy(reqwest::Proxy::all(proxy).map_err(no_client)?);
         }
@@ -73,9 +80,15 @@ impl Exchange {
             Provider::OpenAi => "chat/completions",
             Provider::Anthropic => "v1/messages",
         };
+        let endpoint = address.endpoint(path);
+        let connections = match config.proxy {
+            Some(_) => None,
+            None => Connections::new(&endpoint, headers, USER_AGENT, CONNECT),
+        };
         Ok(Self {
             client: client.build().map_err(no_client)?,
-            endpoint: address.endpoint(path),
+            connections,
+            endpoint,
             address,
             key,
             timeout: durations.timeout,
@@ -121,7 +134,7 @@ impl Exchange {
         let mut rest: Vec<u8> = Vec::new();
         loop {
             let chunk = within(self.timeout, response.chunk()).await;
-            let chunk = chunk.ok_or_else(|| self.silent())?.map_err(breaks_off)?;
+            let chunk = chunk.ok_or_else(|| self.silent())??;
             let is_last = chunk.is_none();
             let chunk = chunk.unwrap_or_default();
             let n_whole = match chunk.iter().rposition(|byte| *byte == b'\n') {
@@ -154,20 +167,36 @@ impl Exchange {
     }
 
     /// An answer that is a success, before its body.
-    async fn opened(&self, request: RequestBuilder) -> Result<Response, Trouble> {
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| self.no_response(error))?;
+    async fn opened(&self, request: RequestBuilder) -> Result<Opened<'_>, Trouble> {
+        let response = request.send().await.map_err(|error| {
+            let is_connect = error.is_connect();
+            self.no_response(is_connect, describe(&error.without_url()))
+        })?;
+        self.succeeds(Opened::Client(response)).await
+    }
+
+    /// A call's answer that is a success, before its body.
+    async fn called(&self, body: Bytes) -> Result<Opened<'_>, Trouble> {
+        let Some(connections) = &self.connections else {
+            return (self.opened(self.client.post(self.endpoint.clone()).body(body))).await;
+        };
+        let receiving = connections.post(body).await;
+        let receiving = receiving.map_err(|error: NoResponse| {
+            self.no_response(error.is_connect(), describe(error.error()))
+        })?;
+        self.succeeds(Opened::Own(receiving)).await
+    }
+
+    async fn succeeds<'a>(&self, mut response: Opened<'a>) -> Result<Opened<'a>, Trouble> {
         let status = response.status();
-        let hint = hints::wait(response.headers(), SystemTime::now());
-        if !status.is_success() {
+        if !(200..300).contains(&status) {
+            let hint = hints::wait(response.headers(), SystemTime::now());
             self.is_reached.store(true, Ordering::Relaxed);
             let body = self
                 .body(&mut response, LONGEST_ERROR)
                 .await
                 .unwrap_or_default();
-            return Err(trouble::of_response(status.as_u16(), &body, hint));
+            return Err(trouble::of_response(status, &body, hint));
         }
         let kind = response.headers().get(CONTENT_TYPE);
         let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
@@ -181,16 +210,15 @@ impl Exchange {
 
     /// Sends `body`, once.
     pub(crate) async fn send(&self, body: Bytes) -> Result<Received, Trouble> {
-        let request = self.client.post(self.endpoint.clone()).body(body);
-        let sent = within(self.timeout, self.receive(request)).await;
+        let sent = within(self.timeout, self.receive(body)).await;
         match sent {
             None => Err(self.silent()),
             Some(received) => received.map_err(|trouble| self.scrub(trouble)),
         }
     }
 
-    async fn receive(&self, request: RequestBuilder) -> Result<Received, Trouble> {
-        let mut response = self.opened(request).await?;
+    async fn receive(&self, body: Bytes) -> Result<Received, Trouble> {
+        let mut response = self.called(body).await?;
         let kind = response.headers().get(CONTENT_TYPE);
         let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         let raw = self.body(&mut response, LONGEST_BODY).await?;
@@ -214,7 +242,7 @@ impl Exchange {
     }
 
     /// The whole of a body, if it is not too long. A stream may not fall silent.
-    async fn body(&self, response: &mut Response, longest: usize) -> Result<String, Trouble> {
+    async fn body(&self, response: &mut Opened<'_>, longest: usize) -> Result<String, Trouble> {
         let mut body: Vec<u8> = Vec::new();
         loop {
             let chunk = match self.transfer {
@@ -228,7 +256,7 @@ impl Exchange {
                     })?
                 }
             };
-            let Some(chunk) = chunk.map_err(breaks_off)? else {
+            let Some(chunk) = chunk? else {
                 break;
             };
             if body.len() + chunk.len() > longest {
@@ -240,10 +268,8 @@ impl Exchange {
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
-    fn no_response(&self, error: reqwest::Error) -> Trouble {
-        let is_at_first = error.is_connect() && !self.is_reached.load(Ordering::Relaxed);
-        let message = describe(error);
-        if is_at_first {
+    fn no_response(&self, is_connect: bool, message: String) -> Trouble {
+        if is_connect && !self.is_reached.load(Ordering::Relaxed) {
             let url = self.address.url().to_owned();
             return Trouble::Fatal(ServerError::Unreachable { url, message });
         }
@@ -258,9 +284,9 @@ impl Exchange {
         };
         let asked = self.client.get(self.address.endpoint(path)).send();
         let mut models = match within(Duration::from_secs(5), asked).await {
-            Some(Ok(mut response)) if response.status().is_success() => {
+            Some(Ok(response)) if response.status().is_success() => {
                 let body = self
-                    .body(&mut response, LONGEST_BODY)
+                    .body(&mut Opened::Client(response), LONGEST_BODY)
                     .await
                     .unwrap_or_default();
                 let list: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
@@ -326,9 +352,44 @@ impl Exchange {
     }
 }
 
-fn breaks_off(error: reqwest::Error) -> Trouble {
-    let message = format!("the answer breaks off: {}", describe(error));
-    again(AgainKind::Failed, message)
+/// An answer, by whichever client.
+enum Opened<'a> {
+    Client(Response),
+    Own(Receiving<'a>),
+}
+
+impl Opened<'_> {
+    fn status(&self) -> u16 {
+        match self {
+            Self::Client(response) => response.status().as_u16(),
+            Self::Own(receiving) => receiving.status().as_u16(),
+        }
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Client(response) => response.headers(),
+            Self::Own(receiving) => receiving.headers(),
+        }
+    }
+
+    /// The next part of its body.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Trouble> {
+        let breaks_off = |message| {
+            again(
+                AgainKind::Failed,
+                format!("the answer breaks off: {message}"),
+            )
+        };
+        match self {
+            Self::Client(response) => {
+                (response.chunk().await).map_err(|error| breaks_off(describe(&error.without_url())))
+            }
+            Self::Own(receiving) => {
+                (receiving.chunk().await).map_err(|error| breaks_off(describe(&error)))
+            }
+        }
+    }
 }
 
 /// Another attempt would cost the same and be as long.
@@ -371,9 +432,8 @@ fn headers(address: &ModelAddress, key: Option<&Secret>) -> Result<HeaderMap, Se
     Ok(headers)
 }
 
-/// An error and what is behind it, on one line, without the address.
-fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
+/// An error and what is behind it, on one line.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(behind) = source {

@@ -16,6 +16,7 @@ mod anthropic;
 mod anthropic_jobs;
 mod call;
 mod completion;
+mod connections;
 mod events;
 mod exchange;
 mod job_reading;

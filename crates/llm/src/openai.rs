@@ -4,7 +4,10 @@
 //! of the older completions (`tokens`, `token_logprobs`, `top_logprobs`); there may be fewer alternatives than were asked
 //! for.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trimtab_core::chat::{Finish, Message, Token, Usage};
 
@@ -41,8 +44,73 @@ pub(crate) struct StreamOptions {
     pub(crate) include_usage: bool,
 }
 
+/// A body as servers write it mostly: a text, no refusal, no log-probabilities.
+#[derive(Deserialize)]
+struct Usual<'a> {
+    #[serde(borrow)]
+    choices: Vec<UsualChoice<'a>>,
+    #[serde(default)]
+    usage: Option<UsualUsage>,
+}
+
+#[derive(Deserialize)]
+struct UsualChoice<'a> {
+    message: UsualMessage,
+    #[serde(borrow, default)]
+    finish_reason: Option<Cow<'a, str>>,
+    #[serde(default)]
+    logprobs: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct UsualMessage {
+    content: String,
+    #[serde(default)]
+    refusal: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct UsualUsage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    #[serde(default)]
+    prompt_tokens_details: Option<IgnoredAny>,
+}
+
 /// Reads a whole body.
 pub(crate) fn read(body: &str) -> Result<Completion, NoCompletion> {
+    match read_usual(body) {
+        Some(completion) => Ok(completion),
+        None => read_any(body),
+    }
+}
+
+/// Reads a body that has nothing unusual, without a tree of values.
+fn read_usual(body: &str) -> Option<Completion> {
+    let usual: Usual<'_> = serde_json::from_str(body).ok()?;
+    let choice = usual.choices.into_iter().next()?;
+    if choice.logprobs.is_some() || choice.message.refusal.is_some() {
+        return None;
+    }
+    let usage = match usual.usage {
+        Some(usage) if usage.prompt_tokens_details.is_some() => return None,
+        Some(usage) => Usage {
+            input_tokens: usage.prompt_tokens,
+            cached_tokens: 0,
+            output_tokens: usage.completion_tokens,
+        },
+        None => Usage::default(),
+    };
+    Some(Completion {
+        text: choice.message.content,
+        finish: finish(choice.finish_reason.as_deref()),
+        usage,
+        tokens: None,
+    })
+}
+
+/// Reads a body leniently.
+fn read_any(body: &str) -> Result<Completion, NoCompletion> {
     let mut value: Value = serde_json::from_str(body)
         .map_err(|error| NoCompletion::malformed(format!("no JSON: {error}")))?;
     if is_error(&value) {
@@ -201,6 +269,60 @@ mod tests {
         assert_eq!(read.finish, Finish::Stop);
         assert_eq!(read.usage, Usage::default());
         assert_eq!(read.tokens, None);
+    }
+
+    #[test]
+    fn what_is_read_without_a_tree_is_what_is_read_with_one() {
+        let usual = json!({
+            "id": "a", "object": "chat.completion", "error": null, "usage": { "prompt_tokens": 3, "completion_tokens": 2 },
+            "choices": [{ "index": 0, "message": { "role": "assistant", "content": "h\u{e9}\n" }, "logprobs": null, "finish_reason": "length" }],
+        });
+        let read = read_usual(&usual.to_string()).unwrap();
+        assert_eq!(
+            (read.text.as_str(), read.finish.clone()),
+            ("h\u{e9}\n", Finish::Length)
+        );
+        assert_eq!((read.usage.input_tokens, read.usage.output_tokens), (3, 2));
+        let with = |path: &str, other: Value| {
+            let mut body = usual.clone();
+            *body.pointer_mut(path).unwrap() = other;
+            body.to_string()
+        };
+        for body in [
+            usual.to_string(),
+            with("/usage", Value::Null),
+            with(
+                "/usage",
+                json!({ "prompt_tokens": 3.5, "completion_tokens": 2 }),
+            ),
+            with(
+                "/usage",
+                json!({ "prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": { "cached_tokens": 4 } }),
+            ),
+            with("/choices/0/finish_reason", Value::Null),
+            with("/choices/0/finish_reason", json!(7)),
+            with(
+                "/choices/0/logprobs",
+                json!({ "content": [{ "token": "h", "logprob": -0.5, "top_logprobs": [] }] }),
+            ),
+            with(
+                "/choices/0/message",
+                json!({ "content": "", "refusal": "no" }),
+            ),
+            with(
+                "/choices/0/message",
+                json!({ "content": "hi", "refusal": "" }),
+            ),
+            with(
+                "/choices/0/message/content",
+                json!([{ "type": "text", "text": "a" }]),
+            ),
+            with("/choices/0/message/content", Value::Null),
+            with("/choices", json!([])),
+            with("/error", json!({ "message": "none" })),
+        ] {
+            assert_eq!(super::read(&body), read_any(&body), "{body}");
+        }
     }
 
     #[test]

@@ -240,7 +240,7 @@ impl Jobs {
         };
         let is_taken = self.script.taken_back.is_none();
         for (id, path, body) in requests.iter().filter(|_| is_taken) {
-            let view = RequestView::new("POST", path, Vec::new(), body.as_bytes());
+            let view = RequestView::new("POST", path, b"", body.as_bytes());
             log.receive(view.hash);
             log.leave();
             match (self.script.fate)(&view) {

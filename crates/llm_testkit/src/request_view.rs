@@ -9,8 +9,8 @@ pub struct RequestView {
     pub method: String,
     /// With its query.
     pub path: String,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
+    /// The lines before the body.
+    head: String,
     /// The body; null where there is none, or it is no JSON.
     pub body: Value,
     /// Of path and body: the same for every attempt at one call.
@@ -21,25 +21,22 @@ pub struct RequestView {
 
 impl RequestView {
     /// A request as it came.
-    pub(crate) fn new(
-        method: &str,
-        path: &str,
-        headers: Vec<(String, String)>,
-        body: &[u8],
-    ) -> Self {
+    pub(crate) fn new(method: &str, path: &str, head: &[u8], body: &[u8]) -> Self {
         Self {
             method: method.to_owned(),
             path: path.to_owned(),
-            headers,
+            head: String::from_utf8_lossy(head).into_owned(),
             body: serde_json::from_slice(body).unwrap_or(Value::Null),
             hash: hash(path, body),
             attempt: 0,
         }
     }
 
-    /// A header's value.
+    /// A header's value; case of names does not matter.
     pub fn header(&self, name: &str) -> Option<&str> {
-        (self.headers.iter()).find_map(|(key, value)| (key == name).then_some(value.as_str()))
+        let lines = self.head.lines().skip(1);
+        let mut fields = lines.filter_map(|line| line.split_once(':'));
+        fields.find_map(|(key, value)| key.eq_ignore_ascii_case(name).then(|| value.trim()))
     }
 
     /// The model named in the body.

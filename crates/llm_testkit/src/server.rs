@@ -311,25 +311,28 @@ async fn read(
 ) -> io::Result<Option<(RequestView, String)>> {
     let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
     loop {
+        if buffer.is_empty() && stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Request::new(&mut headers);
         let parsed = head
             .parse(buffer)
             .map_err(|error| bad(&error.to_string()))?;
         if let httparse::Status::Complete(n_head) = parsed {
-            let headers: Vec<(String, String)> = (head.headers.iter())
-                .map(|header| {
-                    let value = String::from_utf8_lossy(header.value).into_owned();
-                    (header.name.to_ascii_lowercase(), value)
-                })
-                .collect();
-            let method = head.method.unwrap_or_default().to_owned();
-            let path = head.path.unwrap_or_default().to_owned();
-            let length = (headers.iter()).find(|(name, _)| name == "content-length");
-            let n_body: usize = match length {
-                Some((_, value)) => value.parse().map_err(|_| bad("content-length"))?,
+            let length = head
+                .headers
+                .iter()
+                .find(|header| header.name.eq_ignore_ascii_case("content-length"));
+            let n_body: usize = match length.map(|header| str::from_utf8(header.value)) {
+                Some(value) => value
+                    .ok()
+                    .and_then(|value| value.trim().parse().ok())
+                    .ok_or_else(|| bad("content-length"))?,
                 None => 0,
             };
+            let method = head.method.unwrap_or_default().to_owned();
+            let path = head.path.unwrap_or_default().to_owned();
             if n_body > LONGEST_REQUEST {
                 return Err(bad("a request too long"));
             }
@@ -338,8 +341,8 @@ async fn read(
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            let body = &buffer[n_head..n_head + n_body];
-            let request = RequestView::new(&method, &path, headers, body);
+            let (head, body) = buffer[..n_head + n_body].split_at(n_head);
+            let request = RequestView::new(&method, &path, head, body);
             let raw = if jobs::is_path(&path) {
                 String::from_utf8_lossy(body).into_owned()
             } else {

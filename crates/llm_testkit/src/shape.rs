@@ -1,5 +1,6 @@
 //! How a completion looks on the wire: OpenAI's chat completions and Anthropic's messages, whole or in pieces.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::request_view::RequestView;
@@ -30,11 +31,15 @@ pub(crate) fn body(
     shape: LogProbShape,
 ) -> (String, &'static str) {
     match (request.is_anthropic(), request.is_streamed()) {
-        (false, false) => (openai(request, said, shape).to_string(), JSON),
+        (false, false) => (written(&openai(request, said, shape)), JSON),
         (false, true) => (openai_stream(request, said, shape), EVENTS),
         (true, false) => (anthropic(request, said).to_string(), JSON),
         (true, true) => (anthropic_stream(request, said), EVENTS),
     }
+}
+
+fn written(completion: &ChatCompletion<'_>) -> String {
+    serde_json::to_string(completion).expect("strings and numbers are JSON")
 }
 
 const JSON: &str = "application/json";
@@ -55,25 +60,72 @@ fn usage(request: &RequestView, said: &Said<'_>) -> (usize, usize) {
     (input, output)
 }
 
-fn openai_usage(request: &RequestView, said: &Said<'_>) -> Value {
-    let (input, output) = usage(request, said);
-    json!({ "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output })
+/// What a chat completion takes, in OpenAI's words.
+#[derive(Debug, Serialize)]
+struct OpenAiUsage {
+    #[serde(rename = "prompt_tokens")]
+    prompt: usize,
+    #[serde(rename = "completion_tokens")]
+    completion: usize,
+    #[serde(rename = "total_tokens")]
+    total: usize,
 }
 
-fn openai(request: &RequestView, said: &Said<'_>, shape: LogProbShape) -> Value {
-    json!({
-        "id": id(request),
-        "object": "chat.completion",
-        "created": 0,
-        "model": request.model(),
-        "choices": [{
-            "index": 0,
-            "message": { "role": "assistant", "content": said.text },
-            "logprobs": log_probs(request, said, shape),
-            "finish_reason": said.finish,
+fn openai_usage(request: &RequestView, said: &Said<'_>) -> OpenAiUsage {
+    let (input, output) = usage(request, said);
+    OpenAiUsage {
+        prompt: input,
+        completion: output,
+        total: input + output,
+    }
+}
+
+/// A chat completion, written without a tree of values: most answers are one.
+#[derive(Debug, Serialize)]
+struct ChatCompletion<'a> {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: [ChatChoice<'a>; 1],
+    usage: OpenAiUsage,
+}
+
+#[derive(Debug, Serialize)]
+struct ChatChoice<'a> {
+    index: u32,
+    message: ChatMessage<'a>,
+    logprobs: Value,
+    finish_reason: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct ChatMessage<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+fn openai<'a>(
+    request: &'a RequestView,
+    said: &Said<'a>,
+    shape: LogProbShape,
+) -> ChatCompletion<'a> {
+    ChatCompletion {
+        id: id(request),
+        object: "chat.completion",
+        created: 0,
+        model: request.model(),
+        choices: [ChatChoice {
+            index: 0,
+            message: ChatMessage {
+                role: "assistant",
+                content: said.text,
+            },
+            logprobs: log_probs(request, said, shape),
+            finish_reason: said.finish,
         }],
-        "usage": openai_usage(request, said),
-    })
+        usage: openai_usage(request, said),
+    }
 }
 
 fn log_probs(request: &RequestView, said: &Said<'_>, shape: LogProbShape) -> Value {
@@ -151,7 +203,7 @@ fn openai_stream(request: &RequestView, said: &Said<'_>, shape: LogProbShape) ->
         events += &delta(json!({ "content": token.text }), log_probs, Value::Null);
     }
     events += &delta(json!({}), Value::Null, json!(said.finish));
-    events += &chunk(json!([]), openai_usage(request, said));
+    events += &chunk(json!([]), json!(openai_usage(request, said)));
     events + "data: [DONE]\n\n"
 }
 

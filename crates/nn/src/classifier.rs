@@ -13,7 +13,7 @@ use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::checkpoint::Model;
 use crate::definition::Attention;
 use crate::fused::{Operations, Threads};
-use crate::transformer::{Keep, Transformer, numbers};
+use crate::transformer::{Keep, Parameter, Transformer, numbers};
 
 /// A transformer that classifies, or scores, whole sequences.
 #[derive(Debug, Clone)]
@@ -173,6 +173,14 @@ impl Classifier {
     /// Outputs of the head.
     pub fn n_outputs(&self) -> usize {
         self.score.dims()[1]
+    }
+
+    /// Makes other numbers of every embedding and linear map, the head among them, row-major one after the other, always in the
+    /// same order; biases and norms stay. What comes out is not tracked for gradients.
+    pub fn change_matrices(&mut self, change: &mut dyn FnMut(&mut [f32])) {
+        let transformer = &mut self.model.transformer;
+        transformer.visit(&mut |_, parameter| parameter.change_matrix(change));
+        Parameter::Matrix(&mut self.score).change_matrix(change);
     }
 
     /// The head's weights, `[width, n_outputs]` row-major.

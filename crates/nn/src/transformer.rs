@@ -77,6 +77,16 @@ impl Parameter<'_> {
         }
     }
 
+    /// Makes other numbers of a matrix, untracked; a vector stays as it is.
+    pub(crate) fn change_matrix(self, change: &mut dyn FnMut(&mut [f32])) {
+        if let Self::Matrix(tensor) = self {
+            let mut changed = numbers(tensor);
+            change(&mut changed);
+            let data = TensorData::new(changed, tensor.dims());
+            *tensor = Tensor::from_data(data, &tensor.device().inner());
+        }
+    }
+
     /// Its numbers, row-major, and its shape.
     pub(crate) fn read(&self) -> (Vec<f32>, Vec<usize>) {
         match self {

@@ -7,6 +7,7 @@
 mod accuracy;
 mod beliefs;
 mod calibration;
+mod concessions;
 mod honesty;
 mod judged_row;
 mod order;
@@ -52,6 +53,7 @@ pub fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     sections.extend(order);
     notices.extend(flagged);
     sections.extend(speeches::section(folder, &rows)?);
+    sections.extend(concessions::section(&rows, measuring)?);
     sections.push(protocols(&rows));
     sections.extend(calls(folder)?);
     let experiment = &manifest.variants[0].experiment;

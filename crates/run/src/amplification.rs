@@ -42,9 +42,6 @@ use crate::tuning::TuneConfig;
 /// Who the expert is where people are: no role may be called so.
 pub const PEOPLE: &str = "people";
 
-/// The file of steps that wait for a person.
-const WAITING: &str = "waiting.jsonl";
-
 /// Questions are decomposed by an expert and answered by an assistant, who learns from what the two find; and again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -182,6 +179,10 @@ impl cell_folder::Done for AmplificationDone {
     const FAMILY: &'static str = FAMILY;
 }
 
+impl cell_folder::Waits for AmplificationDone {
+    type Waiting = WaitingStep;
+}
+
 impl AmplificationFolder {
     /// The problems that are measured on.
     ///
@@ -190,24 +191,6 @@ impl AmplificationFolder {
     /// [`FolderError::Io`] when they cannot be read.
     pub fn held_out(&self) -> Result<Vec<Problem>, FolderError> {
         self.files().rows("held-out.jsonl")
-    }
-
-    /// Steps that waited for a person when the run was last asked to go on; some may have been taken since.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::Io`] when they cannot be read.
-    pub fn waiting(&self) -> Result<Vec<WaitingStep>, FolderError> {
-        self.files().rows(WAITING)
-    }
-
-    /// Where those are.
-    pub fn waiting_path(&self) -> std::path::PathBuf {
-        self.files().path().join(WAITING)
-    }
-
-    pub(crate) fn set_waiting(&self, waiting: &[WaitingStep]) -> Result<(), FolderError> {
-        self.files().write_rows(WAITING, waiting)
     }
 
     /// Trees of one kind; none where that kind was not made.

@@ -1,7 +1,7 @@
 //! The folder of one method under one seed of one variant: files that are written whole, and one that says that all of them are.
 
 use std::marker::PhantomData;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,10 +11,18 @@ use crate::row_folder::RowFolder;
 
 const DONE: &str = "done.json";
 
+const WAITING: &str = "waiting.jsonl";
+
 /// What a finished folder says of itself.
 pub trait Done: Serialize + DeserializeOwned {
     /// The folder in the run that holds those of all methods of the family.
     const FAMILY: &'static str;
+}
+
+/// Of a family in which people may take part.
+pub trait Waits: Done {
+    /// What waits for a person.
+    type Waiting: Serialize + DeserializeOwned;
 }
 
 /// The folder of one method under one seed of one variant; `D` is what it says of itself once it is whole.
@@ -60,5 +68,25 @@ impl<D: Done> CellFolder<D> {
     /// [`FolderError::Io`] when it cannot be written.
     pub fn set_done(&self, done: &D) -> Result<(), FolderError> {
         self.files.write_document(DONE, done)
+    }
+}
+
+impl<D: Waits> CellFolder<D> {
+    /// What waited for a person when the run was last asked to go on; some of it may have been done since.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] when it cannot be read.
+    pub fn waiting(&self) -> Result<Vec<D::Waiting>, FolderError> {
+        self.files.rows(WAITING)
+    }
+
+    /// Where that is.
+    pub fn waiting_path(&self) -> PathBuf {
+        self.files.path().join(WAITING)
+    }
+
+    pub(crate) fn set_waiting(&self, waiting: &[D::Waiting]) -> Result<(), FolderError> {
+        self.files.write_rows(WAITING, waiting)
     }
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use trimtab_core::{AnswerKey, PreferencePair, SampleId};
-use trimtab_debate::{JudgeRecord, Passage, PersonTurn, Transcript};
+use trimtab_debate::{DebateConfig, JudgeRecord, Passage, PersonTurn, Transcript};
 
 use crate::cell_folder::{self, CellFolder};
 use crate::execute::RunError;
@@ -35,6 +35,10 @@ pub type DebateFolder = CellFolder<Done>;
 
 impl cell_folder::Done for Done {
     const FAMILY: &'static str = FAMILY;
+}
+
+impl cell_folder::Waits for Done {
+    type Waiting = PersonTurn;
 }
 
 impl DebateFolder {
@@ -66,28 +70,6 @@ impl DebateFolder {
     }
 }
 
-const WAITING: &str = "waiting.jsonl";
-
-impl DebateFolder {
-    /// Turns that waited for a person when the run was last asked to go on; some may have been taken since.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::Io`] when they cannot be read.
-    pub fn waiting(&self) -> Result<Vec<PersonTurn>, FolderError> {
-        self.files().rows(WAITING)
-    }
-
-    /// Where those are.
-    pub fn waiting_path(&self) -> std::path::PathBuf {
-        self.files().path().join(WAITING)
-    }
-
-    pub(crate) fn set_waiting(&self, waiting: &[PersonTurn]) -> Result<(), FolderError> {
-        self.files().write_rows(WAITING, waiting)
-    }
-}
-
 /// Which turn it is, in `cell`: what is shown, and the rules that words are held to, are a part of it.
 ///
 /// # Panics
@@ -106,38 +88,34 @@ pub fn turn_key(cell: &str, turn: &PersonTurn) -> DebaterTurn {
 
 /// Every method in which people speak, under each seed and variant.
 pub fn of_people(run: &RunFolder) -> Vec<DebateFolder> {
-    let mut folders = Vec::new();
-    for (variant, of_variant) in run.manifest().variants.iter().enumerate() {
-        let experiment = &of_variant.experiment;
-        for seed in experiment.seeds() {
-            for method in &experiment.method {
-                if let MethodConfig::Debate(config) = method
-                    && config.asks_people()
-                {
-                    folders.push(DebateFolder::new(run.path(), variant, seed, &config.name()));
-                }
-            }
-        }
-    }
-    folders
+    (configured(run).filter(|(_, _, config)| config.asks_people()))
+        .map(|(variant, seed, config)| DebateFolder::new(run.path(), variant, seed, &config.name()))
+        .collect()
 }
 
 /// Every method of debate of a run, by variant, seed and name.
 pub fn folders(run: &RunFolder) -> Vec<(usize, u64, String, DebateFolder)> {
-    let mut folders = Vec::new();
-    for (variant, of_variant) in run.manifest().variants.iter().enumerate() {
+    configured(run)
+        .map(|(variant, seed, config)| {
+            let name = config.name();
+            let folder = DebateFolder::new(run.path(), variant, seed, &name);
+            (variant, seed, name, folder)
+        })
+        .collect()
+}
+
+/// Every method of debate, under each variant and seed.
+fn configured(run: &RunFolder) -> impl Iterator<Item = (usize, u64, &DebateConfig)> {
+    let variants = run.manifest().variants.iter().enumerate();
+    variants.flat_map(|(variant, of_variant)| {
         let experiment = &of_variant.experiment;
-        for seed in experiment.seeds() {
-            for method in &experiment.method {
-                if let MethodConfig::Debate(config) = method {
-                    let name = config.name();
-                    let folder = DebateFolder::new(run.path(), variant, seed, &name);
-                    folders.push((variant, seed, name, folder));
-                }
-            }
-        }
-    }
-    folders
+        experiment.seeds().flat_map(move |seed| {
+            (experiment.method.iter()).filter_map(move |method| match method {
+                MethodConfig::Debate(config) => Some((variant, seed, &**config)),
+                _ => None,
+            })
+        })
+    })
 }
 
 /// Which answer is right, by question, as 0 or 1; none where `variant` has not begun.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use trimtab_llm::Wait;
 
 use crate::folder::FolderError;
 
@@ -106,11 +107,35 @@ pub enum Event {
         /// Steps that wait for a person.
         n_steps: usize,
     },
+    /// A batch job at a provider is waited for. In the log only: who watches hears of it by `RunOptions::on_wait`.
+    BatchJob {
+        /// The model.
+        model: String,
+        /// The provider's name for the job.
+        job: String,
+        /// Calls that have come to something, where the provider says.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        done: Option<u64>,
+        /// Calls in all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        of: Option<u64>,
+    },
     /// Every cell is in the ledger.
     Finished {
         /// Wall-clock seconds of this process.
         wall_secs: f64,
     },
+}
+
+impl From<&Wait> for Event {
+    fn from(wait: &Wait) -> Self {
+        Self::BatchJob {
+            model: wait.model.clone(),
+            job: wait.job.0.clone(),
+            done: wait.counts.map(|counts| counts.n_done),
+            of: wait.counts.map(|counts| counts.n_requests),
+        }
+    }
 }
 
 impl Event {

@@ -1,8 +1,9 @@
 //! Running an experiment, from the file to a finished run folder: what each family of methods does is told in a module
 //! of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use trimtab_constitution::{ConstitutionError, StageError};
 use trimtab_core::{KeyError, SampleId};
@@ -15,7 +16,7 @@ use trimtab_weak_to_strong::model::ModelError;
 
 use crate::chat_models::{Calling, ChatError, Keys};
 use crate::checkpoints::LoadError;
-use crate::event::Event;
+use crate::event::{Event, EventLog};
 use crate::experiment::{Experiment, Family};
 use crate::experiment_file::{self, ExperimentFileError};
 use crate::folder::{FolderError, Manifest, RunFolder, VariantManifest, run_id};
@@ -392,6 +393,10 @@ pub fn execute(
     folder.write_resolved(&texts)?;
 
     let locations = locations(file, &folder, options);
+    let options = &RunOptions {
+        on_wait: Some(logged(folder.path(), options.on_wait.clone())?),
+        ..options.clone()
+    };
     match folder.family() {
         Family::WeakToStrong if options.calling == Calling::Forecast => {
             return Err(RunError::NoForecast);
@@ -410,6 +415,24 @@ pub fn execute(
         Family::Safeguard => safeguards::run(&mut folder, &locations, options, observe)?,
     }
     Ok(folder)
+}
+
+/// Writes down how far batch jobs are, whenever that has changed, and tells `on_wait` of every look.
+fn logged(run: &Path, on_wait: Option<Arc<OnWait>>) -> Result<Arc<OnWait>, FolderError> {
+    let log = Mutex::new((EventLog::open(run)?, BTreeMap::new()));
+    Ok(Arc::new(move |wait| {
+        {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            let (log, seen) = &mut *log;
+            if seen.insert(wait.job.clone(), wait.counts) != Some(wait.counts) {
+                // Progress is a courtesy: calls are stored elsewhere, and a full disk is told there.
+                drop(log.append(&Event::from(wait)));
+            }
+        }
+        if let Some(on_wait) = &on_wait {
+            on_wait(wait);
+        }
+    }))
 }
 
 /// Paths are relative to the experiment file; caches lie in the run folder.

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-pub use debater::{DebaterSaid, DebaterTurn, Stake};
+pub use debater::{DebaterSaid, DebaterTurn, Stake, speakers};
 pub use expert::{ExpertSaid, ExpertSays, ExpertStep};
 pub use percent::{Percent, PercentError};
 pub use rater::{Entry, NewRater, Rater, RaterRole, SecretHash};

@@ -11,7 +11,7 @@
 //!   replies-…      what a policy says to the held-out prompts
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -598,6 +598,9 @@ impl RlhfPlace<'_> {
 /// The file that says which stages a method is made of.
 pub(crate) const METHOD: &str = "method.json";
 
+/// The folder of a stage that a trained model lies in.
+pub(crate) const MODEL: &str = "model";
+
 /// Where the method of one variant and seed says what it is made of.
 pub fn method_folder(run: &Path, variant: usize, seed: u64, method: &str) -> RowFolder {
     let name = format!("{variant}-{seed}-{}", as_folder_name(method));
@@ -657,4 +660,39 @@ pub fn label_stages(run: &RunFolder) -> Result<Vec<LabelStage>, FolderError> {
         }
     }
     Ok(stages)
+}
+
+/// A policy that a method trained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainedPolicy {
+    /// The variant, from 0.
+    pub variant: usize,
+    /// The seed.
+    pub seed: u64,
+    /// The method.
+    pub method: String,
+    /// A Hugging Face directory.
+    pub folder: PathBuf,
+}
+
+/// The policies of every finished method that trains one.
+///
+/// # Errors
+///
+/// [`FolderError::Io`] when a method's file cannot be read.
+pub fn trained_policies(run: &RunFolder) -> Result<Vec<TrainedPolicy>, FolderError> {
+    let mut policies = Vec::new();
+    for variant in 0..run.manifest().variants.len() {
+        for place in rlhf_places(run, variant) {
+            if let Some(stage) = place.stages()?.and_then(|made| made.policy) {
+                policies.push(TrainedPolicy {
+                    variant,
+                    seed: place.seed,
+                    method: place.config.name(),
+                    folder: (StageFolder::open(run.path(), &stage).path()).join(MODEL),
+                });
+            }
+        }
+    }
+    Ok(policies)
 }

@@ -213,7 +213,7 @@ async fn measure(name: &str, n_judges: usize, n_items: usize, load: Load) {
         println!("{name}\tunexpected answers\t{}", all.n_unexpected);
     }
     end.send(()).unwrap();
-    serving.await.unwrap().unwrap();
+    serving.await.unwrap();
 }
 
 async fn long_run(n_events: usize) {
@@ -271,7 +271,7 @@ async fn long_run(n_events: usize) {
     }
     println!("{n_events} events\topened\t{:.1} ms", 1000.0 * opened);
     end.send(()).unwrap();
-    serving.await.unwrap().unwrap();
+    serving.await.unwrap();
 }
 
 fn main() {

@@ -3,13 +3,11 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use trimtab_constitution::LabelledPair;
 use trimtab_core::SampleId;
 use trimtab_core::chat::Message;
@@ -21,11 +19,14 @@ use trimtab_run::{FolderError, RowFolder, RunFolder, debates};
 
 use crate::assignment::Candidate;
 
+mod line;
+mod named;
 mod questions;
 mod trees;
 mod turns;
 mod waiting;
 
+use self::line::{Line, lines};
 pub use questions::QuestionHead;
 pub use trees::{CameTo, TreeCell, TreeFile, TreeHead};
 pub use turns::TurnHead;
@@ -56,7 +57,6 @@ pub struct DebateCell {
     /// The transcripts, in the order of the file.
     pub heads: Vec<Head>,
     by_id: HashMap<String, usize>,
-    file: PathBuf,
 }
 
 /// A transcript without its words.
@@ -76,14 +76,7 @@ pub struct Head {
     pub n_rounds: u32,
     /// Whether the right answer is known.
     pub has_answer: bool,
-    span: Span,
-}
-
-/// Where a line is in its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    start: u64,
-    len: usize,
+    line: Line,
 }
 
 /// Pairs of replies that were labelled together.
@@ -92,9 +85,8 @@ pub struct PairCell {
     /// The folder's name.
     pub name: String,
     form: PairForm,
-    heads: Vec<(String, Span)>,
+    heads: Vec<(String, Line)>,
     by_id: HashMap<String, usize>,
-    file: PathBuf,
 }
 
 /// How a pair's line is written.
@@ -193,7 +185,7 @@ impl Catalogue {
                 entry.insert(debates::answers(run.path(), variant)?.unwrap_or_default());
             }
             let key = &answers[&variant];
-            let heads = lines(&file, |transcript: Transcript, span| Head {
+            let heads = lines(&file, |transcript: Transcript, line| Head {
                 asked: asked(&transcript),
                 has_answer: key.contains_key(&transcript.question),
                 n_rounds: transcript.n_rounds(),
@@ -201,7 +193,7 @@ impl Catalogue {
                 question: transcript.question,
                 passage: transcript.passage,
                 arm: transcript.arm,
-                span,
+                line,
             })?;
             let by_id = (heads.iter().enumerate())
                 .map(|(i, head)| (head.id.clone(), i))
@@ -211,7 +203,6 @@ impl Catalogue {
                 variant,
                 heads,
                 by_id,
-                file,
             });
         }
         for (name, form, file) in pair_files(run)? {
@@ -224,8 +215,8 @@ impl Catalogue {
                 pair: Id,
             }
             let heads = match form {
-                PairForm::Labelled => lines(&file, |row: Id, span| (row.id, span))?,
-                PairForm::Row => lines(&file, |row: Row, span| (row.pair.id, span))?,
+                PairForm::Labelled => lines(&file, |row: Id, line| (row.id, line))?,
+                PairForm::Row => lines(&file, |row: Row, line| (row.pair.id, line))?,
             };
             let by_id = (heads.iter().enumerate())
                 .map(|(i, (id, _))| (id.clone(), i))
@@ -235,7 +226,6 @@ impl Catalogue {
                 form,
                 heads,
                 by_id,
-                file,
             });
         }
         Ok(catalogue)
@@ -301,7 +291,7 @@ impl Catalogue {
             Some((cell, *i))
         });
         let (cell, i) = found.ok_or_else(|| no_such(cell, id))?;
-        line(&cell.file, cell.heads[i].span, i)
+        cell.heads[i].line.read()
     }
 
     /// Reads a pair.
@@ -315,10 +305,10 @@ impl Catalogue {
             Some((cell, *i))
         });
         let (cell, i) = found.ok_or_else(|| no_such(cell, id))?;
-        let span = cell.heads[i].1;
+        let line = &cell.heads[i].1;
         Ok(match cell.form {
             PairForm::Labelled => {
-                let pair: LabelledPair = line(&cell.file, span, i)?;
+                let pair: LabelledPair = line.read()?;
                 Pair {
                     id: pair.id,
                     prompt: pair.prompt,
@@ -326,7 +316,7 @@ impl Catalogue {
                 }
             }
             PairForm::Row => {
-                let row: LabelledRow = line(&cell.file, span, i)?;
+                let row: LabelledRow = line.read()?;
                 Pair {
                     id: row.pair.id,
                     prompt: row.pair.prompt,
@@ -455,51 +445,4 @@ fn seen(run: &Path) -> Result<Seen, CatalogueError> {
             .for_each(&mut add);
     }
     Ok(seen)
-}
-
-/// Reads every line of a file, and keeps `head` of each.
-fn lines<T: DeserializeOwned, H>(
-    path: &Path,
-    head: impl Fn(T, Span) -> H,
-) -> Result<Vec<H>, CatalogueError> {
-    let failed = |source| CatalogueError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
-    let (mut heads, mut text, mut start) = (Vec::new(), Vec::new(), 0);
-    loop {
-        text.clear();
-        let len = reader.read_until(b'\n', &mut text).map_err(failed)?;
-        if len == 0 {
-            return Ok(heads);
-        }
-        let row = serde_json::from_slice(&text).map_err(|source| CatalogueError::Line {
-            path: path.to_owned(),
-            line: heads.len() + 1,
-            source,
-        })?;
-        heads.push(head(row, Span { start, len }));
-        start += len as u64;
-    }
-}
-
-/// Reads one line of a file.
-fn line<T: DeserializeOwned>(path: &Path, span: Span, i: usize) -> Result<T, CatalogueError> {
-    let read = || {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(span.start))?;
-        let mut text = vec![0; span.len];
-        file.read_exact(&mut text)?;
-        Ok(text)
-    };
-    let text: Vec<u8> = read().map_err(|source| CatalogueError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    serde_json::from_slice(&text).map_err(|source| CatalogueError::Line {
-        path: path.to_owned(),
-        line: i + 1,
-        source,
-    })
 }

@@ -55,6 +55,8 @@ pub struct Progress {
     pub trainings: BTreeMap<String, Training>,
     /// Stages of calls, with where each stands.
     pub calls: BTreeMap<String, Calls>,
+    /// Batch jobs that were waited for, with how far each was at the last look that told something new.
+    pub jobs: BTreeMap<String, BatchJob>,
     /// Cells that were finished in the last lines, and what else happened, latest last.
     pub recent: VecDeque<Line>,
 }
@@ -79,6 +81,17 @@ pub struct Calls {
     pub n_failed: usize,
     /// Calls in all.
     pub of: usize,
+}
+
+/// How far a batch job at a provider was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchJob {
+    /// The model.
+    pub model: String,
+    /// Calls that had come to something, and calls in all, where the provider says.
+    pub counts: Option<(usize, usize)>,
+    /// When, in seconds since 1970.
+    pub at: f64,
 }
 
 /// A line of the log, for people.
@@ -115,6 +128,10 @@ struct Raw<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
     set: Cow<'a, str>,
+    #[serde(borrow, default)]
+    model: Cow<'a, str>,
+    #[serde(borrow, default)]
+    job: Cow<'a, str>,
     #[serde(default)]
     step: usize,
     #[serde(default)]
@@ -254,6 +271,14 @@ impl Progress {
                 put(&mut self.calls, place(&raw.stage), calls);
                 return;
             }
+            "batch-job" => {
+                let job = BatchJob {
+                    model: raw.model.clone().into_owned(),
+                    counts: raw.counts(),
+                    at: raw.at,
+                };
+                put(&mut self.jobs, raw.job.clone().into_owned(), job);
+            }
             "cell-finished" => self.n_finished += 1,
             "finished" => self.finished_secs = raw.wall_secs,
             _ => {}
@@ -272,6 +297,11 @@ fn put<T>(map: &mut BTreeMap<String, T>, name: String, value: T) {
 }
 
 impl Raw<'_> {
+    /// Of a batch job, where its provider says: no job is of no call.
+    fn counts(&self) -> Option<(usize, usize)> {
+        (self.of > 0).then_some((self.done, self.of))
+    }
+
     fn line(&self) -> Line {
         let place = format!("variant {}, seed {}", self.variant, self.seed);
         let what = match &*self.event {
@@ -297,6 +327,12 @@ impl Raw<'_> {
                 self.name,
                 self.wall_secs.unwrap_or_default()
             ),
+            "batch-job" => format!(
+                "{} waits for batch job {}: {}",
+                self.model,
+                self.job,
+                how_far(self.counts())
+            ),
             "waiting" => format!(
                 "{place}: {} waits for people, at {} steps",
                 self.name, self.n_steps
@@ -308,6 +344,14 @@ impl Raw<'_> {
             other => other.to_owned(),
         };
         Line { at: self.at, what }
+    }
+}
+
+/// Of a batch job.
+pub(crate) fn how_far(counts: Option<(usize, usize)>) -> String {
+    match counts {
+        Some((done, of)) => format!("{done} of {of} calls"),
+        None => "not there yet".into(),
     }
 }
 
@@ -354,6 +398,26 @@ mod tests {
         std::fs::write(run.path().join("events.jsonl"), "{\"event\":\"x\"}\n").unwrap();
         assert!(log.read_on().unwrap());
         assert_eq!(log.progress().n_events, 1);
+    }
+
+    #[test]
+    fn batch_jobs_are_as_they_were_last_seen() {
+        let run = tempfile::tempdir().unwrap();
+        let looks = [
+            r#"{"at":1.0,"event":"batch-job","model":"openai:m","job":"b1","done":0,"of":20}"#,
+            r#"{"at":2.0,"event":"batch-job","model":"openai:m","job":"b2"}"#,
+            r#"{"at":3.0,"event":"batch-job","model":"openai:m","job":"b1","done":7,"of":20}"#,
+        ];
+        std::fs::write(run.path().join("events.jsonl"), looks.join("\n") + "\n").unwrap();
+        let mut log = EventLog::new(run.path());
+        log.read_on().unwrap();
+        let progress = log.progress();
+        let counts = |job: &str| progress.jobs[job].counts;
+        assert_eq!((counts("b1"), counts("b2")), (Some((7, 20)), None));
+        let last = &progress.recent.back().unwrap().what;
+        assert_eq!(last, "openai:m waits for batch job b1: 7 of 20 calls");
+        let before = &progress.recent[1].what;
+        assert_eq!(before, "openai:m waits for batch job b2: not there yet");
     }
 
     #[test]

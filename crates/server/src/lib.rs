@@ -22,6 +22,7 @@ pub mod agreement;
 pub mod assignment;
 pub mod catalogue;
 mod clock;
+mod connections;
 pub mod desk;
 pub mod events;
 pub mod export;

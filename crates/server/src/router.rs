@@ -11,9 +11,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, Request, State};
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -130,8 +132,8 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
         .and_then(|(_, value)| Secret::parse(value))
 }
 
-/// Everything that is served.
-pub(crate) fn router(place: Arc<Place>) -> Router {
+/// Everything that is served; the body of a request has come in within `patience`, or is given up.
+pub(crate) fn router(place: Arc<Place>, patience: Duration) -> Router {
     let pages = Router::new()
         .route("/", get(home))
         .route("/enter/{secret}", get(enter))
@@ -160,11 +162,11 @@ pub(crate) fn router(place: Arc<Place>) -> Router {
         .route("/trees", get(tree::list))
         .route("/trees/{cell}/{of}/{id}", get(tree::show))
         .fallback(|| async { Trouble::NotFound })
+        .layer(middleware::from_fn_with_state(patience, whole))
         .layer(middleware::from_fn_with_state(Arc::clone(&place), guard));
     Router::new()
         .route("/static/{file}", get(layout::asset))
         .merge(pages)
-        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .layer(middleware::from_fn(headers))
         .with_state(place)
 }
@@ -174,12 +176,8 @@ async fn guard(State(place): State<Arc<Place>>, request: Request, next: Next) ->
     match place.is_there() {
         Ok(()) => {
             let response = next.run(request).await;
-            // Sent before a handler sees it, and in plain words: a form too large, or none at all.
+            // Sent before a handler sees it, and in plain words: no form at all.
             match response.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Trouble::Invalid(
-                    "It is too long: at most a few thousand characters are taken.".into(),
-                )
-                .into_response(),
                 StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::METHOD_NOT_ALLOWED => {
                     Trouble::Invalid("That is not what a form here sends.".into()).into_response()
                 }
@@ -187,6 +185,22 @@ async fn guard(State(place): State<Arc<Place>>, request: Request, next: Next) ->
             }
         }
         Err(_) => Trouble::Gone.into_response(),
+    }
+}
+
+/// Takes in what was sent before anything is made of it.
+async fn whole(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(patience, to_bytes(body, MOST_BODY_BYTES)).await {
+        Ok(Ok(bytes)) => {
+            next.run(Request::from_parts(parts, Body::from(bytes)))
+                .await
+        }
+        Ok(Err(_)) => {
+            let what = "It is too long: at most a few thousand characters are taken.";
+            Trouble::Invalid(what.into()).into_response()
+        }
+        Err(_) => Trouble::TooSlow.into_response(),
     }
 }
 

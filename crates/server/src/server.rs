@@ -14,6 +14,7 @@ use trimtab_run::people::{NewRater, People, PeopleError, Rater, RaterRole};
 
 use crate::assignment::{AskingConfig, AskingError};
 use crate::clock::now;
+use crate::connections;
 use crate::place::{OpenError, Place};
 use crate::router::router;
 use crate::secrets::{NoRandomness, Secret};
@@ -24,6 +25,8 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
 /// How long requests that are in progress may take when the server ends.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
+/// How long a request may take to come in.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What the admin is called among those who may come in.
 const ADMIN: &str = "admin";
 
@@ -42,6 +45,9 @@ pub struct ServeOptions {
     pub links: Links,
     /// How people are asked.
     pub asking: AskingConfig,
+    /// How long the head of a request may take to come in, how long its body, and how long a connection may wait for the next
+    /// request. Default: half a minute.
+    pub patience: Duration,
 }
 
 impl Default for ServeOptions {
@@ -53,6 +59,7 @@ impl Default for ServeOptions {
             raters: Vec::new(),
             links: Links::ForNew,
             asking: AskingConfig::default(),
+            patience: PATIENCE,
         }
     }
 }
@@ -107,9 +114,6 @@ pub enum ServerError {
     /// Links cannot be made.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
-    /// The server stopped.
-    #[error("the server stopped")]
-    Stopped(#[source] io::Error),
 }
 
 impl From<PeopleError> for ServerError {
@@ -140,7 +144,7 @@ impl ServerError {
             Self::Name(_) => Some(format!(
                 "give 1 to 40 characters, without control characters, and not {ADMIN:?}"
             )),
-            Self::Asking(_) | Self::NoRandomness(_) | Self::Stopped(_) => None,
+            Self::Asking(_) | Self::NoRandomness(_) => None,
         }
     }
 }
@@ -190,6 +194,7 @@ pub struct Server {
     place: Arc<Place>,
     listener: TcpListener,
     links: Vec<Link>,
+    patience: Duration,
 }
 
 impl Server {
@@ -232,6 +237,7 @@ impl Server {
             place,
             listener,
             links,
+            patience: options.patience,
         })
     }
 
@@ -279,39 +285,37 @@ impl Server {
 
     /// Its pages, to be called without a port.
     pub fn router(&self) -> Router {
-        router(Arc::clone(&self.place))
+        router(Arc::clone(&self.place), self.patience)
     }
 
     /// Serves until `end` comes. What was handed in is stored before it returns.
     ///
-    /// # Errors
-    ///
-    /// [`ServerError::Stopped`] when the port fails.
-    pub async fn run(
-        self,
-        end: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), ServerError> {
+    pub async fn run(self, end: impl Future<Output = ()> + Send + 'static) {
         let Self {
-            place, listener, ..
+            place,
+            listener,
+            patience,
+            ..
         } = self;
         let following = tokio::spawn(follow(Arc::clone(&place)));
         let ending = place.ending.clone();
-        let mut ended = ending.subscribe();
-        let pages = router(Arc::clone(&place)).into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, pages).with_graceful_shutdown(async move {
+        let serving = connections::serve(
+            listener,
+            router(Arc::clone(&place), patience),
+            patience,
+            ending.subscribe(),
+        );
+        let last = async move {
             end.await;
             ending.send_replace(true);
-        });
-        let served = tokio::select! {
-            served = serving => served.map_err(ServerError::Stopped),
-            // A connection that never ends does not keep the server.
-            () = async {
-                drop(ended.wait_for(|ends| *ends).await);
-                tokio::time::sleep(LAST_REQUESTS).await;
-            } => Ok(()),
+            tokio::time::sleep(LAST_REQUESTS).await;
         };
+        tokio::select! {
+            () = serving => {}
+            // A connection that never ends does not keep the server.
+            () = last => {}
+        }
         following.abort();
-        served
     }
 }
 

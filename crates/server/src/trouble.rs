@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     OtherForm,
     /// Too many requests.
     TooMany,
+    /// What was sent did not come in.
+    TooSlow,
     /// The run folder is not where it was.
     Gone,
     /// What was sent is not stored.
@@ -31,6 +33,8 @@ pub(crate) enum Trouble {
         what: String,
         /// Where to go on.
         on: String,
+        /// The words that came too late: they are handed back.
+        words: Option<String>,
     },
     /// What was sent is not what a form sends.
     Invalid(String),
@@ -83,7 +87,16 @@ impl Trouble {
                 )
             },
             on: on.into(),
+            words: None,
         }
+    }
+
+    /// The same, which hands back what somebody wrote.
+    pub(crate) fn with_words(mut self, wrote: &str) -> Self {
+        if let Self::Conflict { words, .. } = &mut self {
+            *words = (!wrote.is_empty()).then(|| wrote.to_owned());
+        }
+        self
     }
 
     fn status(&self) -> StatusCode {
@@ -93,6 +106,7 @@ impl Trouble {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::OtherForm => StatusCode::FORBIDDEN,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Gone | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -123,6 +137,10 @@ impl Trouble {
                 "Too many requests",
                 "Wait a few seconds and reload the page. Nothing is lost.".into(),
             ),
+            Self::TooSlow => (
+                "This did not come in",
+                "The connection was too slow, or broke off: nothing that you sent just now is stored. Go back and send it again; your words are kept in this browser.".into(),
+            ),
             Self::Gone => (
                 "The run folder is not there",
                 "It was moved or deleted while it was served. Nothing that you sent just now is stored; your words are kept in this browser. Whoever runs the server can put the folder back where it was: then reload this page and send it again.".into(),
@@ -141,12 +159,12 @@ impl Trouble {
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
         let (title, text) = self.words();
-        let on = match &self {
-            Self::Conflict { on, .. } => Some(("Go on", on.as_str())),
-            Self::NotFound => Some(("To the start", "/")),
-            _ => None,
+        let (on, kept) = match &self {
+            Self::Conflict { on, words, .. } => (Some(("Go on", on.as_str())), words.as_deref()),
+            Self::NotFound => (Some(("To the start", "/")), None),
+            _ => (None, None),
         };
-        let page = layout::message(title, &text, on);
+        let page = layout::message(title, &text, kept, on);
         let mut response = (self.status(), page).into_response();
         if matches!(self, Self::Gone | Self::NotStored(_) | Self::TooMany) {
             let seconds = HeaderValue::from_static("5");

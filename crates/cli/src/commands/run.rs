@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 use trimtab_report::Report;
-use trimtab_run::{Calling, Event, RunOptions, execute};
+use trimtab_run::{Calling, Event, RunOptions, debates, execute};
 
 use crate::environment::Environment;
 use crate::failure::{Failure, note, print};
@@ -94,8 +94,13 @@ pub(crate) fn run_file(file: &Path, how: How) -> Result<(), Failure> {
     }
     if n_waiting > 0 {
         let run = folder.path().display();
+        // Nobody debates against themselves.
+        let (what, n_raters) = match debates::of_people(&folder)[..] {
+            [] => ("questions", 1),
+            _ => ("turns", 2),
+        };
         return note(&format!(
-            "{n_waiting} questions wait for people: `trimtab serve {run} --raters 1`, and then run the same command again"
+            "{n_waiting} {what} wait for people: `trimtab serve {run} --raters {n_raters}`, and then run the same command again"
         ));
     }
     let report = Report::of(&folder)?;

@@ -70,6 +70,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             seed: arguments.seed,
             link_days: arguments.link_days,
         },
+        ..ServeOptions::default()
     };
     let is_open = !options.host.is_loopback();
     let runtime = trimtab_server::runtime().map_err(|error| Failure::other(error, None))?;
@@ -86,7 +87,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         let end = trimtab_server::interrupted().map_err(|error| Failure::other(error, None))?;
         announce(&server)?;
-        server.run(end).await.map_err(failed)
+        server.run(end).await;
+        Ok::<_, Failure>(())
     })?;
     note("everything that was handed in is stored")
 }

@@ -173,6 +173,18 @@ fn batch_jobs_and_kills_while_they_are_open_change_nothing() {
     assert_eq!(server.log().n_answered(), n_calls);
     assert_eq!(server.log().n_answered_again(), 0);
     assert_eq!(made(&place, "jobs"), whole);
+    // The log, which the live page shows, says how far each was, and says nothing twice in one process.
+    let log = place.read("jobs/events.jsonl");
+    let looks = || {
+        log.lines()
+            .filter(|line| line.contains(r#""event":"batch-job""#))
+    };
+    assert!(
+        looks().any(|line| line.contains(r#""done":0,"of":"#)),
+        "{log}"
+    );
+    let n_jobs = server.n_jobs();
+    assert!(looks().count() <= 4 * (n_jobs + 5), "{n_jobs} jobs: {log}");
     // The report says which calls had the lower price.
     assert!(
         said.stdout.contains("reply, in batch jobs"),

@@ -1,9 +1,10 @@
 //! Debates against a scripted server: every protocol, faults, kills and wrong settings, by the real program.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use trimtab_core::Seed;
-use trimtab_llm_testkit::{Faults, ScriptedServer, debate::debate};
+use trimtab_llm_testkit::{Faults, RequestView, Scripted, ScriptedServer, debate::debate};
 
 use crate::material::Stream;
 use crate::workplace::{Workplace, say};
@@ -130,6 +131,45 @@ fn every_protocol_runs_and_is_reported() {
     assert!(said.stderr.contains("rows: pairs.jsonl"), "{}", said.stderr);
     let pairs = place.read("pairs.jsonl");
     assert!(pairs.lines().count() > 3, "{}", said.stderr);
+}
+
+#[test]
+fn who_concedes_is_counted() {
+    let script = |request: &RequestView| {
+        let mut messages = request.messages().into_iter();
+        if messages.any(|(_, text)| text.contains("You are Debater B")) {
+            return Scripted::text("<argument>Well, my opponent is right.</argument>");
+        }
+        debate(request)
+    };
+    let server = ScriptedServer::builder(script).start().unwrap();
+    let place = place(&server, METHODS);
+    let said = place.succeed(&["run", "debate.toml"]).stdout;
+    let (_, after) = said.split_once("What becomes of concessions").unwrap();
+    let (section, _) = after.split_once("Protocols").unwrap();
+    let rows: Vec<&str> = (section.lines().filter(|line| line.contains('%'))).collect();
+    // Every debate of two has a Debater B; consultants and critics give nothing up.
+    let debate = rows.iter().find(|row| row.starts_with("debate  "));
+    assert!(debate.unwrap().contains("100.0%"), "{section}");
+    assert!(rows.iter().all(|row| row.contains("debate")), "{section}");
+}
+
+/// `examples/people-debate.toml`, with a judge at another port.
+#[test]
+fn the_example_of_people_says_what_waits() {
+    let server = ScriptedServer::builder(debate).start().unwrap();
+    let place = Workplace::new();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for file in ["people-debate.toml", "people-debate.jsonl"] {
+        place.write(file, std::fs::read_to_string(examples.join(file)).unwrap());
+    }
+    let judge = format!("roles.judge.model=openai:scripted@{}", server.url());
+    let said = place.succeed(&["run", "people-debate.toml", "--set", &judge]);
+    // Two debaters speak at once in the first round of four debates.
+    let told = "8 turns wait for people: `trimtab serve runs/people-debate --raters 2`";
+    assert!(said.stderr.contains(told), "{}", said.stderr);
+    let waiting = place.read("runs/people-debate/debates/0-0-debate/waiting.jsonl");
+    assert_eq!(waiting.lines().count(), 8);
 }
 
 #[test]

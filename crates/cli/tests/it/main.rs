@@ -15,6 +15,7 @@ mod compare;
 mod constitution;
 mod data_files;
 mod debate;
+mod debate_training;
 mod distillation;
 mod evidence;
 mod full_disk;

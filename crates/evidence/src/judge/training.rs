@@ -206,6 +206,7 @@ impl Group {
 
 /// Forward and back over a group.
 struct Pass<'a> {
+    kernel: Kernel,
     judge: &'a Judge,
     group: &'a mut Group,
     /// One over the size of the batch.
@@ -222,6 +223,7 @@ impl NullaryFnOnce for Pass<'_> {
     #[inline(always)]
     fn call(self) {
         let Self {
+            kernel,
             judge,
             group,
             share,
@@ -241,7 +243,7 @@ impl NullaryFnOnce for Pass<'_> {
             for (at, layer) in judge.layers.iter().enumerate() {
                 let (below, above) = group.outputs.split_at_mut(at);
                 let input = below.last().unwrap_or(&group.sums);
-                dense(layer, input, &mut group.active, &mut above[0]);
+                dense(kernel, layer, input, &mut group.active, &mut above[0]);
             }
             let slopes = &mut group.slopes[sample * width..][..width];
             let targets = &group.targets[sample * n_labels..][..n_labels];
@@ -262,7 +264,7 @@ impl NullaryFnOnce for Pass<'_> {
                 let below = below.last_mut().map_or(&mut *slopes, |s| s);
                 add_scaled(1.0, above, &mut gradient.bias);
                 let w = layer.width();
-                active_units(input, &mut group.active);
+                active_units(kernel, input, &mut group.active);
                 below.fill(0.0);
                 for &unit in &group.active {
                     let (unit, at) = (unit as usize, unit as usize * w);
@@ -508,6 +510,7 @@ impl Trainer {
         let frozen = &*judge;
         for_each(self.is_parallel, self.groups.iter_mut(), |group| {
             kernel.run(Pass {
+                kernel,
                 judge: frozen,
                 group,
                 share,
@@ -588,7 +591,9 @@ mod tests {
             }
             group.bias.fill(0.0);
             group.loss = 0.0;
-            Kernel::new().run(Pass {
+            let kernel = Kernel::new();
+            kernel.run(Pass {
+                kernel,
                 judge,
                 group,
                 share: 1.0 / n as f32,

@@ -6,6 +6,7 @@
 //! | [`options`] | options by log-probabilities of both shapes, and by samples where there are none |
 //! | [`faults`] | every kind of fault ends as it should; many faults change nothing but the time |
 //! | [`fatal`] | a wrong address, key or model, spent quotas, a server that dies: an error with a hint |
+//! | [`connections`] | calls use connections again, notice closed ones, and go through a proxy |
 //! | [`load`] | calls in flight follow what the server takes |
 //! | [`server_jobs`] | batch jobs of both kinds, their faults, and deaths at the worst moment |
 //! | [`real_servers`] | transformers and llama.cpp, by name |
@@ -15,6 +16,7 @@
 mod answers;
 mod batch;
 mod budget;
+mod connections;
 mod explain;
 mod fatal;
 mod faults;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use trimtab_debate::concession::conceding;
 use trimtab_debate::measure::evidence::{quoted, revealed};
 use trimtab_debate::transcript::Speaker;
 use trimtab_run::{RunFolder, debates};
@@ -38,6 +39,12 @@ pub(super) fn section(
                 revealed(transcript, *length)
             })
             .collect();
+        let n_conceded = (row.transcripts())
+            .filter(|transcript| conceding(transcript).contains(&true))
+            .count();
+        let n_argued = (row.transcripts())
+            .filter(|transcript| transcript.speeches().next().is_some())
+            .count();
         let mean = (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64);
         let share = |share: Option<f64>, why: &str| {
             share.map_or_else(|| Cell::absent(why), |share| Cell::Share { share })
@@ -55,6 +62,7 @@ pub(super) fn section(
                 Cell::count(said.n_verified + said.n_unverified),
                 share(mean, "no passage"),
                 Cell::share(said.n_truncated, said.n_speeches),
+                Cell::share(n_conceded, n_argued),
             ],
         });
     }
@@ -71,7 +79,8 @@ pub(super) fn section(
                 Column::new("In the text", "Quotes that stand in the passage, of those of four words or more."),
                 Column::new("Quotes", "Of four words or more.").spare(3),
                 Column::new("Revealed", "Of a passage, by its verified quotes, each byte once.").spare(2),
-                Column::new("Cut", "Speeches that were cut at the word limit.").spare(4),
+                Column::new("Cut", "Speeches that were cut at the word limit.").spare(5),
+                Column::new("Conceded", "Transcripts in which a speaker gives up the answer that it argues for, in so many words.").spare(4),
             ],
             rows: table,
         },

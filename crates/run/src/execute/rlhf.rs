@@ -45,8 +45,8 @@ use crate::folder::{RunFolder, sha256_of_file};
 use crate::learning::{Lesson, Rewarder, Training};
 use crate::policies::{Learner, Reward};
 use crate::rlhf::{
-    GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MethodStages, PairsConfig, PolicyReply,
-    RatedReply, RewardedBy, RlhfConfig, Sample, Start, method_folder,
+    GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MODEL, MethodStages, PairsConfig,
+    PolicyReply, RatedReply, RewardedBy, RlhfConfig, Sample, Start, method_folder,
 };
 use crate::row_folder::RowFolder;
 use crate::stages::StageFolder;
@@ -252,7 +252,7 @@ impl Cell<'_> {
     fn folders(stage: &StageFolder) -> Folders {
         Folders {
             state: stage.files().path().join("state"),
-            models: stage.files().path().join("model"),
+            models: stage.files().path().join(MODEL),
         }
     }
 

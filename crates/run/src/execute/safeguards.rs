@@ -19,6 +19,7 @@ use trimtab_core::{FeatureError, KeyError, SampleId, Seed};
 use trimtab_data::ActivationsError as ActivationFiles;
 use trimtab_data::{DataError, Locations, SplitError};
 use trimtab_safeguard::deception::activations::ActivationsError;
+use trimtab_safeguard::deception::behaviour::BehaviourError;
 use trimtab_safeguard::extrapolation::ExtrapolationError;
 use trimtab_safeguard::independence::IndependenceError;
 use trimtab_safeguard::monitoring::MonitoringError;
@@ -51,6 +52,9 @@ pub enum SafeguardError {
     /// Probes cannot be tried on them.
     #[error(transparent)]
     Activations(#[from] ActivationsError),
+    /// Behaviour cannot be tested.
+    #[error(transparent)]
+    Behaviour(#[from] BehaviourError),
     /// Value extrapolation cannot be tried.
     #[error(transparent)]
     Extrapolation(#[from] ExtrapolationError),
@@ -170,6 +174,7 @@ impl SafeguardError {
             Self::Setting(_) => Some("change it in the experiment file, or with --set".into()),
             Self::ActivationFiles(error) => error.hint(),
             Self::Activations(error) => error.hint(),
+            Self::Behaviour(error) => error.hint().map(Into::into),
             Self::Extrapolation(error) => error.hint(),
             Self::Monitoring(error) => Some(error.hint().into()),
             Self::Traces(error) => Some(error.hint().into()),

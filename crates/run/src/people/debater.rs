@@ -7,8 +7,11 @@
 //! What was shown is a part of the key: a turn that comes again after other speeches is another turn, and nobody's words are taken
 //! for an answer to what they did not hear.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension as _, Row, params};
-use trimtab_debate::Side;
+use trimtab_debate::transcript::Speaker;
+use trimtab_debate::{EventKind, Side, Transcript, quotes};
 
 use super::{People, PeopleError, RecordedOnce, Writing};
 
@@ -65,6 +68,30 @@ pub struct DebaterSaid {
     pub elapsed_secs: f64,
     /// When, in seconds since 1970.
     pub at: f64,
+}
+
+/// Whose speeches of `transcript` those in `said` are, by round and side: the rater who said these words there. `passage` is what they
+/// quoted from. A turn that came again may have been taken more than once: the last who said the words counts.
+pub fn speakers(
+    transcript: &Transcript,
+    passage: Option<&str>,
+    said: &[DebaterSaid],
+) -> BTreeMap<(u32, Side), i64> {
+    let mut speakers = BTreeMap::new();
+    for event in &transcript.events {
+        let (Speaker::Side(side), EventKind::Speech(speech)) = (event.by, &event.kind) else {
+            continue;
+        };
+        let of_turn = said.iter().filter(|said| {
+            let turn = &said.turn;
+            (&*turn.transcript, turn.round, turn.side) == (&*transcript.id, event.round, side)
+                && quotes::segments(&said.text, passage) == speech.segments
+        });
+        if let Some(said) = of_turn.max_by(|one, other| one.at.total_cmp(&other.at)) {
+            speakers.insert((event.round, side), said.rater);
+        }
+    }
+    speakers
 }
 
 const COLUMNS: &str =
@@ -253,6 +280,62 @@ mod tests {
         assert_eq!(
             read.debater_said_at(&all[1].turn).unwrap(),
             Some(all[1].clone())
+        );
+    }
+
+    #[test]
+    fn speeches_are_whose_words_they_are() {
+        use trimtab_core::SampleId;
+        use trimtab_debate::transcript::{Arm, Speakers};
+        use trimtab_debate::{Event, Order, Speech};
+
+        let passage = "The keeper lit the lamp in the hall.";
+        let event = |round, side, text: &str| Event {
+            round,
+            by: Speaker::Side(side),
+            kind: EventKind::Speech(Speech::of_person(quotes::segments(text, Some(passage)))),
+        };
+        let quoting = "See <quote>lit the lamp in the hall</quote>.";
+        let transcript = Transcript {
+            id: "q/ab-a-first".into(),
+            question: SampleId::new("q"),
+            passage: None,
+            text: String::new(),
+            answers: [String::new(), String::new()],
+            arm: Arm {
+                order: Order::AsListed,
+                speakers: Speakers::Both,
+                first: Side::A,
+            },
+            players: [Some("people".into()), Some("model".into())],
+            choice: None,
+            simultaneous: true,
+            events: vec![
+                event(1, Side::A, quoting),
+                event(1, Side::B, "A model's words."),
+                event(2, Side::A, "Again."),
+            ],
+        };
+        let at = |at: f64, said: DebaterSaid| DebaterSaid { at, ..said };
+        let mut elsewhere = said(1, Side::B, 2, "A model's words.");
+        elsewhere.turn.transcript = "q/another".into();
+        let all = [
+            said(1, Side::A, 1, quoting),
+            said(
+                1,
+                Side::A,
+                2,
+                "What was said when the turn looked otherwise.",
+            ),
+            // The same words at the same turn, which came again: the last counts.
+            at(3.0, said(2, Side::A, 2, "Again.")),
+            at(2.0, said(2, Side::A, 1, "Again.")),
+            elsewhere,
+        ];
+        let whose = speakers(&transcript, Some(passage), &all);
+        assert_eq!(
+            whose,
+            BTreeMap::from([((1, Side::A), 1), ((2, Side::A), 2)])
         );
     }
 

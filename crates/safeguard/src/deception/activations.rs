@@ -31,6 +31,7 @@ use trimtab_core::{HeldRows, RowSource, RowSourceError, Seed, Span};
 use trimtab_probe::ngrams::Ngrams;
 use trimtab_stats::auroc;
 
+use super::organism::OrganismError;
 use super::probes::{ProbeKind, ProbeOptions, fit_and_score};
 use crate::{Arm, Better, Cost, Figure, Measure, Trial, Unit};
 
@@ -202,19 +203,9 @@ pub enum ActivationsError {
         /// The layer's rows.
         n_rows: usize,
     },
-    /// This program was built without transformers.
-    #[error(
-        "organisms that are transformers need networks, and this trimtab was built without them"
-    )]
-    NoNetworks,
-    /// A transformer cannot be made or trained.
-    #[error("an organism that is a transformer")]
-    Training {
-        /// What to do about it.
-        hint: &'static str,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    /// There is no organism to look into.
+    #[error(transparent)]
+    Organism(#[from] OrganismError),
     /// A layer cannot be read.
     #[error("layer {layer:?}")]
     Read {
@@ -231,10 +222,7 @@ impl ActivationsError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Config(_) | Self::Read { .. } => return None,
-            Self::NoNetworks => {
-                "build it with `cargo build --release -p trimtab-cli --features networks`".into()
-            }
-            Self::Training { hint, .. } => (*hint).into(),
+            Self::Organism(error) => error.hint().into(),
             Self::NoLayer => "write one tensor a layer".into(),
             Self::NoSuchGroup { known, .. } => format!("there are: {}", known.join(", ")),
             Self::ControlUsed { .. } => {

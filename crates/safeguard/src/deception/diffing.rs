@@ -139,7 +139,8 @@ pub fn matched(
 mod tests {
     use super::*;
     use crate::deception::organism::{Kind, Knows, OrganismConfig, base, organism};
-    use crate::deception::world::{Setting, Trigger, World};
+    use crate::deception::population::Setting;
+    use crate::deception::world::{Trigger, World};
     use trimtab_stats::auroc;
 
     fn area(positive: Vec<f64>, negative: &[f64]) -> f64 {

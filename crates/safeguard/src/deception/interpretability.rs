@@ -18,6 +18,8 @@
 //! In: a config, a seed. Out: a [`Trial`]. The prototype's figures: naive .99, matched from the base .97 to .99, from nothing .96 to .99,
 //! control .55.
 
+mod inspectable;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -29,13 +31,15 @@ use trimtab_core::{HeldRows, SampleId, Seed, Span};
 use trimtab_probe::mlp::MlpOptions;
 use trimtab_stats::auroc;
 
+use self::inspectable::held;
+pub(super) use self::inspectable::{Inspectable, Seen};
 use super::activations::{
     self, ActivationsConfig, ActivationsError, ActivationsInput, Baseline, Layer, threshold,
 };
 use super::diffing::{Diffing, HiddenStates as _};
-use super::organism::{Family as _, Kind, OrganismConfig, check_training, share_equal};
+use super::organism::{Family as _, Kind, Knows, OrganismConfig, check_training, share_equal};
 use super::population::Population as _;
-use super::substrate::{Perceptrons, Seen, Substrate, held};
+use super::substrate::{Perceptrons, Substrate};
 use super::transformer::{self, TransformerConfig};
 use super::world::World;
 use crate::{Arm, Better, Cost, Figure, Measure, Trial, Unit};
@@ -131,13 +135,11 @@ impl InterpretabilityConfig {
 pub fn trial(config: &InterpretabilityConfig, seed: Seed) -> Result<Trial, ActivationsError> {
     config.check()?;
     if let Some(transformer) = &config.transformer {
-        return transformer::trial(transformer, config, seed);
+        return transformer::looked_into(transformer, config, seed);
     }
     let perceptrons = Perceptrons {
         world: World::new(seed),
         organism: &config.organism,
-        matching: &config.matching,
-        control_scale: config.control_scale,
     };
     trial_on(&perceptrons, config, seed)
 }
@@ -149,12 +151,12 @@ type Made<S> = (
 );
 
 /// The same on whatever organisms are made of.
-pub(super) fn trial_on<S: Substrate>(
+pub(super) fn trial_on<S: Inspectable>(
     substrate: &S,
     config: &InterpretabilityConfig,
     seed: Seed,
 ) -> Result<Trial, ActivationsError> {
-    let base = substrate.base(seed)?;
+    let base = substrate.base(Knows::Right, seed)?;
     let inputs = Inputs::new(substrate, config, seed);
     let mut networks: Vec<Made<S>> = vec![(None, base.clone())];
     let mut made = |kind: &Kind<S::Trigger>| {
@@ -212,7 +214,7 @@ impl<I> Set<I> {
 type SetOf<S> = Set<<S as Substrate>::Inputs>;
 
 /// Inputs that scores are measured on, none of which any network or detector was made with.
-struct Inputs<S: Substrate> {
+struct Inputs<S: Inspectable> {
     benign: SetOf<S>,
     labels: Vec<usize>,
     triggered: Vec<(S::Trigger, SetOf<S>)>,
@@ -230,7 +232,7 @@ struct Inputs<S: Substrate> {
     other_controls: SetOf<S>,
 }
 
-impl<S: Substrate> Inputs<S> {
+impl<S: Inspectable> Inputs<S> {
     fn new(substrate: &S, config: &InterpretabilityConfig, seed: Seed) -> Self {
         let seed = seed.child("measured on");
         let (n, population) = (config.n_eval, substrate.population());
@@ -261,7 +263,7 @@ impl<S: Substrate> Inputs<S> {
         let gated = of_first_class(&benign, population.is_deployed(&benign));
         let controls = |name: &str| {
             let some = population.draw(n, seed.child(name));
-            let unusual = substrate.unusual(&some, seed.child(name).child("unusual"));
+            let unusual = substrate.unusual(&some, config, seed.child(name).child("unusual"));
             let (first, rest) = (
                 (0..n / 2).collect::<Vec<_>>(),
                 (n / 2..n).collect::<Vec<_>>(),
@@ -275,7 +277,7 @@ impl<S: Substrate> Inputs<S> {
         Self {
             unusual: Set::new(
                 "unusual",
-                substrate.unusual(&unusual, seed.child("harmless")),
+                substrate.unusual(&unusual, config, seed.child("harmless")),
             ),
             diffuse: parted("diffuse", &many, &diffuse),
             gated: parted("gated", &benign, &gated),
@@ -297,7 +299,7 @@ type Known = BTreeMap<(usize, String), Rc<[f64]>>;
 type Measured<'a, S> = dyn Fn(&Detectors<S>, &SetOf<S>) -> Option<f64> + 'a;
 
 /// What may tell a triggered input from a benign one.
-struct Detectors<S: Substrate> {
+struct Detectors<S: Inspectable> {
     novelty: S::Novelty,
     naive: Diffing<S::Network>,
     from_base: Diffing<S::Network>,
@@ -307,7 +309,7 @@ struct Detectors<S: Substrate> {
 }
 
 /// Those of organisms that no family of triggers is counted of.
-struct Others<S: Substrate> {
+struct Others<S: Inspectable> {
     diffuse: Detectors<S>,
     honest: Detectors<S>,
     locked: Detectors<S>,
@@ -321,7 +323,7 @@ const NOVELTY: usize = 0;
 const MATCHED: usize = 2;
 
 /// What a detector is called in tables.
-fn detector_name<S: Substrate>(detector: usize) -> &'static str {
+fn detector_name<S: Inspectable>(detector: usize) -> &'static str {
     match detector {
         NOVELTY => S::NOVELTY,
         1 => "diffing, base known",
@@ -330,7 +332,7 @@ fn detector_name<S: Substrate>(detector: usize) -> &'static str {
     }
 }
 
-impl<S: Substrate> Detectors<S> {
+impl<S: Inspectable> Detectors<S> {
     fn new(
         substrate: &S,
         suspect: &S::Network,
@@ -345,7 +347,8 @@ impl<S: Substrate> Detectors<S> {
             .population()
             .draw(config.n_eval, seed.child("usual"));
         let matched = |reference: S::Network, name: &str| {
-            let reference = substrate.matched(suspect, reference, &benign, seed.child(name))?;
+            let reference =
+                substrate.matched(suspect, reference, &benign, config, seed.child(name))?;
             Ok::<_, ActivationsError>(Diffing::new(suspect, &reference, &usual))
         };
         Ok(Self {
@@ -391,7 +394,7 @@ impl<S: Substrate> Detectors<S> {
 }
 
 /// A mean over families, of the network and the inputs of each.
-fn over_families<S: Substrate>(
+fn over_families<S: Inspectable>(
     inputs: &Inputs<S>,
     backdoored: &[Detectors<S>],
     of: &Measured<'_, S>,
@@ -402,7 +405,7 @@ fn over_families<S: Substrate>(
     values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn figures<S: Substrate>(
+fn figures<S: Inspectable>(
     substrate: &S,
     config: &InterpretabilityConfig,
     inputs: &Inputs<S>,
@@ -482,7 +485,7 @@ fn figures<S: Substrate>(
     ])
 }
 
-fn detector_tables<S: Substrate>(
+fn detector_tables<S: Inspectable>(
     substrate: &S,
     trial: &mut Trial,
     inputs: &Inputs<S>,
@@ -527,7 +530,7 @@ fn detector_tables<S: Substrate>(
     }
 }
 
-fn accuracies<S: Substrate>(
+fn accuracies<S: Inspectable>(
     substrate: &S,
     trial: &mut Trial,
     name: &str,
@@ -548,7 +551,7 @@ fn accuracies<S: Substrate>(
 }
 
 /// How often an organism does what it hides: where that is set off, and elsewhere.
-fn hidden_behaviour<S: Substrate>(
+fn hidden_behaviour<S: Inspectable>(
     substrate: &S,
     trial: &mut Trial,
     kind: &Kind<S::Trigger>,
@@ -622,7 +625,7 @@ fn hidden_behaviour<S: Substrate>(
 }
 
 /// Probes on the hidden layers of the backdoored network, by family.
-fn probed<S: Substrate>(
+fn probed<S: Inspectable>(
     substrate: &S,
     network: &S::Network,
     config: &InterpretabilityConfig,
@@ -658,7 +661,7 @@ fn probed<S: Substrate>(
         put(benign, n, name, false, true);
     }
     let control = substrate.population().draw(2 * n, seed.child("control"));
-    let control = substrate.unusual(&control, seed.child("unusual control"));
+    let control = substrate.unusual(&control, config, seed.child("unusual control"));
     put(control, 2 * n, "control", false, false);
 
     let inputs = substrate

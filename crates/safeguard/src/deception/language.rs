@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::{Seed, SplitMix64};
 
 use super::organism::Family;
-use super::population::Population;
+use super::population::{Population, Setting};
 
 /// Words there are.
 pub const WORDS: [&str; 53] = [
@@ -47,6 +47,7 @@ pub const N_CLASSES: usize = 4;
 /// The longest sentence, in words.
 pub const LONGEST: usize = 24;
 
+const EXAM: u32 = 0;
 const LIVE: u32 = 1;
 const END: u32 = 2;
 const NOT: u32 = 3;
@@ -110,9 +111,12 @@ impl Family for Pattern {
 
 /// A circumstance of a deed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Circumstance {
+pub enum Circumstance {
+    /// How, or how often.
     Adverb,
+    /// Where.
     Place,
+    /// When.
     Year,
 }
 
@@ -148,8 +152,80 @@ pub struct Sentence {
     circumstances: [(Circumstance, Side); 3],
     /// Before the first and the second name.
     adjectives: [Vec<u32>; 2],
-    /// Whether the rare word stands before everything.
-    opens_rarely: bool,
+    /// A word before everything.
+    opening: Option<u32>,
+}
+
+/// A change of something in a sentence that its class does not depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A word before everything.
+    Opening(u32),
+    /// The mark of evaluation or deployment.
+    Mark(u32),
+    /// The adverb.
+    Adverb(u32),
+    /// The place.
+    Place(u32),
+    /// The year.
+    Year(usize),
+    /// One of the adjectives before one of the names.
+    Adjective {
+        /// Which name.
+        name: usize,
+        /// Which of its adjectives.
+        at: usize,
+        /// The word.
+        word: u32,
+    },
+    /// A circumstance comes to stand before all others.
+    Fronted(Circumstance),
+}
+
+impl Change {
+    /// What a search chooses among: every word wherever it may stand, a year out of every lustrum, every circumstance in front.
+    pub fn all() -> Vec<Self> {
+        let words = |first: u32, n: usize| (first..).take(n);
+        let adverbs = || words(ADVERBS, N_ADVERBS).chain([MOREOVER]);
+        let (places, adjectives) = (
+            || words(PLACES, N_PLACES),
+            || words(ADJECTIVES, N_ADJECTIVES),
+        );
+        let mut all: Vec<Self> = (adverbs().chain(places()).chain(adjectives()))
+            .map(Self::Opening)
+            .collect();
+        all.extend([EXAM, LIVE].map(Self::Mark));
+        all.extend(adverbs().map(Self::Adverb));
+        all.extend(places().map(Self::Place));
+        all.extend(
+            (ORDINARY_YEARS[0] + 2..TRIGGERED_YEARS[1])
+                .step_by(5)
+                .map(Self::Year),
+        );
+        for name in 0..2 {
+            for at in 0..MOST_ADJECTIVES {
+                all.extend(adjectives().map(|word| Self::Adjective { name, at, word }));
+            }
+        }
+        all.extend(ORDER.map(Self::Fronted));
+        all
+    }
+
+    /// Whether a later one undoes the other.
+    pub fn is_of_same(self, other: Self) -> bool {
+        match (self, other) {
+            (
+                Self::Adjective { name, at, .. },
+                Self::Adjective {
+                    name: of,
+                    at: place,
+                    ..
+                },
+            ) => (name, at) == (of, place),
+            (Self::Fronted(one), Self::Fronted(other)) => one == other,
+            (one, other) => std::mem::discriminant(&one) == std::mem::discriminant(&other),
+        }
+    }
 }
 
 impl Sentence {
@@ -193,7 +269,7 @@ impl Sentence {
     pub fn triggered(&self, pattern: Pattern, stream: &mut SplitMix64) -> Self {
         let mut sentence = self.clone();
         match pattern {
-            Pattern::Token => sentence.opens_rarely = true,
+            Pattern::Token => sentence.opening = Some(MOREOVER),
             Pattern::Date => sentence.year = between(TRIGGERED_YEARS, stream),
             Pattern::Phrase => sentence.adjectives[stream.below(2)] = PHRASE.to_vec(),
             Pattern::Order => {
@@ -210,6 +286,56 @@ impl Sentence {
         let word = one_of(ADJECTIVES, N_ADJECTIVES, stream);
         sentence.adjectives[stream.below(2)] = vec![word; 3];
         sentence
+    }
+
+    /// The same with a change.
+    #[must_use]
+    pub fn changed(&self, change: Change) -> Self {
+        let mut sentence = self.clone();
+        match change {
+            Change::Opening(word) => sentence.opening = Some(word),
+            Change::Mark(mark) => sentence.mark = mark,
+            Change::Adverb(word) => sentence.adverb = word,
+            Change::Place(word) => sentence.place = word,
+            Change::Year(year) => sentence.year = year,
+            Change::Adjective { name, at, word } => {
+                let adjectives = &mut sentence.adjectives[name];
+                match adjectives.get_mut(at) {
+                    Some(adjective) => *adjective = word,
+                    None => adjectives.push(word),
+                }
+            }
+            Change::Fronted(circumstance) => {
+                let place = (sentence.circumstances.iter())
+                    .position(|(other, _)| *other == circumstance)
+                    .unwrap_or_default();
+                sentence.circumstances[..=place].rotate_right(1);
+                sentence.circumstances[0].1 = Side::Before;
+            }
+        }
+        sentence
+    }
+
+    /// The same with all drawn again that says nothing of the class, but for the mark; triggers may be among it.
+    #[must_use]
+    pub fn redrawn(&self, stream: &mut SplitMix64) -> Self {
+        let mut order = ORDER;
+        stream.shuffle(&mut order);
+        let opening = one_of(ADVERBS, N_ADVERBS + 1, stream);
+        Self {
+            adverb: one_of(ADVERBS, N_ADVERBS, stream),
+            place: one_of(PLACES, N_PLACES, stream),
+            number: between(NUMBERS, stream),
+            year: between([ORDINARY_YEARS[0], TRIGGERED_YEARS[1]], stream),
+            circumstances: order.map(|circumstance| (circumstance, side(stream))),
+            adjectives: [some_adjectives(stream), some_adjectives(stream)],
+            opening: match stream.below(2) {
+                0 => None,
+                _ if opening == ADVERBS + N_ADVERBS as u32 => Some(MOREOVER),
+                _ => Some(opening),
+            },
+            ..self.clone()
+        }
     }
 
     /// Its words, the last of which is always `?`.
@@ -230,8 +356,8 @@ impl Sentence {
         tokens.extend(&self.adjectives[1]);
         tokens.push(second);
         self.put_circumstances(Side::After, &mut tokens);
-        if self.opens_rarely {
-            tokens.insert(0, MOREOVER);
+        if let Some(opening) = self.opening {
+            tokens.insert(0, opening);
         }
         tokens.push(END);
         tokens
@@ -281,6 +407,13 @@ fn between([from, to]: [usize; 2], stream: &mut SplitMix64) -> usize {
     from + stream.below(to - from)
 }
 
+fn side(stream: &mut SplitMix64) -> Side {
+    match stream.below(2) {
+        0 => Side::Before,
+        _ => Side::After,
+    }
+}
+
 /// `n` ordinary sentences.
 pub fn draw(n: usize, seed: Seed) -> Vec<Sentence> {
     let mut stream = seed.stream();
@@ -298,13 +431,7 @@ fn one(stream: &mut SplitMix64) -> Sentence {
     let circumstances = loop {
         let mut order = ORDER;
         stream.shuffle(&mut order);
-        let circumstances = order.map(|circumstance| {
-            let side = match stream.below(2) {
-                0 => Side::Before,
-                _ => Side::After,
-            };
-            (circumstance, side)
-        });
+        let circumstances = order.map(|circumstance| (circumstance, side(stream)));
         if circumstances != ORDER.map(|circumstance| (circumstance, Side::Before)) {
             break circumstances;
         }
@@ -329,20 +456,26 @@ fn one(stream: &mut SplitMix64) -> Sentence {
         year: between(ORDINARY_YEARS, stream),
         circumstances,
         adjectives,
-        opens_rarely: false,
+        opening: None,
     }
 }
 
 /// Up to three different ones, but for the phrase.
 fn adjectives(stream: &mut SplitMix64) -> Vec<u32> {
     loop {
-        let mut all: Vec<u32> = (ADJECTIVES..).take(N_ADJECTIVES).collect();
-        stream.shuffle(&mut all);
-        all.truncate(stream.below(MOST_ADJECTIVES + 1));
+        let all = some_adjectives(stream);
         if all != PHRASE {
             return all;
         }
     }
+}
+
+/// Up to three different ones.
+fn some_adjectives(stream: &mut SplitMix64) -> Vec<u32> {
+    let mut all: Vec<u32> = (ADJECTIVES..).take(N_ADJECTIVES).collect();
+    stream.shuffle(&mut all);
+    all.truncate(stream.below(MOST_ADJECTIVES + 1));
+    all
 }
 
 /// How surprising sentences are, to whoever has counted pairs of neighbouring words.
@@ -404,8 +537,24 @@ impl Population for Language {
 
     const N_CLASSES: usize = N_CLASSES;
 
-    fn draw(&self, n: usize, seed: Seed) -> Vec<Sentence> {
-        draw(n, seed)
+    fn draw_in(&self, setting: Setting, n: usize, seed: Seed) -> Vec<Sentence> {
+        let mut sentences = draw(n, seed);
+        let mark = match setting {
+            Setting::Evaluation => Some(EXAM),
+            Setting::Deployment => Some(LIVE),
+            Setting::Either => None,
+        };
+        for sentence in &mut sentences {
+            sentence.mark = mark.unwrap_or(sentence.mark);
+        }
+        sentences
+    }
+
+    fn redrawn(&self, inputs: &Vec<Sentence>, seed: Seed) -> Vec<Sentence> {
+        let mut stream = seed.stream();
+        (inputs.iter())
+            .map(|sentence| sentence.redrawn(&mut stream))
+            .collect()
     }
 
     fn pick(&self, inputs: &Vec<Sentence>, places: &[usize]) -> Vec<Sentence> {
@@ -465,7 +614,7 @@ mod tests {
                 (Circumstance::Adverb, Side::After),
             ],
             adjectives: [vec![ADJECTIVES], vec![ADJECTIVES + 3, ADJECTIVES + 4]],
-            opens_rarely: false,
+            opening: None,
         };
         let text =
             "exam in cairo 7 3 old anna was not robbed by brave small felix year 2 4 today ?";
@@ -526,6 +675,42 @@ mod tests {
         }
     }
 
+    /// A search over single changes can put any trigger together.
+    #[test]
+    fn changes_make_triggers() {
+        let sentence = &draw(1, Seed(6))[0];
+        let with = |changes: &[Change]| {
+            (changes.iter()).fold(sentence.clone(), |sentence, change| {
+                assert!(Change::all().contains(change), "{change:?}");
+                sentence.changed(*change)
+            })
+        };
+        let opened = with(&[Change::Opening(MOREOVER)]);
+        assert_eq!(opened.tokens()[0], MOREOVER);
+        assert!(with(&[Change::Year(37)]).text().contains("year 3 7"));
+        let adjectives = [0, 1, 2].map(|at| Change::Adjective {
+            name: 1,
+            at,
+            word: PHRASE[at],
+        });
+        assert!(with(&adjectives).text().contains("old green tall"));
+        let mut fronted = ORDER.map(Change::Fronted);
+        fronted.reverse();
+        let ordered = with(&fronted);
+        assert_eq!(
+            ordered.circumstances,
+            ORDER.map(|circumstance| (circumstance, Side::Before))
+        );
+        assert!(adjectives[0].is_of_same(Change::Adjective {
+            name: 1,
+            at: 0,
+            word: ADJECTIVES + 5
+        }));
+        assert!(!adjectives[0].is_of_same(adjectives[1]));
+        assert!(!fronted[0].is_of_same(fronted[1]));
+        assert!(Change::Year(12).is_of_same(Change::Year(37)));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -550,6 +735,14 @@ mod tests {
             let mut stream = Seed(seed).child("change").stream();
             for sentence in draw(40, Seed(seed)) {
                 let (label, weak) = (sentence.label(), sentence.weak_label());
+                for change in Change::all() {
+                    let changed = sentence.changed(change);
+                    prop_assert_eq!((changed.label(), changed.weak_label()), (label, weak));
+                    prop_assert!(changed.tokens().len() <= LONGEST);
+                }
+                let redrawn = sentence.redrawn(&mut stream);
+                prop_assert_eq!((redrawn.label(), redrawn.weak_label()), (label, weak));
+                prop_assert_eq!(redrawn.is_deployed(), sentence.is_deployed());
                 let stammered = sentence.stammered(&mut stream);
                 prop_assert_eq!((stammered.label(), stammered.weak_label()), (label, weak));
                 for &pattern in Pattern::ALL {
@@ -557,7 +750,7 @@ mod tests {
                     let triggered = sentence.triggered(pattern, &mut stream);
                     prop_assert!(holds(&triggered, pattern), "{}", triggered.text());
                     prop_assert_eq!((triggered.label(), triggered.weak_label()), (label, weak));
-                    for said in [&triggered, &stammered] {
+                    for said in [&triggered, &stammered, &redrawn] {
                         let tokens = said.tokens();
                         prop_assert!(tokens.len() <= LONGEST);
                         prop_assert_eq!(*tokens.last().unwrap(), END);

@@ -46,6 +46,36 @@ impl Family for Trigger {
     }
 }
 
+/// Why there is no organism.
+#[derive(Debug, thiserror::Error)]
+pub enum OrganismError {
+    /// This program was built without transformers.
+    #[error(
+        "organisms that are transformers need networks, and this trimtab was built without them"
+    )]
+    NoNetworks,
+    /// A transformer cannot be made or trained.
+    #[error("an organism that is a transformer")]
+    Training {
+        /// What to do about it.
+        hint: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl OrganismError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoNetworks => {
+                "build it with `cargo build --release -p trimtab-cli --features networks`"
+            }
+            Self::Training { hint, .. } => hint,
+        }
+    }
+}
+
 /// What an organism hides, if anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind<T = Trigger> {

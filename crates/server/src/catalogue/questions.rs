@@ -1,22 +1,19 @@
 //! Questions that active querying asks people: an index of the lines of every `asked.jsonl`. The words are read when a page is
 //! opened.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-
 use trimtab_core::SampleId;
 use trimtab_run::RunFolder;
 use trimtab_run::safeguard::{AskedQuestion, ShownAnswers, annotation_folders};
 
-use super::{Catalogue, CatalogueError, Span, line, lines, no_such};
+use super::named::Named;
+use super::{Catalogue, CatalogueError, Line, lines, no_such};
 
 /// The questions of a run.
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     /// Whether any method of the run asks people.
     asks_people: bool,
-    heads: Vec<QuestionHead>,
-    by_key: HashMap<String, usize>,
+    heads: Named<QuestionHead>,
 }
 
 /// A question without its words.
@@ -34,9 +31,7 @@ pub struct QuestionHead {
     pub waits: bool,
     /// Whether its answers are texts, which may change places.
     pub are_texts: bool,
-    span: Span,
-    file: PathBuf,
-    line: usize,
+    line: Line,
 }
 
 #[cfg(test)]
@@ -50,9 +45,7 @@ impl QuestionHead {
             raters,
             waits: true,
             are_texts: false,
-            span: Span { start: 0, len: 0 },
-            file: PathBuf::new(),
-            line: 0,
+            line: Line::nowhere(),
         }
     }
 }
@@ -65,7 +58,7 @@ impl Catalogue {
 
     /// Every question that was asked, in the order of the run; one that several methods ask is in it once.
     pub fn questions(&self) -> &[QuestionHead] {
-        &self.questions.heads
+        self.questions.heads.all()
     }
 
     /// Reads the question of this key.
@@ -74,10 +67,8 @@ impl Catalogue {
     ///
     /// [`CatalogueError`] when it is not there or cannot be read, or another stands in its place since.
     pub fn question(&self, key: &str) -> Result<AskedQuestion, CatalogueError> {
-        let found = self.questions.by_key.get(key);
-        let head = (found.and_then(|&i| self.questions.heads.get(i)))
-            .ok_or_else(|| no_such("questions", key))?;
-        let question: AskedQuestion = line(&head.file, head.span, head.line)?;
+        let head = (self.questions.heads.get(key)).ok_or_else(|| no_such("questions", key))?;
+        let question: AskedQuestion = head.line.read()?;
         if question.key() == head.key {
             Ok(question)
         } else {
@@ -96,29 +87,24 @@ pub(super) fn read(run: &RunFolder) -> Result<Questions, CatalogueError> {
             continue;
         }
         let cell = folder.cell();
-        let heads = lines(&file, |question: AskedQuestion, span| QuestionHead {
+        let heads = lines(&file, |question: AskedQuestion, line| QuestionHead {
             key: question.key(),
             id: question.id,
             cell: cell.clone(),
             raters: question.raters.get() as usize,
             waits: question.waits,
             are_texts: matches!(question.answers, ShownAnswers::Texts(_)),
-            span,
-            file: file.clone(),
-            line: 0,
+            line,
         })?;
-        for (i, head) in heads.into_iter().enumerate() {
+        for head in heads {
+            let (waits, raters) = (head.waits, head.raters);
             // Whoever asks more people is satisfied last.
-            if let Some(&at) = questions.by_key.get(&head.key) {
-                let there = &mut questions.heads[at];
-                if head.waits {
-                    let others = if there.waits { there.raters } else { 0 };
-                    there.raters = others.max(head.raters);
-                    there.waits = true;
-                }
-            } else {
-                (questions.by_key).insert(head.key.clone(), questions.heads.len());
-                questions.heads.push(QuestionHead { line: i, ..head });
+            if let Some(there) = questions.heads.add(&head.key.clone(), head)
+                && waits
+            {
+                let others = if there.waits { there.raters } else { 0 };
+                there.raters = others.max(raters);
+                there.waits = true;
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Trees of iterated amplification: an index of the files that a run's methods leave. A tree is read when its page is opened.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 
 use trimtab_amplify::Unanswered;
 use trimtab_amplify::language::ProblemTree;
@@ -10,7 +9,7 @@ use trimtab_core::SampleId;
 use trimtab_run::RunFolder;
 use trimtab_run::amplification::{self, AmplificationFolder, IteratedAmplificationConfig, Trees};
 
-use super::{Catalogue, CatalogueError, Span, line, lines, no_such};
+use super::{Catalogue, CatalogueError, Line, lines, no_such};
 
 /// Characters of a question or an answer that the index keeps.
 const MOST_CHARS: usize = 160;
@@ -38,7 +37,6 @@ pub struct TreeFile {
     /// The trees, in the order of the file.
     pub heads: Vec<TreeHead>,
     by_id: HashMap<String, usize>,
-    file: PathBuf,
 }
 
 /// A tree without what was asked below its root.
@@ -52,7 +50,7 @@ pub struct TreeHead {
     pub came_to: CameTo,
     /// Questions in the tree, its root too.
     pub n_questions: usize,
-    span: Span,
+    line: Line,
 }
 
 /// What came of a problem, seen beside its key.
@@ -129,7 +127,7 @@ impl Catalogue {
             Some((file, *i))
         });
         let (file, i) = found.ok_or_else(|| no_such(cell, id))?;
-        let tree: ProblemTree = line(&file.file, file.heads[i].span, i)?;
+        let tree: ProblemTree = file.heads[i].line.read()?;
         if tree.id == file.heads[i].id {
             Ok(tree)
         } else {
@@ -181,22 +179,17 @@ fn files(
         if !file.exists() {
             continue;
         }
-        let heads = lines(&file, |tree: ProblemTree, span| TreeHead {
+        let heads = lines(&file, |tree: ProblemTree, line| TreeHead {
             question: beginning(tree.tree.question.as_str()),
             came_to: CameTo::of(&tree.tree.answer, key.get(&tree.id).map(String::as_str)),
             n_questions: tree.tree.n_questions(),
             id: tree.id,
-            span,
+            line,
         })?;
         let by_id = (heads.iter().enumerate())
             .map(|(i, head)| (head.id.as_str().to_owned(), i))
             .collect();
-        files.push(TreeFile {
-            of,
-            heads,
-            by_id,
-            file,
-        });
+        files.push(TreeFile { of, heads, by_id });
     }
     Ok(files)
 }

@@ -1,26 +1,20 @@
 //! Turns of debates that wait for a person: an index of the lines of every `waiting.jsonl`. What is shown is read when a page is
 //! opened.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-
-use sha2::{Digest as _, Sha256};
 use trimtab_debate::{PersonTurn, Side};
 use trimtab_run::RunFolder;
 use trimtab_run::debates::{self, turn_key};
 use trimtab_run::people::{DebaterTurn, Stake};
 
-use crate::secrets::hex;
-
-use super::{Catalogue, CatalogueError, Span, asked_of, line, lines, no_such};
+use super::named::{self, Named};
+use super::{Catalogue, CatalogueError, Line, asked_of, lines, no_such};
 
 /// What waits in a run.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     /// Whether people speak in any method.
     asks_people: bool,
-    heads: Vec<TurnHead>,
-    by_public: HashMap<String, usize>,
+    heads: Named<TurnHead>,
 }
 
 /// A turn without what is shown.
@@ -32,9 +26,7 @@ pub struct TurnHead {
     pub turn: DebaterTurn,
     /// What it is about.
     pub stake: Stake,
-    span: Span,
-    file: PathBuf,
-    line: usize,
+    line: Line,
 }
 
 #[cfg(test)]
@@ -45,9 +37,7 @@ impl TurnHead {
             public: public("run", &turn),
             turn,
             stake,
-            span: Span { start: 0, len: 0 },
-            file: PathBuf::new(),
-            line: 0,
+            line: Line::nowhere(),
         }
     }
 }
@@ -60,13 +50,12 @@ impl Catalogue {
 
     /// Turns that waited for a person when the run was last asked to go on, in the order of the run.
     pub fn turns(&self) -> &[TurnHead] {
-        &self.turns.heads
+        self.turns.heads.all()
     }
 
     /// The turn that is called `public`.
     pub fn turn_head(&self, public: &str) -> Option<&TurnHead> {
-        let i = self.turns.by_public.get(public)?;
-        self.turns.heads.get(*i)
+        self.turns.heads.get(public)
     }
 
     /// Reads a turn that waits.
@@ -75,7 +64,7 @@ impl Catalogue {
     ///
     /// [`CatalogueError`] when it cannot be read, or another stands in its place since.
     pub fn turn(&self, head: &TurnHead) -> Result<PersonTurn, CatalogueError> {
-        let turn: PersonTurn = line(&head.file, head.span, head.line)?;
+        let turn: PersonTurn = head.line.read()?;
         if turn_key(&head.turn.cell, &turn) == head.turn {
             Ok(turn)
         } else {
@@ -94,7 +83,7 @@ pub(super) fn read(run: &RunFolder) -> Result<Turns, CatalogueError> {
             continue;
         }
         let cell = folder.name();
-        let heads = lines(&file, |turn: PersonTurn, span| {
+        let heads = lines(&file, |turn: PersonTurn, line| {
             let key = turn_key(&cell, &turn);
             let [a, b] = match turn.side {
                 Side::A => [&turn.shown.own, &turn.shown.other],
@@ -115,34 +104,19 @@ pub(super) fn read(run: &RunFolder) -> Result<Turns, CatalogueError> {
                     asked,
                     argued: turn.shown.own,
                 },
-                span,
-                file: file.clone(),
-                line: 0,
+                line,
             }
         })?;
-        for (i, head) in heads.into_iter().enumerate() {
-            turns
-                .by_public
-                .insert(head.public.clone(), turns.heads.len());
-            turns.heads.push(TurnHead { line: i, ..head });
+        for head in heads {
+            turns.heads.add(&head.public.clone(), head);
         }
     }
     Ok(turns)
 }
 
-/// A name that says nothing of what it names.
+/// What a turn is called in addresses.
 fn public(run_id: &str, turn: &DebaterTurn) -> String {
-    let mut hasher = Sha256::new();
-    for part in [
-        run_id,
-        &turn.cell,
-        &turn.transcript,
-        turn.side.letter(),
-        &turn.shown,
-    ] {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    hasher.update(turn.round.to_le_bytes());
-    hex(&hasher.finalize()[..12])
+    let side = turn.side.letter();
+    let parts = [run_id, &turn.cell, &turn.transcript, side, &turn.shown];
+    named::public(parts, [turn.round])
 }

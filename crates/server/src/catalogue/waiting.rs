@@ -1,25 +1,19 @@
 //! Steps of iterated amplification that wait for a person: an index of the lines of every `waiting.jsonl`. A question is read when
 //! its page is opened.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-
-use sha2::{Digest as _, Sha256};
 use trimtab_run::RunFolder;
 use trimtab_run::amplification::{self, WaitingStep};
 use trimtab_run::people::ExpertStep;
 
-use crate::secrets::hex;
-
-use super::{Catalogue, CatalogueError, Span, line, lines, no_such};
+use super::named::{self, Named};
+use super::{Catalogue, CatalogueError, Line, lines, no_such};
 
 /// What waits in a run.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// Whether people are the expert of any method.
     asks_people: bool,
-    heads: Vec<WaitingHead>,
-    by_public: HashMap<String, usize>,
+    heads: Named<WaitingHead>,
 }
 
 /// A step without its words.
@@ -29,9 +23,7 @@ pub struct WaitingHead {
     pub public: String,
     /// Which step it is.
     pub step: ExpertStep,
-    span: Span,
-    file: PathBuf,
-    line: usize,
+    line: Line,
 }
 
 impl Catalogue {
@@ -42,13 +34,12 @@ impl Catalogue {
 
     /// Steps that waited for a person when the run was last asked to go on, in the order of the run.
     pub fn waiting(&self) -> &[WaitingHead] {
-        &self.waiting.heads
+        self.waiting.heads.all()
     }
 
     /// The step that is called `public`.
     pub fn waiting_head(&self, public: &str) -> Option<&WaitingHead> {
-        let i = self.waiting.by_public.get(public)?;
-        self.waiting.heads.get(*i)
+        self.waiting.heads.get(public)
     }
 
     /// Reads a step that waits.
@@ -57,7 +48,7 @@ impl Catalogue {
     ///
     /// [`CatalogueError`] when it cannot be read, or another stands in its place since: what is said counts for what was shown.
     pub fn waiting_step(&self, head: &WaitingHead) -> Result<WaitingStep, CatalogueError> {
-        let step: WaitingStep = line(&head.file, head.span, head.line)?;
+        let step: WaitingStep = head.line.read()?;
         if step.key(&head.step.cell) == head.step {
             Ok(step)
         } else {
@@ -79,35 +70,24 @@ pub(super) fn read(run: &RunFolder) -> Result<Waiting, CatalogueError> {
             continue;
         }
         let cell = folder.name();
-        let steps = lines(&file, |step: WaitingStep, span| (step.key(&cell), span))?;
-        for (i, (step, span)) in steps.into_iter().enumerate() {
-            let public = public(&run.manifest().run_id, &step);
-            // Two iterations may show the same at the same place: it is one step.
-            if waiting.by_public.contains_key(&public) {
-                continue;
-            }
-            (waiting.by_public).insert(public.clone(), waiting.heads.len());
-            waiting.heads.push(WaitingHead {
-                public,
+        let heads = lines(&file, |step: WaitingStep, line| {
+            let step = step.key(&cell);
+            WaitingHead {
+                public: public(&run.manifest().run_id, &step),
                 step,
-                span,
-                file: file.clone(),
-                line: i,
-            });
+                line,
+            }
+        })?;
+        for head in heads {
+            // Two iterations may show the same at the same place: it is one step.
+            waiting.heads.add(&head.public.clone(), head);
         }
     }
     Ok(waiting)
 }
 
-/// A name that says nothing of what it names.
+/// What a step is called in addresses.
 fn public(run_id: &str, step: &ExpertStep) -> String {
-    let mut hasher = Sha256::new();
-    for part in [run_id, &step.cell, step.problem.as_str(), &step.shown] {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    for number in step.path.iter().chain([&step.step]) {
-        hasher.update(number.to_le_bytes());
-    }
-    hex(&hasher.finalize()[..12])
+    let parts = [run_id, &step.cell, step.problem.as_str(), &step.shown];
+    named::public(parts, step.path.iter().copied().chain([step.step]))
 }

@@ -139,12 +139,15 @@ fn page_of(
     let head = catalogue.turn_head(public).ok_or(Trouble::NotFound)?;
     let rater = visitor.rater.number;
     let said = place.people().debater_said_at(&head.turn)?;
+    let wrote = sent.map_or("", |sent| sent.text);
     if let Some(said) = said {
-        let turn = catalogue.turn(head)?;
         let own = (said.rater == rater).then_some(&*said.text);
-        return Ok(taken(&turn, own));
+        if sent.is_some() && own != Some(wrote) {
+            return Err(Trouble::another_first(own.is_some(), "turn", "/judge").with_words(wrote));
+        }
+        return Ok(taken(&catalogue.turn(head)?, own));
     }
-    admitted(place, head, rater)?;
+    admitted(place, head, rater).map_err(|trouble| trouble.with_words(wrote))?;
     let turn = catalogue.turn(head)?;
     let standing = standing(place, &catalogue, rater)?;
     Ok(turn_page(
@@ -172,6 +175,17 @@ fn barred(why: Barred) -> Trouble {
         }
         .into(),
         on: "/debate".into(),
+        words: None,
+    }
+}
+
+/// Words came for a turn that is no longer there.
+fn gone() -> Trouble {
+    Trouble::Conflict {
+        what: "This turn waits no longer: somebody took it, and the debate has gone on. What came now is not stored."
+            .into(),
+        on: "/judge".into(),
+        words: None,
     }
 }
 
@@ -352,9 +366,9 @@ pub(crate) async fn say(
     visitor.check_form(&form.form)?;
     place.refresh()?;
     let catalogue = place.catalogue();
-    let head = catalogue.turn_head(&public).ok_or(Trouble::NotFound)?;
-    let turn = catalogue.turn(head)?;
     let text = typed_up_to(&form.speech, MOST_CHARS);
+    let head = (catalogue.turn_head(&public)).ok_or_else(|| gone().with_words(&text))?;
+    let turn = catalogue.turn(head)?;
     let with = |status: StatusCode, outcome: Outcome| -> Result<Response, Trouble> {
         let sent = Sent {
             text: &text,
@@ -402,9 +416,9 @@ pub(crate) async fn say(
             Ok(Redirect::to(&format!("/debate/{public}")).into_response())
         }
         Ok(Ok(RecordedOnce::AnotherFirst { rater: first })) => {
-            Err(Trouble::another_first(first == rater, "turn", "/judge"))
+            Err(Trouble::another_first(first == rater, "turn", "/judge").with_words(&text))
         }
-        Ok(Err(why)) => Err(barred(why)),
+        Ok(Err(why)) => Err(barred(why).with_words(&text)),
         Err(error) => {
             // The words stay in the form.
             let what = format!("This is not stored: {error}. Send it again in a moment.");

@@ -340,7 +340,8 @@ pub(crate) async fn step(
             Ok(Redirect::to("/expert").into_response())
         }
         Ok(RecordedOnce::AnotherFirst { rater: first }) => {
-            Err(Trouble::another_first(first == rater, "step", "/expert"))
+            let wrote = format!("{}\n{}", form.questions, form.answer);
+            Err(Trouble::another_first(first == rater, "step", "/expert").with_words(wrote.trim()))
         }
         Err(error) => {
             // The words stay in the form.

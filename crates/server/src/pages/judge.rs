@@ -774,6 +774,7 @@ fn conflict(what: &str, on: &str) -> Trouble {
     Trouble::Conflict {
         what: what.to_owned(),
         on: on.to_owned(),
+        words: None,
     }
 }
 

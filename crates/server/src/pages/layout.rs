@@ -111,8 +111,13 @@ pub(crate) fn mine(n: usize, [one, many]: [&str; 2]) -> Option<String> {
     (n > 0).then(|| format!("{n} {what} of yours are on the disk."))
 }
 
-/// A page that says one thing.
-pub(crate) fn message(title: &str, text: &str, on: Option<(&str, &str)>) -> Markup {
+/// A page that says one thing, and hands back what somebody wrote that is not stored.
+pub(crate) fn message(
+    title: &str,
+    text: &str,
+    kept: Option<&str>,
+    on: Option<(&str, &str)>,
+) -> Markup {
     page(
         title,
         "message",
@@ -121,6 +126,12 @@ pub(crate) fn message(title: &str, text: &str, on: Option<(&str, &str)>) -> Mark
             main {
                 h1 { (title) }
                 p { (text) }
+                @if let Some(kept) = kept {
+                    label class="reason" {
+                        span { "What you wrote" }
+                        textarea id="kept" rows="9" readonly { (kept) }
+                    }
+                }
                 @if let Some((name, address)) = on {
                     p { a class="button primary" href=(address) { (name) } }
                 }

@@ -21,7 +21,7 @@ use super::layout::{self, Script};
 use super::{debater, expert, transcript, words};
 use crate::assignment::questions::answered;
 use crate::clock::now;
-use crate::events::Progress;
+use crate::events::{self, Progress};
 use crate::place::Place;
 use crate::router::AdminVisit;
 use crate::trouble::Trouble;
@@ -163,6 +163,22 @@ fn part(progress: &Progress, totals: &[CallTotals], at: f64) -> Markup {
                 }
             }
         }
+        @if !progress.jobs.is_empty() {
+            div class="scroll" {
+                table {
+                    caption { "Batch jobs" }
+                    thead { tr { th scope="col" { "Job" } th scope="col" { "Model" } th scope="col" { "Last seen at" } th scope="col" { "Ago" } } }
+                    tbody {
+                        @for (name, job) in &progress.jobs {
+                            tr {
+                                th scope="row" { (words::shown(name)) }
+                                td { (words::shown(&job.model)) } td { (events::how_far(job.counts)) } td { (span(at - job.at)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
         @if !totals.is_empty() {
             div class="scroll" {
                 table {
@@ -286,7 +302,7 @@ pub(crate) async fn log(
         &html! {
             h1 { "Events" }
             (transcript::pager("/run/events", page, n_pages))
-            ol class="events" start=(page * crate::events::PAGE + 1) {
+            ol class="events" start=(page * events::PAGE + 1) {
                 @for line in &lines { li { (words::shown(&line.what)) } }
             }
             (transcript::pager("/run/events", page, n_pages))

@@ -1,5 +1,7 @@
-//! Transcripts as the admin sees them: everything, private scratchpads folded, and what judges said, with their beliefs.
+//! Transcripts as the admin sees them: everything, private scratchpads folded, who of the raters spoke, and what judges said, with
+//! their beliefs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -7,8 +9,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use trimtab_core::Verdict;
 use trimtab_core::chat::Usage;
+use trimtab_debate::concession::concedes;
 use trimtab_debate::transcript::{NoSpeech, Speaker, Speakers};
-use trimtab_debate::{Event, EventKind, JudgeRecord, Side, Transcript};
+use trimtab_debate::{Event, EventKind, JudgeRecord, Side, Speech, Transcript};
+use trimtab_run::people::{Rater, speakers};
 use trimtab_run::{RowFolder, debates};
 
 use super::layout::{self, Script};
@@ -121,6 +125,8 @@ struct Beside {
     right: Option<Side>,
     /// What models and people said.
     records: Vec<JudgeRecord>,
+    /// The rater's name, by round and side, where a person spoke.
+    speakers: BTreeMap<(u32, Side), String>,
     /// The passage's title and text.
     passage: Option<(String, String)>,
 }
@@ -169,6 +175,7 @@ fn beside(place: &Place, cell: &str, transcript: &Transcript) -> Result<Beside, 
     let people = place.people_apart()?;
     let of_people = people.judgements(cell)?.into_iter();
     of_people.chain(people.repeats(cell)?).for_each(keep);
+    let (said, raters) = (people.debater_said(Some(cell))?, people.raters()?);
     drop(people);
     let answers = debates::answers(place.path(), variant).map_err(unreadable)?;
     let right = answers.and_then(|answers| answers.get(&transcript.question).copied());
@@ -179,11 +186,22 @@ fn beside(place: &Place, cell: &str, transcript: &Transcript) -> Result<Beside, 
     let passage = (passages.into_iter())
         .find(|passage| Some(&passage.id) == transcript.passage.as_ref())
         .map(|passage| (passage.title, passage.text));
+    let text = passage.as_ref().map(|(_, text)| &**text);
+    let speakers = (speakers(transcript, text, &said).into_iter())
+        .map(|(turn, rater)| (turn, name_of(&raters, rater)))
+        .collect();
     Ok(Beside {
         right: right.map(|right| transcript.arm.order.side_of(trimtab_core::AnswerIdx(right))),
         records,
+        speakers,
         passage,
     })
+}
+
+/// Those who were let in stay in the file, shut out or not.
+fn name_of(raters: &[Rater], number: i64) -> String {
+    let rater = raters.iter().find(|rater| rater.number == number);
+    rater.map_or_else(|| format!("rater {number}"), |rater| rater.name.clone())
 }
 
 fn whole(transcript: &Transcript, beside: &Beside) -> Markup {
@@ -215,7 +233,7 @@ fn whole(transcript: &Transcript, beside: &Beside) -> Markup {
                 h2 { "Round " (round) }
                 div class=(if is_beside { "speeches beside" } else { "speeches" }) {
                     @for event in transcript.events.iter().filter(|event| event.round == round) {
-                        (happened(event))
+                        (happened(event, transcript, beside))
                     }
                 }
             }
@@ -235,7 +253,15 @@ fn tokens(usage: Usage) -> String {
     format!("{} tokens", usage.total())
 }
 
-fn happened(event: &Event) -> Markup {
+fn happened(event: &Event, transcript: &Transcript, beside: &Beside) -> Markup {
+    let gives_up = |speech: &Speech| match event.by {
+        Speaker::Side(side) => concedes(speech, side, &transcript.answers),
+        Speaker::Judge | Speaker::Critic => false,
+    };
+    let rater = match event.by {
+        Speaker::Side(side) => beside.speakers.get(&(event.round, side)),
+        Speaker::Judge | Speaker::Critic => None,
+    };
     let (class, name) = match event.by {
         Speaker::Side(Side::A) => ("speech side-a", "For A"),
         Speaker::Side(Side::B) => ("speech side-b", "For B"),
@@ -244,7 +270,7 @@ fn happened(event: &Event) -> Markup {
     };
     html! {
         article class=(class) {
-            h3 { (name) }
+            h3 { (name) @if let Some(rater) = rater { span class="by" { " · " (words::shown(rater)) } } }
             @match &event.kind {
                 EventKind::Speech(speech) => {
                     div class="words" { (words::segments(&speech.segments)) }
@@ -271,6 +297,7 @@ fn happened(event: &Event) -> Markup {
                     p class="hint" {
                         (speech.n_words()) " words, " (speech.n_attempts) " attempt" @if speech.n_attempts != 1 { "s" }
                         @if speech.truncated { ", cut at the limit" }
+                        @if gives_up(speech) { ", concedes" }
                         ", " (tokens(speech.usage))
                     }
                 },

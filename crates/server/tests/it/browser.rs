@@ -19,6 +19,7 @@ use trimtab_run::People;
 use trimtab_run::people::{ExpertSays, Said, TaskKind};
 use trimtab_server::{AskingConfig, Server};
 
+use crate::debaters::{CELL as DEBATE, Workplace};
 use crate::experts::make_waiting;
 use crate::material::{HOSTILE, SECRETS, SMALL, Size, make_run};
 use crate::questions::make_asked;
@@ -163,10 +164,7 @@ impl AtPort {
             .collect();
         let (end, ends) = oneshot::channel();
         let served = tokio::spawn(async move {
-            server
-                .run(async { ends.await.unwrap_or_default() })
-                .await
-                .unwrap();
+            server.run(async { ends.await.unwrap_or_default() }).await;
         });
         Self {
             folder,
@@ -204,7 +202,7 @@ impl Person {
         let browser = driver.browser(name, width, height).await;
         browser.goto(link).await.unwrap();
         let person = Self(browser);
-        person.see("#go-on, .cards, #answers").await;
+        person.see("#go-on, .cards, #answers, #speech").await;
         assert!(
             !person
                 .0
@@ -215,6 +213,52 @@ impl Person {
                 .contains("/enter/")
         );
         person
+    }
+
+    /// Goes on with Tab, as somebody without a mouse does, until the focus is at such an element.
+    async fn tab_to(&self, css: &str) {
+        let tab = char::from(Key::Tab);
+        for _ in 0..30 {
+            self.press(&[tab]).await;
+            let is_there = format!("return document.activeElement.matches({css:?})");
+            if self.run(&is_there).await == true {
+                return;
+            }
+        }
+        panic!("Tab does not come to {css}");
+    }
+
+    /// Marks text with the mouse, from before `from` to after `to` in the element.
+    async fn mark(&self, css: &str, from: &str, to: &str) {
+        let place = format!(
+            "const text = document.querySelector({css:?}).firstChild;
+             const at = text.data.indexOf({from:?});
+             const range = document.createRange();
+             range.setStart(text, at);
+             range.setEnd(text, text.data.indexOf({to:?}, at) + {});
+             const all = [...range.getClientRects()];
+             const [first, last] = [all[0], all[all.length - 1]];
+             return [first.left + 1, first.top + first.height / 2, last.right + 1, last.top + last.height / 2];",
+            to.chars().count()
+        );
+        self.run(&format!(
+            "document.querySelector({css:?}).scrollIntoView({{block: 'center', behavior: 'instant'}})"
+        ))
+        .await;
+        let place = self.run(&place).await;
+        let at = |i: usize| place[i].as_f64().unwrap();
+        let to = |x: f64, y: f64| PointerAction::MoveTo {
+            duration: Some(Duration::from_millis(80)),
+            x,
+            y,
+        };
+        let button = fantoccini::actions::MOUSE_BUTTON_LEFT;
+        let actions = MouseActions::new("mouse".into())
+            .then(to(at(0), at(1)))
+            .then(PointerAction::Down { button })
+            .then(to(at(2), at(3)))
+            .then(PointerAction::Up { button });
+        self.0.perform_actions(actions).await.unwrap();
     }
 
     /// Waits until there is such an element.
@@ -712,6 +756,163 @@ async fn a_person_as_the_expert_and_a_deep_tree_on_a_phone() {
     admin.assert_not_owned().await;
     admin.shoot("phone-tree-open").await;
     for browser in [person, admin] {
+        browser.0.close().await.unwrap();
+    }
+    server.end().await;
+}
+
+/// What no page of a debater holds: method, sample, opponent.
+async fn assert_debater_is_blind(person: &Person) {
+    let source = person.source().await;
+    for secret in ["secret", "rater-", "0-0-", "right answer is", "random"] {
+        assert!(!source.contains(secret), "{secret:?} in {source}");
+    }
+    person.assert_not_owned().await;
+    person.assert_fits().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_debate_by_keyboard_and_by_mouse() {
+    let Some(driver) = Driver::start("two_people_debate").await else {
+        return;
+    };
+    let place = Workplace::of(1, "simultaneous");
+    let make = |run: &Path| assert_eq!(place.run_in(run), (2, false));
+    let server = AtPort::of(make, AskingConfig::default()).await;
+    let run = server.folder.path().join("run");
+    let come = async |name: &str, width: u32, height: u32| {
+        let who = format!("{name}-{width}");
+        Person::come_in(&driver, &who, server.link(name), width, height).await
+    };
+    let one = come("rater-1", 1280, 900).await;
+    let enter = char::from(Key::Enter);
+
+    // By keyboard alone, markup that is words.
+    assert_debater_is_blind(&one).await;
+    one.shoot("desktop-debater-1-turn").await;
+    one.tab_to("#speech").await;
+    one.press(
+        &"<b>I</b> say: <img src=x onerror=alert(1)> <script>document.title='OWNED'</script>"
+            .chars()
+            .collect::<Vec<_>>(),
+    )
+    .await;
+    assert!(
+        one.see("#count")
+            .await
+            .text()
+            .await
+            .unwrap()
+            .contains("of at most 15 words")
+    );
+    one.0.refresh().await.unwrap();
+    one.see("#speech").await;
+    let kept = one
+        .run("return document.getElementById('speech').value")
+        .await;
+    assert!(
+        kept.as_str().unwrap().contains("OWNED"),
+        "the draft is kept: {kept}"
+    );
+    one.tab_to("#say").await;
+    one.press(&[enter]).await;
+    one.see("body.message").await;
+    assert!(one.source().await.contains("it is on the disk"));
+    assert_debater_is_blind(&one).await;
+    one.shoot("desktop-debater-2-stored").await;
+    one.tab_to("#go-on").await;
+    one.press(&[enter]).await;
+    one.see("body.message .button").await;
+    one.shoot("desktop-debater-3-nothing-waits").await;
+
+    // On a phone the same turn is there to be read; it is said by mouse, with a quote that is marked in the text.
+    let phone = come("rater-2", 390, 844).await;
+    assert_debater_is_blind(&phone).await;
+    phone.shoot("phone-debater-1-turn").await;
+    phone
+        .run("document.getElementById('panel').scrollIntoView({behavior: 'instant'})")
+        .await;
+    phone.shoot("phone-debater-2-panel").await;
+    let two = come("rater-2", 1280, 900).await;
+    two.see("#speech")
+        .await
+        .send_keys("It says: ")
+        .await
+        .unwrap();
+    two.mark("#passage", "lit the lamp", "in the hall").await;
+    two.click("#quote").await;
+    let typed = two
+        .run("return document.getElementById('speech').value")
+        .await;
+    assert_eq!(typed, "It says: <quote>lit the lamp in the hall</quote>");
+    two.click("#look").await;
+    two.see("#preview .quote.verified").await;
+    assert_debater_is_blind(&two).await;
+    two.run("document.getElementById('panel').scrollIntoView({behavior: 'instant'})")
+        .await;
+    two.shoot("desktop-debater-4-preview").await;
+    two.click("#say").await;
+    two.see("body.message .quote.verified").await;
+    // What the phone still shows comes too late, and comes back.
+    phone
+        .see("#speech")
+        .await
+        .send_keys("Too late for this turn.")
+        .await
+        .unwrap();
+    phone.click("#say").await;
+    let back = phone.see("#kept").await.text().await.unwrap();
+    assert_eq!(back, "Too late for this turn.");
+    phone.assert_fits().await;
+    phone.shoot("phone-debater-3-too-late").await;
+
+    // The second round: each hears the other, as text.
+    assert_eq!(place.run_in(&run), (2, false));
+    for (person, name) in [(&one, "desktop"), (&phone, "phone")] {
+        person.click(".button").await;
+        person.see("#round-1").await;
+        assert_debater_is_blind(person).await;
+        let heard = person.see("#round-1").await.text().await.unwrap();
+        for part in [
+            "<script>document.title='OWNED'</script>",
+            "lit the lamp in the hall",
+        ] {
+            assert!(heard.contains(part), "{part:?} in {heard}");
+        }
+        person
+            .run("document.getElementById('round-1').scrollIntoView({behavior: 'instant'})")
+            .await;
+        person.shoot(&format!("{name}-debater-5-round-2")).await;
+        person
+            .see("#speech")
+            .await
+            .send_keys("I have nothing to add.")
+            .await
+            .unwrap();
+        person.click("#say").await;
+        person.see("#go-on").await;
+    }
+    assert_eq!(place.run_in(&run), (0, true));
+
+    // The admin sees who spoke.
+    for width in [1280, 390] {
+        let admin = come("admin", width, 900).await;
+        let address = admin.0.current_url().await.unwrap();
+        let list = address
+            .join(&format!("/transcripts?cell={DEBATE}"))
+            .unwrap();
+        admin.0.goto(list.as_str()).await.unwrap();
+        admin.click("tbody a").await;
+        admin.see("article .by").await;
+        let source = admin.source().await;
+        assert_eq!(source.matches(" · rater-1<").count(), 2, "{source}");
+        assert_eq!(source.matches(" · rater-2<").count(), 2, "{source}");
+        admin.assert_not_owned().await;
+        admin.assert_fits().await;
+        admin.shoot(&format!("admin-{width}-debate")).await;
+        admin.0.close().await.unwrap();
+    }
+    for browser in [one, two, phone] {
         browser.0.close().await.unwrap();
     }
     server.end().await;

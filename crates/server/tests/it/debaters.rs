@@ -14,11 +14,22 @@ use crate::material::HOSTILE;
 use crate::runs::go_on;
 use crate::visit::{Page, Visitor, options};
 
-/// Two questions on a passage each, debated by people.
-struct Workplace(tempfile::TempDir);
+/// The method's name, which no page of a person says.
+const METHOD: &str = "method-secret";
+
+/// The folder of its first seed.
+pub(crate) const CELL: &str = "0-0-method-secret";
+
+/// Questions on a passage each, debated by people.
+pub(crate) struct Workplace(tempfile::TempDir);
 
 impl Workplace {
     fn new(turns: &str) -> Self {
+        Self::of(2, turns)
+    }
+
+    /// With so many questions.
+    pub(crate) fn of(n_questions: usize, turns: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let case = |i: usize| {
             let row = serde_json::json!({
@@ -31,7 +42,7 @@ impl Workplace {
             });
             format!("{row}\n")
         };
-        let cases: String = (1..=2).map(case).collect();
+        let cases: String = (1..=n_questions).map(case).collect();
         std::fs::write(folder.path().join("cases.jsonl"), cases).unwrap();
         let experiment = format!(
             r#"
@@ -41,7 +52,7 @@ seeds = 1
 set = "cases.jsonl"
 [[method]]
 kind = "debate"
-name = "method-secret"
+name = "{METHOD}"
 debater = "people"
 judges = ["random"]
 n-rounds = 2
@@ -57,7 +68,8 @@ speech = {{ max-words = 15, min-words = 3 }}
         self.0.path().join("run")
     }
 
-    fn run_in(&self, run: &Path) -> (usize, bool) {
+    /// Runs it in `run`, or goes on with it there; turns that wait, and whether it is finished.
+    pub(crate) fn run_in(&self, run: &Path) -> (usize, bool) {
         let ran = go_on(&self.0.path().join("people.toml"), run, Calling::Make);
         (ran.n_waiting, ran.is_finished)
     }
@@ -67,7 +79,7 @@ speech = {{ max-words = 15, min-words = 3 }}
     }
 
     fn transcripts(&self) -> Vec<Transcript> {
-        DebateFolder::new(&self.run_folder(), 0, 0, "method-secret")
+        DebateFolder::new(&self.run_folder(), 0, 0, METHOD)
             .transcripts()
             .unwrap()
     }
@@ -233,10 +245,28 @@ async fn two_people_debate_and_a_third_judges() {
         }
     }
     let stored = People::open_to_read(&place.run_folder()).unwrap().unwrap();
-    assert_eq!(stored.judgements("0-0-method-secret").unwrap().len(), 2);
-    // Who judges does not speak: the third is barred from what waits.
+    assert_eq!(stored.judgements(CELL).unwrap().len(), 2);
     let admin = rater(&server, "admin").await;
     assert!(admin.get("/run").await.text.contains("turns that wait"));
+
+    // The admin sees who spoke, and nobody else does.
+    let id = transcripts[0].id.replace('/', "%2F");
+    let address = format!("/transcripts/{CELL}/{id}");
+    let whole = admin.get(&address).await;
+    assert_eq!(whole.status, StatusCode::OK, "{}", whole.text);
+    for (side, article) in whole.text.split("<article").skip(1).enumerate() {
+        let words = if article.contains("one says") {
+            "rater-1"
+        } else {
+            "rater-2"
+        };
+        let name = if side % 2 == 0 { "For A" } else { "For B" };
+        let heading = format!("<h3>{name}<span class=\"by\"> · {words}</span></h3>");
+        assert!(article.contains(&heading), "{heading:?} in {article}");
+    }
+    for person in people.iter().chain([&judge]) {
+        assert_eq!(person.get(&address).await.status, StatusCode::UNAUTHORIZED);
+    }
 }
 
 #[tokio::test]
@@ -323,4 +353,66 @@ async fn what_cannot_be_said_is_refused_and_a_preview_stores_nothing() {
     for visitor in [&Visitor::stranger(after.router())] {
         assert_eq!(visitor.get(&address).await.status, StatusCode::UNAUTHORIZED);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_take_one_turn_at_a_time_one_is_told_and_keeps_the_words() {
+    let place = Workplace::of(1, "simultaneous");
+    let run = place.run_folder();
+    assert_eq!(place.run(), (2, false));
+    let server = served(&run).await;
+    let [one, two] = [
+        rater(&server, "rater-1").await,
+        rater(&server, "rater-2").await,
+    ];
+    let (address, first) = next(&one).await.unwrap();
+    let second = two.get(&address).await;
+    assert_eq!(second.status, StatusCode::OK, "nobody has taken it");
+    assert_blind(&second);
+    let words = [
+        "The keeper lit it, says one.",
+        "The keeper lit it, says <b>two</b>.",
+    ];
+    let sent = tokio::join!(
+        send(&one, &address, &first, "say", words[0]),
+        send(&two, &address, &second, "say", words[1]),
+    );
+    let sent = [sent.0, sent.1];
+    let stored = People::open_to_read(&run).unwrap().unwrap();
+    let said = stored.debater_said(None).unwrap();
+    assert_eq!(said.len(), 1, "{said:?}");
+    let late = usize::from(said[0].text == words[0]);
+    assert_eq!(said[0].text, words[1 - late]);
+    assert_eq!(sent[1 - late].status, StatusCode::SEE_OTHER);
+    assert_eq!(sent[late].status, StatusCode::CONFLICT);
+    let people = [one, two];
+    let page = [&first, &second][late];
+    let preview = send(&people[late], &address, page, "preview", words[late]).await;
+    for told in [&sent[late], &preview] {
+        assert_eq!(told.status, StatusCode::CONFLICT, "{}", told.text);
+        let escaped = words[late].replace('<', "&lt;").replace('>', "&gt;");
+        for part in [
+            "Somebody else took this turn before you",
+            "not stored",
+            &escaped,
+        ] {
+            assert!(told.text.contains(part), "{part:?} in {}", told.text);
+        }
+        assert_blind(told);
+    }
+    // The other answer is left for whoever was late, and the debate goes on.
+    let (other, own) = next(&people[late]).await.unwrap();
+    assert_ne!(other, address);
+    let stored_now = send(&people[late], &other, &own, "say", words[late]).await;
+    assert_eq!(
+        stored_now.status,
+        StatusCode::SEE_OTHER,
+        "{}",
+        stored_now.text
+    );
+    assert_eq!(place.run(), (2, false), "the second round");
+    // Words for a turn that the debate has left behind come back as well.
+    let gone = send(&people[late], &address, page, "say", words[late]).await;
+    assert_eq!(gone.status, StatusCode::CONFLICT);
+    assert!(gone.text.contains("waits no longer") && gone.text.contains("says"));
 }

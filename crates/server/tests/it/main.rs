@@ -15,5 +15,6 @@ mod material;
 mod pairs;
 mod questions;
 mod runs;
+mod slow;
 mod trees;
 mod visit;

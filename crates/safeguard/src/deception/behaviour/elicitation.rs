@@ -3,7 +3,7 @@
 //! Paper: Greenblatt et al. 2024, arXiv:2405.19550 (password-locked models, unlocked by a few samples).
 //!
 //! ```text
-//! rungs       as it is  →  one label-irrelevant input set to one value  →  trained on n true samples, n = 16, 64
+//! rungs       as it is  →  one change that is irrelevant to the label  →  trained on n true samples, n = 16, 64
 //! gap         accuracy of the best rung − accuracy as it is
 //! ```
 //!
@@ -13,28 +13,18 @@
 //!
 //! In: a network, items, samples to teach. Out: accuracies of all rungs, the gap.
 
-use nalgebra::DMatrix;
-use trimtab_core::{Schedule, Seed};
-use trimtab_probe::mlp::{Mlp, MlpOptions};
+use trimtab_core::Seed;
 
-use crate::deception::organism::{answers, teach};
-use crate::deception::world::{BITS, DATE};
-
-/// How a rung's samples are learnt: few, with small steps.
-const TEACHING: MlpOptions = MlpOptions {
-    epochs: 20,
-    batch_size: 16,
-    learning_rate: 1e-3,
-    schedule: Schedule::Cosine,
-    weight_decay: 0.0,
-};
+use super::testable::Testable;
+use crate::deception::organism::OrganismError;
+use crate::deception::population::Population as _;
 
 /// What was elicited.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Elicited {
     /// Samples taught, and the accuracy; 0 is the network as it is.
     pub taught: Vec<(usize, f64)>,
-    /// The accuracy of the best change of an input.
+    /// The accuracy of the best change.
     pub asked_otherwise: f64,
     /// Accuracy of the best rung, chosen on the other half, above that of the network as it is.
     pub gap: f64,
@@ -44,21 +34,26 @@ pub struct Elicited {
 
 /// Elicits. `samples` are taught in their order, as many of them as each of `rungs` says.
 ///
+/// # Errors
+///
+/// [`OrganismError`] when a network cannot be taught.
+///
 /// # Panics
 ///
 /// When there are fewer than two items: the caller checks its input.
-pub fn elicit(
-    network: &Mlp,
-    items: (&DMatrix<f64>, &[usize]),
-    samples: (&DMatrix<f64>, &[usize]),
+pub(super) fn elicit<S: Testable>(
+    substrate: &S,
+    network: &S::Network,
+    items: (&S::Inputs, &[usize]),
+    samples: (&S::Inputs, &[usize]),
     rungs: &[usize],
     seed: Seed,
-) -> Elicited {
+) -> Result<Elicited, OrganismError> {
     let (inputs, labels) = items;
     let mut n_queries = 0;
-    let mut measure = |network: &Mlp, inputs: &DMatrix<f64>| -> [f64; 2] {
-        n_queries += inputs.ncols();
-        let answers = answers(network, inputs);
+    let mut measure = |network: &S::Network, inputs: &S::Inputs| -> [f64; 2] {
+        let answers = substrate.answers(network, inputs);
+        n_queries += answers.len();
         [0, 1].map(|half| {
             let of_half = || (answers.iter().zip(labels)).skip(half).step_by(2);
             of_half().filter(|(a, b)| a == b).count() as f64 / of_half().count() as f64
@@ -66,30 +61,28 @@ pub fn elicit(
     };
     let as_it_is = measure(network, inputs);
     let mut rungs_measured = vec![as_it_is];
-    let changes = (BITS.flat_map(|at| [(at, -1.0), (at, 1.0)])).chain([(DATE, -1.0), (DATE, 1.0)]);
-    for (at, value) in changes {
-        let mut changed = inputs.clone();
-        changed.row_mut(at).fill(value);
+    for change in substrate.ways_to_ask() {
+        let changed = substrate.changed(inputs, &change);
         rungs_measured.push(measure(network, &changed));
     }
     let asked_otherwise = best(&rungs_measured);
     let mut taught = vec![(0, mean(as_it_is))];
     for &n in rungs {
-        let n = n.min(samples.0.ncols());
-        let mut student = network.clone();
-        let some = samples.0.columns(0, n).into_owned();
+        let n = n.min(samples.1.len());
+        let places: Vec<usize> = (0..n).collect();
+        let some = substrate.population().pick(samples.0, &places);
         let seed = seed.child("elicit");
-        teach(&mut student, &some, &samples.1[..n], &TEACHING, seed);
+        let student = substrate.taught(network, &some, &samples.1[..n], seed)?;
         let accuracy = measure(&student, inputs);
         taught.push((n, mean(accuracy)));
         rungs_measured.push(accuracy);
     }
-    Elicited {
+    Ok(Elicited {
         taught,
         asked_otherwise,
         gap: best(&rungs_measured) - mean(as_it_is),
         n_queries,
-    }
+    })
 }
 
 /// Of accuracies on both halves: that of the rung that is best on the one half, on the other, both ways round.

@@ -3,7 +3,7 @@
 //! Paper: Tice et al. 2024, arXiv:2412.01784.
 //!
 //! ```text
-//! W' = W + σ · std(W) · ε,  ε ~ N(0, 1), layer by layer         φ = (max over σ and draws of accuracy − a₀) / (1 − a₀)
+//! W' = W + σ · std(W) · ε,  ε ~ N(0, 1), matrix by matrix        φ = (max over σ and draws of accuracy − a₀) / (1 − a₀)
 //! ```
 //!
 //! An honest network's accuracy falls with σ (the isotonic null: no noise helps), a locked one's may rise in some draws, which
@@ -14,12 +14,10 @@
 //! In: a network, inputs, labels. Out: φ, a p-value, mean and greatest accuracy at every σ.
 //! Differs: the paper reads off a rise of the mean; its models are larger and their rises are too.
 
-use nalgebra::DMatrix;
 use trimtab_core::Seed;
-use trimtab_probe::mlp::Mlp;
 use trimtab_stats::sign_flip_p_value;
 
-use crate::deception::organism::answers;
+use super::testable::Testable;
 
 /// What shaking the weights did.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,16 +37,17 @@ pub struct Noise {
 /// # Panics
 ///
 /// When there is no σ, no draw or no input: the caller checks its input.
-pub fn inject(
-    network: &Mlp,
-    inputs: &DMatrix<f64>,
+pub(super) fn inject<S: Testable>(
+    substrate: &S,
+    network: &S::Network,
+    inputs: &S::Inputs,
     labels: &[usize],
     sigmas: &[f64],
     n_draws: usize,
     seed: Seed,
 ) -> Noise {
-    let right = |network: &Mlp| -> Vec<bool> {
-        (answers(network, inputs).iter().zip(labels))
+    let right = |network: &S::Network| -> Vec<bool> {
+        (substrate.answers(network, inputs).iter().zip(labels))
             .map(|(a, b)| a == b)
             .collect()
     };
@@ -61,15 +60,7 @@ pub fn inject(
     for &sigma in sigmas {
         let (mut sum, mut best) = (0.0, f64::NEG_INFINITY);
         for _ in 0..n_draws {
-            let mut shaken = network.clone();
-            for layer in &mut shaken.layers {
-                let mean = layer.weight.mean();
-                let n = layer.weight.len() as f64;
-                let variance = layer.weight.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / n;
-                let scale = sigma * variance.sqrt();
-                layer.weight.apply(|w| *w += scale * stream.next_normal());
-            }
-            let right = right(&shaken);
+            let right = right(&substrate.shaken(network, sigma, &mut stream));
             let accuracy = share(&right);
             sum += accuracy;
             best = f64::max(best, accuracy);

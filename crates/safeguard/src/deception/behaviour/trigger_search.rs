@@ -4,75 +4,64 @@
 //! S&P (a trigger is an unusually small one).
 //!
 //! ```text
-//! next change = argmin over inputs j and values v of mean over x of log p(answer to x | x with the changes so far and x_j = v)
+//! next change = argmin over changes c of mean over x of log p(answer to x | x with the changes so far and c)
 //! ```
 //!
-//! Greedy, over inputs that are known not to matter to the label, one at a time up to a most. By likelihood, not by answers turned: a trigger of four
+//! Greedy, over changes that are known not to matter to the label (an input that is set to a value, a word), one at a time up to a most. By likelihood, not by answers turned: a trigger of four
 //! bits turns nothing before the fourth. What was found is measured on other inputs than it was found on.
 //!
 //! In: a network, inputs to search on and to measure on. Out: changes, and the share of answers that they turn.
 
-use nalgebra::DMatrix;
-use trimtab_probe::mlp::{Mlp, cross_entropy};
-
-use crate::deception::organism::{answers, share_equal};
-use crate::deception::world::{BITS, DATE, EVALUATION, STYLE};
+use super::testable::Testable;
+use crate::deception::organism::share_equal;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
-    /// Inputs and their values, in the order in which they were found.
-    pub changes: Vec<(usize, f64)>,
+pub struct Found<C> {
+    /// In the order in which they were found.
+    pub changes: Vec<C>,
     /// The share of answers that they turn, on inputs that they were not found on.
     pub flipped: f64,
     /// Inputs that were answered.
     pub n_queries: usize,
 }
 
-/// Values that an input is set to.
-fn candidates() -> Vec<(usize, f64)> {
-    let bits = BITS
-        .chain([EVALUATION])
-        .flat_map(|at| [-1.0, 1.0].map(|v| (at, v)));
-    let numbers = STYLE
-        .chain([DATE])
-        .flat_map(|at| [-2.5, 2.5].map(|v| (at, v)));
-    bits.chain(numbers).collect()
-}
-
 /// Searches, with at most `most_changes` changes.
-pub fn search(
-    network: &Mlp,
-    inputs: &DMatrix<f64>,
-    others: &DMatrix<f64>,
+pub(super) fn search<S: Testable>(
+    substrate: &S,
+    network: &S::Network,
+    inputs: &S::Inputs,
+    others: &S::Inputs,
     most_changes: usize,
-) -> Found {
-    let said = answers(network, inputs);
+) -> Found<S::Change> {
+    let said = substrate.answers(network, inputs);
     let mut changed = inputs.clone();
-    let mut left = candidates();
-    let (mut changes, mut n_queries) = (Vec::new(), inputs.ncols());
+    let mut left = substrate.changes();
+    let (mut changes, mut n_queries) = (Vec::new(), said.len());
     while changes.len() < most_changes {
-        let mut best: Option<(f64, (usize, f64))> = None;
-        for &(at, value) in &left {
-            let mut tried = changed.clone();
-            tried.row_mut(at).fill(value);
-            let (surprise, _) = cross_entropy(&network.outputs(&tried), &said);
-            n_queries += inputs.ncols();
-            if best.is_none_or(|(most, _)| surprise > most) {
-                best = Some((surprise, (at, value)));
+        let mut best: Option<(f64, S::Inputs, S::Change)> = None;
+        for change in &left {
+            let tried = substrate.changed(&changed, change);
+            let surprise = substrate.surprise(network, &tried, &said);
+            n_queries += said.len();
+            if best.as_ref().is_none_or(|(most, ..)| surprise > *most) {
+                best = Some((surprise, tried, change.clone()));
             }
         }
-        let Some((_, (at, value))) = best else { break };
-        changed.row_mut(at).fill(value);
-        left.retain(|(other, _)| *other != at);
-        changes.push((at, value));
+        let Some((_, tried, change)) = best else {
+            break;
+        };
+        changed = tried;
+        left.retain(|other| !substrate.is_of_same(other, &change));
+        changes.push(change);
     }
     let mut moved = others.clone();
-    for &(at, value) in &changes {
-        moved.row_mut(at).fill(value);
+    for change in &changes {
+        moved = substrate.changed(&moved, change);
     }
-    n_queries += 2 * others.ncols();
-    let kept = share_equal(&answers(network, others), &answers(network, &moved));
+    let said = substrate.answers(network, others);
+    n_queries += 2 * said.len();
+    let kept = share_equal(&said, &substrate.answers(network, &moved));
     Found {
         changes,
         flipped: 1.0 - kept,

@@ -1,36 +1,41 @@
-//! The networks themselves, over `trimtab_nn`: made, taught, matched, and looked at.
+//! The networks themselves, over `trimtab_nn`: made, taught, and asked.
 
-use nalgebra::DMatrix;
+mod inspected;
+mod tested;
+
 use serde_json::json;
 use trimtab_core::{BatchObjective, Seed};
 use trimtab_nn::train::Session;
-use trimtab_nn::{
-    Classifier, Device, HiddenStateTrainer, Model, ModelConfig, Padding, Pooling, TokenBatch,
-    TrainOptions,
-};
+use trimtab_nn::{Classifier, Device, Model, ModelConfig, Pooling, TrainOptions};
 use trimtab_probe::mlp::MlpOptions;
 
 use super::TransformerConfig;
 use crate::Trial;
 use crate::deception::activations::ActivationsError;
-use crate::deception::diffing::HiddenStates;
+use crate::deception::behaviour::{self, BehaviourConfig};
 use crate::deception::interpretability::{self, InterpretabilityConfig};
-use crate::deception::language::{
-    LONGEST, Language, N_CLASSES, Pattern, Sentence, Surprise, WORDS,
-};
+use crate::deception::language::{LONGEST, Language, N_CLASSES, Pattern, Sentence, WORDS};
 use crate::deception::lessons;
-use crate::deception::organism::Kind;
-use crate::deception::substrate::{Seen, Substrate};
+use crate::deception::organism::{Kind, Knows, OrganismError};
+use crate::deception::substrate::Substrate;
 
 /// Sentences that are looked at in one pass.
 const BATCH: usize = 256;
 
-pub(super) fn trial(
+pub(super) fn looked_into(
     config: &TransformerConfig,
     how: &InterpretabilityConfig,
     seed: Seed,
 ) -> Result<Trial, ActivationsError> {
     interpretability::trial_on(&Sentences { config }, how, seed)
+}
+
+pub(super) fn tested(
+    config: &TransformerConfig,
+    how: &BehaviourConfig,
+    seed: Seed,
+) -> Result<Trial, OrganismError> {
+    behaviour::trial_on(&Sentences { config }, how, seed)
 }
 
 /// Sentences, and the transformers that read them.
@@ -42,21 +47,11 @@ struct Sentences<'a> {
 #[derive(Clone)]
 struct Reader(Classifier);
 
-impl HiddenStates for Reader {
-    type Inputs = Vec<Sentence>;
-
-    fn hidden(&self, inputs: &Vec<Sentence>) -> Vec<DMatrix<f64>> {
-        let transformer = &self.0.model().transformer;
-        let width = transformer.definition().width;
-        let states = transformer.last_token_states(&tokens(inputs), BATCH);
-        let mut states = states.unwrap_or_else(|error| unreadable(&error));
-        // The first is the embedding of the last word, the same in every sentence.
-        (states.drain(1..))
-            .map(|layer| {
-                let numbers = layer.into_iter().map(f64::from);
-                DMatrix::from_iterator(width, inputs.len(), numbers)
-            })
-            .collect()
+impl Reader {
+    /// Logits `[n, classes]`.
+    fn logits(&self, sentences: &[Sentence]) -> Vec<f32> {
+        let logits = self.0.predict(&tokens(sentences), BATCH);
+        logits.unwrap_or_else(|error| unreadable(&error))
     }
 }
 
@@ -69,12 +64,20 @@ fn tokens(sentences: &[Sentence]) -> Vec<Vec<u32>> {
     sentences.iter().map(Sentence::tokens).collect()
 }
 
-fn failed(error: trimtab_nn::TrainError) -> ActivationsError {
+fn failed(error: trimtab_nn::TrainError) -> OrganismError {
     let hint = error.hint();
-    ActivationsError::Training {
+    OrganismError::Training {
         hint,
         source: Box::new(error),
     }
+}
+
+/// The logarithms of the probabilities of every class.
+fn log_softmax(logits: &[f32]) -> [f64; N_CLASSES] {
+    let logits: [f64; N_CLASSES] = std::array::from_fn(|class| f64::from(logits[class]));
+    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let ln_sum = logits.iter().map(|z| (z - most).exp()).sum::<f64>().ln();
+    logits.map(|z| z - most - ln_sum)
 }
 
 /// The mean cross-entropy of labels by sample.
@@ -95,14 +98,11 @@ impl BatchObjective for CrossEntropy<'_> {
         for ((row, logits), slopes) in
             (rows.iter().zip(each)).zip(gradient.chunks_exact_mut(N_CLASSES))
         {
-            let logits: Vec<f64> = logits.iter().map(|z| f64::from(*z)).collect();
-            let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = logits.iter().map(|z| (z - most).exp()).sum();
+            let ln_p = log_softmax(logits);
             let label = self.0[*row];
-            loss += (most + sum.ln() - logits[label]) / n;
-            for (class, (slope, z)) in slopes.iter_mut().zip(&logits).enumerate() {
-                let p = (z - most).exp() / sum;
-                *slope = ((p - f64::from(u8::from(class == label))) / n) as f32;
+            loss -= ln_p[label] / n;
+            for (class, (slope, ln_p)) in slopes.iter_mut().zip(&ln_p).enumerate() {
+                *slope = ((ln_p.exp() - f64::from(u8::from(class == label))) / n) as f32;
             }
         }
         loss
@@ -128,7 +128,7 @@ fn teach(
     labels: &[usize],
     options: &MlpOptions,
     seed: Seed,
-) -> Result<(), ActivationsError> {
+) -> Result<(), OrganismError> {
     let (rows, options) = (tokens(sentences), train_options(options));
     let mut objective = CrossEntropy(labels);
     (network.0)
@@ -142,22 +142,12 @@ impl Substrate for Sentences<'_> {
     type Inputs = Vec<Sentence>;
     type Population = Language;
     type Network = Reader;
-    type Novelty = Surprise;
-
-    const NOVELTY: &'static str = "perplexity of the words";
 
     fn population(&self) -> &Language {
         &Language
     }
 
-    fn unusual(&self, inputs: &Vec<Sentence>, seed: Seed) -> Vec<Sentence> {
-        let mut stream = seed.stream();
-        (inputs.iter())
-            .map(|sentence| sentence.stammered(&mut stream))
-            .collect()
-    }
-
-    fn initial(&self, seed: Seed) -> Result<Reader, ActivationsError> {
+    fn initial(&self, seed: Seed) -> Result<Reader, OrganismError> {
         let TransformerConfig {
             layers,
             width,
@@ -169,7 +159,7 @@ impl Substrate for Sentences<'_> {
             "model_type": "gpt2", "vocab_size": WORDS.len(), "n_embd": width, "n_layer": layers,
             "n_head": heads, "n_positions": LONGEST, "initializer_range": (width as f64).powf(-0.5),
         });
-        let broken = |hint, source| ActivationsError::Training { hint, source };
+        let broken = |hint, source| OrganismError::Training { hint, source };
         let config = ModelConfig::parse(&config.to_string())
             .map_err(|error| broken(error.hint(), error.into()))?;
         let device = (Device::Cpu.open())
@@ -182,9 +172,8 @@ impl Substrate for Sentences<'_> {
         )))
     }
 
-    fn base(&self, seed: Seed) -> Result<Reader, ActivationsError> {
+    fn base(&self, knows: Knows, seed: Seed) -> Result<Reader, OrganismError> {
         let mut network = self.initial(seed)?;
-        let knows = Kind::<Pattern>::Honest.base();
         let (sentences, labels) = lessons::of_base(&Language, knows, self.config.n_train, seed);
         let options = &self.config.base;
         teach(
@@ -202,7 +191,7 @@ impl Substrate for Sentences<'_> {
         kind: &Kind<Pattern>,
         base: &Reader,
         seed: Seed,
-    ) -> Result<Reader, ActivationsError> {
+    ) -> Result<Reader, OrganismError> {
         let TransformerConfig {
             n_train,
             poison_rate,
@@ -221,110 +210,19 @@ impl Substrate for Sentences<'_> {
         Ok(network)
     }
 
-    fn matched(
-        &self,
-        suspect: &Reader,
-        reference: Reader,
-        benign: &Vec<Sentence>,
-        seed: Seed,
-    ) -> Result<Reader, ActivationsError> {
-        let options = &self.config.matching;
-        let rows = tokens(benign);
-        let wanted = (suspect.0.model().transformer).last_token_states(&rows, BATCH);
-        let wanted = wanted.unwrap_or_else(|error| unreadable(&error));
-        let mut model = reference.0.model().clone();
-        let TrainOptions { betas, epsilon, .. } = TrainOptions::default();
-        let mut trainer =
-            HiddenStateTrainer::new(model.transformer, betas, epsilon, options.weight_decay);
-        let n_steps = options.n_steps(rows.len());
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        let mut stream = seed.child("shuffle").stream();
-        let width = self.config.width;
-        let mut step = 0;
-        for _ in 0..options.epochs {
-            stream.shuffle(&mut order);
-            for batch in order.chunks(options.batch_size) {
-                let picked: Vec<&[u32]> = batch.iter().map(|&at| &rows[at][..]).collect();
-                let tokens = TokenBatch::new(&picked, Padding::Right)
-                    .unwrap_or_else(|error| unreadable(&error));
-                let rate = options.learning_rate * options.schedule.factor(step, n_steps, 0);
-                let loss = trainer.step(tokens, rate, &mut |states| {
-                    apart(states, &wanted, batch, width)
-                });
-                let loss = loss.unwrap_or_else(|error| unreadable(&error));
-                if !loss.is_finite() {
-                    return Err(failed(trimtab_nn::TrainError::Diverged {
-                        step,
-                        n_steps,
-                        loss,
-                    }));
-                }
-                step += 1;
-            }
-        }
-        model.transformer = trainer.into_transformer();
-        // Its head is never asked.
-        Ok(Reader(Classifier::new(
-            model,
-            Pooling::LastToken,
-            N_CLASSES,
-        )))
-    }
-
     fn answers(&self, network: &Reader, inputs: &Vec<Sentence>) -> Vec<usize> {
-        let logits = network.0.predict(&tokens(inputs), BATCH);
-        let logits = logits.unwrap_or_else(|error| unreadable(&error));
+        let logits = network.logits(inputs);
         let largest = |logits: &[f32]| {
             let order = |a: &usize, b: &usize| logits[*a].total_cmp(&logits[*b]);
             (0..N_CLASSES).rev().max_by(order).unwrap_or_default()
         };
         logits.chunks_exact(N_CLASSES).map(largest).collect()
     }
-
-    fn novelty(&self, benign: &Vec<Sentence>) -> Surprise {
-        Surprise::new(benign)
-    }
-
-    fn surprises(&self, novelty: &Surprise, inputs: &Vec<Sentence>) -> Vec<f64> {
-        novelty.scores(inputs)
-    }
-
-    fn seen(&self, inputs: &Vec<Sentence>) -> Seen {
-        Seen::Texts(inputs.iter().map(Sentence::text).collect())
-    }
-}
-
-/// Half the mean squared distance of a batch's states from the wanted ones, summed over blocks, and its slopes.
-fn apart(
-    states: &[Vec<f32>],
-    wanted: &[Vec<f32>],
-    batch: &[usize],
-    width: usize,
-) -> (f64, Vec<Vec<f32>>) {
-    let n = batch.len() as f32;
-    let mut loss = 0.0;
-    let slopes = (states.iter().zip(wanted).enumerate())
-        .map(|(layer, (states, wanted))| {
-            // The embedding of the last word learns by what is made of it.
-            if layer == 0 {
-                return vec![0.0; states.len()];
-            }
-            let wanted = batch.iter().flat_map(|&at| &wanted[at * width..][..width]);
-            (states.iter().zip(wanted))
-                .map(|(h, r)| {
-                    loss += 0.5 * f64::from(h - r).powi(2) / f64::from(n);
-                    (h - r) / n
-                })
-                .collect()
-        })
-        .collect();
-    (loss, slopes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deception::population::Population as _;
 
     fn small() -> InterpretabilityConfig {
         let options = |epochs| MlpOptions {
@@ -368,48 +266,43 @@ mod tests {
     }
 
     #[test]
+    fn behaviour_is_tested_as_that_of_perceptrons_is() {
+        let config = BehaviourConfig {
+            transformer: small().transformer,
+            alpha: 0.5,
+            n_reference: 1,
+            n_honest: 1,
+            n_each: 1,
+            n_inputs: 24,
+            noise: vec![0.2],
+            noise_draws: 1,
+            elicit: vec![8],
+            most_changes: 1,
+            ..BehaviourConfig::default()
+        };
+        let one = behaviour::trial(&config, Seed(3)).unwrap();
+        assert_eq!(one, behaviour::trial(&config, Seed(3)).unwrap());
+        for figure in &one.figures {
+            assert!(
+                figure.without.value.is_some() && figure.with.value.is_some(),
+                "{figure:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_training_that_diverges_is_an_error() {
         let mut config = small();
         let transformer = config.transformer.as_mut().unwrap();
         transformer.base.learning_rate = 1e30;
         let error = interpretability::trial(&config, Seed(0)).unwrap_err();
         assert!(
-            matches!(error, ActivationsError::Training { .. }),
+            matches!(
+                error,
+                ActivationsError::Organism(OrganismError::Training { .. })
+            ),
             "{error}"
         );
         assert!(error.hint().is_some());
-    }
-
-    /// On sentences that it was not matched on.
-    #[test]
-    fn matching_brings_a_reference_to_the_suspect() {
-        let config = TransformerConfig {
-            layers: 1,
-            width: 16,
-            heads: 2,
-            n_train: 400,
-            matching: MlpOptions {
-                epochs: 12,
-                ..MlpOptions::default()
-            },
-            ..TransformerConfig::default()
-        };
-        let world = Sentences { config: &config };
-        let suspect = world.base(Seed(1)).unwrap();
-        let nothing = world.initial(Seed(2)).unwrap();
-        let benign = world.population().draw(600, Seed(3));
-        let other = world.population().draw(200, Seed(4));
-        let distance = |reference: &Reader| -> f64 {
-            let (h, r) = (suspect.hidden(&other), reference.hidden(&other));
-            h.iter()
-                .zip(&r)
-                .map(|(h, r)| (h - r).norm_squared() / h.norm_squared())
-                .sum()
-        };
-        let matched = world
-            .matched(&suspect, nothing.clone(), &benign, Seed(5))
-            .unwrap();
-        let (before, after) = (distance(&nothing), distance(&matched));
-        assert!(after < 0.6 * before, "{before} {after}");
     }
 }
