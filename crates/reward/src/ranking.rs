@@ -96,20 +96,23 @@ fn gumbel(random: &mut SplitMix64) -> f64 {
     -(-uniform.ln()).max(f64::MIN_POSITIVE).ln()
 }
 
+/// 1, φ, φ² and so on.
+fn powers(phi: f64) -> impl Iterator<Item = f64> {
+    std::iter::successors(Some(1.0), move |power| Some(power * phi))
+}
+
 /// `order`, best first, with errors.
 fn mallows(order: &[usize], phi: f64, random: &mut SplitMix64) -> Vec<usize> {
     let mut ranking = Vec::with_capacity(order.len());
     for &reply in order {
-        let total: f64 = (0..=ranking.len()).map(|v| phi.powi(v as i32)).sum();
+        let total: f64 = powers(phi).take(ranking.len() + 1).sum();
         let mut left = random.next_f64() * total;
-        let mut too_high = 0;
-        while too_high < ranking.len() {
-            left -= phi.powi(too_high as i32);
-            if left < 0.0 {
-                break;
-            }
-            too_high += 1;
-        }
+        let too_high = (powers(phi).take(ranking.len()))
+            .take_while(|weight| {
+                left -= weight;
+                left >= 0.0
+            })
+            .count();
         ranking.insert(ranking.len() - too_high, reply);
     }
     ranking
@@ -120,7 +123,7 @@ fn dispersion(n_replies: usize, accuracy: f64) -> f64 {
     let n_pairs = (n_replies * n_replies.saturating_sub(1) / 2).max(1) as f64;
     let wrong = |phi: f64| -> f64 {
         let of_insertion = |i: usize| {
-            let weights = (0..i).map(|v| (v as f64, phi.powi(v as i32)));
+            let weights = (powers(phi).take(i).enumerate()).map(|(v, weight)| (v as f64, weight));
             let (sum, total) = weights.fold((0.0, 0.0), |(sum, total), (v, weight)| {
                 (sum + v * weight, total + weight)
             });

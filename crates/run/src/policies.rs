@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use trimtab_core::chat::Message;
-use trimtab_core::{PreferencePair, Seed, Workplace};
+use trimtab_core::{PreferencePair, Workplace};
 use trimtab_nn::{Device, DeviceError, SpecialText, Threads};
 use trimtab_reward::training::policy_gradient::{Limits, Observed, Stopped};
 use trimtab_reward::training::text_reward::{Comparisons, RatedText, TextReward};

@@ -5,12 +5,13 @@
 //! In: curves of every seed. Out: a section for each method, its table a row an arm; what is compared is compared seed by seed.
 
 use trimtab_reward::{
-    Arm, ArmVerdict, Effect, OveroptimisationConfig, OveroptimisationReport, StopAdvice, judge_arms,
+    Arm, ArmVerdict, Effect, GaoForm, OveroptimisationConfig, OveroptimisationReport, Push,
+    judge_arms,
 };
 use trimtab_run::{MethodConfig, lab_curves};
-use trimtab_stats::Interval;
 
 use super::How;
+use super::gao::{Fitted, formula};
 use crate::document::{
     Axis, Cell, Column, CurvePanel, Curves, Line, Point, Row, Section, Stroke, Table, Unit,
 };

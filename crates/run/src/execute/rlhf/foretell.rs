@@ -10,7 +10,7 @@ use std::fmt;
 use serde_json::{Value, json};
 use trimtab_constitution::judge::judge;
 use trimtab_constitution::preference::{PreferenceConfig, sample};
-use trimtab_constitution::{ReplyPair, supervised};
+use trimtab_constitution::{ReplyPair, SampledPair, supervised};
 use trimtab_core::Seed;
 use trimtab_core::chat::{ChatModel, PromptRow};
 use trimtab_reward::{PolicyConfig, RewardNetwork};
@@ -175,7 +175,7 @@ impl Cell<'_> {
             let seed = self.seed.child("pairs");
             sample(&sampling, policy, prompts, seed, on_progress)
         })?;
-        let pairs: Vec<ReplyPair> = sampled.iter().filter_map(|row| row.pair()).collect();
+        let pairs: Vec<ReplyPair> = sampled.iter().filter_map(SampledPair::pair).collect();
         if !plan.is_new(stage) {
             return Ok(pairs);
         }
