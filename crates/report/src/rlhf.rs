@@ -6,6 +6,7 @@
 //! failed is neither harmless nor helpful, and stays in the denominator. No text of a model is shown.
 
 mod annotators;
+mod gao;
 mod gold_by_stage;
 mod labels;
 mod laboratory;

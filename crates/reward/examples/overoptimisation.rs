@@ -1,4 +1,5 @@
-//! The over-optimisation laboratory on its synthetic world: what a single reward does to gold, and what helps.
+//! The over-optimisation laboratory on its synthetic world: what a single reward does to gold, by best of n and by a policy, and what
+//! helps.
 //!
 //! ```text
 //! cargo run --release -p trimtab-reward --example overoptimisation -- [seeds] [visible | hidden-from-rewards | hidden]
@@ -9,7 +10,7 @@ use std::time::Instant;
 
 use trimtab_core::Seed;
 use trimtab_reward::{
-    ArmVerdict, OveroptimisationConfig, SyntheticWorld, SyntheticWorldConfig, Visibility,
+    ArmVerdict, GaoForm, OveroptimisationConfig, SyntheticWorld, SyntheticWorldConfig, Visibility,
     judge_arms, overoptimise,
 };
 use trimtab_stats::Interval;
@@ -36,18 +37,25 @@ fn main() -> Result<(), Failure> {
         points.extend(overoptimise(&world, &config, Seed(seed))?);
     }
     let seconds = start.elapsed().as_secs_f64();
-    let report = judge_arms(&points, &config)?;
 
     let mut out = std::io::stdout().lock();
-    write!(out, "{:<34}", "gold at n =")?;
-    for n in &config.sizes {
-        write!(out, "{n:>7}")?;
+    for form in [GaoForm::BestOfN, GaoForm::Reinforcement] {
+        let report = judge_arms(&points, form, &config)?;
+        let name = match form {
+            GaoForm::BestOfN => "gold of the best of",
+            GaoForm::Reinforcement => "gold after so many steps",
+        };
+        write!(out, "{name:<34}")?;
+        for point in &report.arms[0].curve {
+            write!(out, "{:>7}", point.push.amount())?;
+        }
+        writeln!(out, "   fall  end less single's")?;
+        for arm in &report.arms {
+            write_arm(&mut out, arm)?;
+        }
+        writeln!(out, "\n{}\n", report.finding)?;
     }
-    writeln!(out, "   fall  end less single's")?;
-    for arm in &report.arms {
-        write_arm(&mut out, arm)?;
-    }
-    writeln!(out, "\n{seeds} seeds, {seconds:.1} s; {}", report.finding)?;
+    writeln!(out, "{seeds} seeds, {seconds:.1} s")?;
     Ok(())
 }
 
@@ -68,6 +76,13 @@ fn write_arm(out: &mut impl Write, verdict: &ArmVerdict) -> Result<(), Failure> 
             "  {estimate:+.2} [{low:+.2}, {high:+.2}] {}",
             against.effect
         )?;
+    }
+    if let Some(fit) = &verdict.gao {
+        write!(out, "  {:?}", fit.advice())?;
+    }
+    write!(out, "\n{:<34}", "  KL")?;
+    for point in &verdict.curve {
+        write!(out, "{:>7.2}", point.kl)?;
     }
     writeln!(out)?;
     Ok(())

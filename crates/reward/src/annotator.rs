@@ -163,7 +163,7 @@ impl Annotator {
 }
 
 /// The k whose mean of σ(k |Δ|) over pairs with Δ ≠ 0 is the accuracy, by bisection; infinite at accuracy 1.
-fn sharpness(pairs: &[UnlabelledPair<'_>], accuracy: f64) -> f64 {
+pub(crate) fn sharpness(pairs: &[UnlabelledPair<'_>], accuracy: f64) -> f64 {
     let sizes = pairs.iter().map(|pair| pair.gold_difference.abs());
     let sizes: Vec<f64> = sizes.filter(|&size| size > 0.0).collect();
     if accuracy >= 1.0 {

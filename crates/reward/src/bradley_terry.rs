@@ -92,6 +92,12 @@ pub enum RewardLossError {
         /// What it was.
         value: f64,
     },
+    /// A parameter that was left out, to be fitted, and is not yet.
+    #[error("{name} is not known")]
+    Unknown {
+        /// Which.
+        name: &'static str,
+    },
     /// NaN or infinity.
     #[error(transparent)]
     NonFinite(#[from] NonFinite),
@@ -107,6 +113,7 @@ impl RewardLossError {
                     .into()
             }
             Self::Setting { name, .. } => format!("give `{name}` a number of 0 or more"),
+            Self::Unknown { name } => format!("give `{name}` a number, or fit it first"),
             Self::NonFinite(error) => error.hint(),
         }
     }
@@ -236,8 +243,8 @@ mod tests {
             ..BradleyTerry::default()
         };
         for model in [
-            TieModel::Davidson { nu: 1.0 },
-            TieModel::RaoKupper { theta: 1.5 },
+            TieModel::Davidson { nu: Some(1.0) },
+            TieModel::RaoKupper { theta: Some(1.5) },
         ] {
             // A tie draws rewards together, and is likeliest where they are equal.
             let at = |d: f64| with(model).evaluate(&[pair(d, 0.0, 0.5, 0.0)]).unwrap();
@@ -252,7 +259,8 @@ mod tests {
                 .map(|outcome| model.loss(1.0, 0.0, outcome).unwrap().loss);
             assert!((soft.loss - (0.75 * first + 0.25 * second)).abs() < 1e-12);
         }
-        let wrong = with(TieModel::RaoKupper { theta: 0.5 }).evaluate(&[pair(1.0, 0.0, 1.0, 0.0)]);
+        let wrong =
+            with(TieModel::RaoKupper { theta: Some(0.5) }).evaluate(&[pair(1.0, 0.0, 1.0, 0.0)]);
         assert_eq!(
             wrong.unwrap_err().to_string(),
             "theta of 0.5 is out of range"

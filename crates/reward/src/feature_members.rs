@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 
-use crate::ensemble::{EnsembleError, Normaliser};
+use crate::ensemble::{EnsembleError, Normaliser, average_weights};
 use crate::feature_map::FeatureMap;
 use crate::feature_reward::{FeatureRewardConfig, Head, RewardError};
 use crate::features::PairSource;
@@ -99,6 +99,24 @@ impl FeatureMembers {
             normaliser,
         };
         Ok((members, summaries))
+    }
+
+    /// One member whose weights are the mean of all, without a posterior; all must have the same features.
+    pub(crate) fn averaged(mut self, typical: &[f32]) -> Result<Self, EnsembleError> {
+        let weights: Vec<Vec<f64>> = (self.members.iter())
+            .map(|member| member.reward.weights().to_vec())
+            .collect();
+        let reward = LinearReward::new(average_weights(&weights)?);
+        self.members.truncate(1);
+        for member in &mut self.members {
+            member.reward = reward.clone();
+            member.posterior = None;
+        }
+        let raw: Vec<Vec<f64>> = (self.members.iter())
+            .map(|member| member.raw_scores(typical))
+            .collect();
+        self.normaliser = Normaliser::fit(&raw)?;
+        Ok(self)
     }
 
     pub(crate) fn dim(&self) -> usize {

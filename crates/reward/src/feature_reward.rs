@@ -12,6 +12,9 @@
 //! and last, the score too is brought to mean 0 and spread 1 on typical replies, so that a KL coefficient means the same
 //! whatever takes off what.
 //!
+//! Members whose features are the same may become one, w = mean_k w_k (weight averaging, Ramé et al. 2024, arXiv:2401.12187): a reward that costs
+//! what one member does.
+//!
 //! In: pairs, and features of typical replies (those the pairs are made of, say). Out: a value that can be saved, and
 //! scores replies one by one or many at once.
 //! Laplace is centred because a reward is known up to a constant only: how sure the fit is of what all replies share
@@ -72,6 +75,17 @@ pub enum Pessimism {
     },
 }
 
+/// What becomes of the weights of several members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberWeights {
+    /// They stay apart, and scores are combined.
+    #[default]
+    Apart,
+    /// They are averaged, and there is one member: of heads on the same features only, which linear heads are.
+    Averaged,
+}
+
 /// How a reward on frozen features is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -82,6 +96,9 @@ pub struct FeatureRewardConfig {
     pub members: NonZeroUsize,
     /// How their scores become one.
     pub combination: Combination,
+    /// Whether members stay apart, or become one of averaged weights.
+    #[serde(skip_serializing_if = "MemberWeights::are_apart")]
+    pub weights: MemberWeights,
     /// What uncertainty takes off it.
     pub pessimism: Pessimism,
     /// How each member is fitted.
@@ -94,9 +111,17 @@ impl Default for FeatureRewardConfig {
             head: Head::Linear {},
             members: NonZeroUsize::MIN,
             combination: Combination::Mean {},
+            weights: MemberWeights::Apart,
             pessimism: Pessimism::None {},
             fit: LinearRewardConfig::default(),
         }
+    }
+}
+
+impl MemberWeights {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn are_apart(&self) -> bool {
+        *self == Self::Apart
     }
 }
 
@@ -154,6 +179,12 @@ pub enum RewardError {
     /// Intervals of ratings need ratings.
     #[error("conformal intervals need rated replies, and there are none")]
     NoRatings,
+    /// Weights of different features, or of one member alone, or ones whose spread is asked for.
+    #[error("weights cannot be averaged: {why}")]
+    Averaged {
+        /// Why.
+        why: &'static str,
+    },
     /// β or η is no price.
     #[error("{name} is {value}")]
     Setting {
@@ -200,6 +231,9 @@ impl RewardError {
             Self::Ensemble(error) => Some(error.hint()),
             Self::Caution(error) => Some(error.hint().into()),
             Self::Conformal(error) => Some(error.hint()),
+            Self::Averaged { .. } => Some(
+                "use `head = \"linear\"` and two members or more, or leave `weights` out".into(),
+            ),
             Self::NoRatings => Some("use `laplace` or `caution`, which learn from pairs".into()),
             Self::Setting { name, .. } => Some(format!("give `{name}` a number of 0 or more")),
             Self::Shape { .. } => Some("make all features with the same model".into()),
@@ -292,7 +326,11 @@ impl FeatureReward {
             Pessimism::Laplace { .. } => Posteriors::Keep,
             _ => Posteriors::Drop,
         };
-        let (members, summaries) = FeatureMembers::fit(pairs, typical, config, posteriors, seed)?;
+        let (mut members, summaries) =
+            FeatureMembers::fit(pairs, typical, config, posteriors, seed)?;
+        if config.weights == MemberWeights::Averaged {
+            members = members.averaged(typical)?;
+        }
         let bound = match config.pessimism {
             Pessimism::None {} => Bound::None {},
             Pessimism::Laplace { beta } => Bound::Laplace { beta },
@@ -393,8 +431,26 @@ impl FeatureReward {
 }
 
 impl FeatureRewardConfig {
+    /// Why weights cannot be averaged, where that is asked for.
+    pub(crate) fn never_averaged(&self) -> Option<&'static str> {
+        match (self.weights, self.head, self.pessimism) {
+            (MemberWeights::Apart, ..) => None,
+            _ if self.members.get() < 2 => Some("there is one member"),
+            (_, Head::RandomFeatures { .. }, _) => {
+                Some("members draw random features of their own, and their weights are of those")
+            }
+            (_, _, Pessimism::Laplace { .. }) => {
+                Some("the bound is made of each member's posterior")
+            }
+            _ => None,
+        }
+    }
+
     fn check(&self) -> Result<(), RewardError> {
         self.combination.check()?;
+        if let Some(why) = self.never_averaged() {
+            return Err(RewardError::Averaged { why });
+        }
         let (name, value) = match self.pessimism {
             Pessimism::None {} | Pessimism::Conformal { .. } => return Ok(()),
             Pessimism::Laplace { beta } => ("beta", beta),
@@ -477,6 +533,7 @@ mod tests {
             },
             members: NonZeroUsize::new(members).unwrap(),
             combination: Combination::WorstCase {},
+            weights: MemberWeights::Apart,
             pessimism,
             fit: LinearRewardConfig {
                 ridge: 1e-2,
@@ -525,6 +582,59 @@ mod tests {
             assert!(
                 high.score > low.score + 1.0,
                 "{pessimism:?}: {low:?} {high:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn averaged_members_score_as_the_mean_of_their_rewards() {
+        let apart = FeatureRewardConfig {
+            head: Head::Linear {},
+            combination: Combination::Mean {},
+            ..config(Pessimism::None {}, 4)
+        };
+        let averaged = FeatureRewardConfig {
+            weights: MemberWeights::Averaged,
+            ..apart.clone()
+        };
+        let scores = |config| fit(config).unwrap().scores(&rows(50, 9)).unwrap();
+        // Of linear heads the mean of normalised scores differs by how members' spreads differ, and by nothing else.
+        for (one, other) in scores(&averaged).iter().zip(scores(&apart)) {
+            assert!((one.score - other.score).abs() < 0.05, "{one:?} {other:?}");
+            assert_eq!(one.uncertainty, 0.0);
+        }
+    }
+
+    #[test]
+    fn weights_of_different_features_are_not_averaged() {
+        let message = |pessimism, head, members| {
+            let config = FeatureRewardConfig {
+                head,
+                weights: MemberWeights::Averaged,
+                ..config(pessimism, members)
+            };
+            fit(&config).unwrap_err().to_string()
+        };
+        let random = config(Pessimism::None {}, 2).head;
+        for (pessimism, head, members, why) in [
+            (
+                Pessimism::None {},
+                random,
+                2,
+                "random features of their own",
+            ),
+            (Pessimism::None {}, Head::Linear {}, 1, "one member"),
+            (
+                Pessimism::Laplace { beta: 1.0 },
+                Head::Linear {},
+                2,
+                "posterior",
+            ),
+        ] {
+            let said = message(pessimism, head, members);
+            assert!(
+                said.starts_with("weights cannot be averaged") && said.contains(why),
+                "{said}"
             );
         }
     }

@@ -16,8 +16,8 @@
 //! | how sure is it? | [`Laplace`], [`Caution`], [`Conformal`], [`retained_accuracy`], [`spearman`] |
 //! | how often is it right, and does it know? | [`reward_accuracy`], [`reward_calibration`] |
 //! | where does gold reward turn, and when should one stop? | [`fit_gao`], [`StopAdvice`] |
-//! | what if annotators erred this often? | [`Annotator`] |
-//! | which policy is best, exactly, on a finite set? | [`FiniteProblem`] |
+//! | what if annotators erred this often, on pairs or rankings? | [`Annotator`] |
+//! | which policy is best, exactly, on a finite set, and what is passed on the way there? | [`FiniteProblem`], [`ExactPolicies`] |
 //! | what if rules are hard limits, or costs have one? | [`Constraint`], [`choose`], [`best_of_n_filtered`], [`Lagrangian`] |
 //! | which tokens may still come? | [`Automaton`], [`ConstrainedDecoder`] |
 //! | does an optimiser reach what it should? | [`TabularTraining`] |
@@ -37,6 +37,7 @@ mod conformal;
 mod constrained_decoding;
 mod constraint;
 mod ensemble;
+mod exact_ascent;
 mod feature_map;
 mod feature_members;
 mod feature_reward;
@@ -59,6 +60,8 @@ mod policy_config;
 mod policy_loss;
 mod preference_loss;
 mod random_features;
+mod ranking;
+mod rating;
 mod reward_accuracy;
 mod reward_model;
 mod selection;
@@ -91,9 +94,10 @@ pub use constraint::{
 pub use ensemble::{
     Combination, EnsembleError, Normaliser, Scale, Spread, VarianceDivisor, average_weights,
 };
+pub use exact_ascent::{ExactAscent, ExactPolicies};
 pub use feature_reward::{
-    FeatureReward, FeatureRewardConfig, Head, Pessimism, RatedReplies, RewardError, RewardLesson,
-    RewardScore,
+    FeatureReward, FeatureRewardConfig, Head, MemberWeights, Pessimism, RatedReplies, RewardError,
+    RewardLesson, RewardScore,
 };
 pub use features::{PairBlock, PairError, PairLabel, PairSource, PairsInMemory, SourceError};
 pub use finite::{
@@ -119,8 +123,9 @@ pub use non_finite::{NonFinite, Place};
 pub use overoptimisation::{
     AgainstSingle, Arm, ArmVerdict, Candidates, Course, CurvePoint, Effect, Finding, GivenReplies,
     GivenWorld, GivenWorldConfig, GivenWorldError, LabelledBy, MeanPoint, Mitigation,
-    OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, RatedSample,
-    SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource, judge_arms, overoptimise,
+    OveroptimisationConfig, OveroptimisationError, OveroptimisationReport, PolicyCourseConfig,
+    Push, RatedSample, SyntheticWorld, SyntheticWorldConfig, Visibility, World, WorldSource,
+    judge_arms, overoptimise,
 };
 pub use policy_config::{
     BestOfNConfig, DirectConfig, GrpoPolicyConfig, InTraining, OptimiserConfig, PolicyConfig,
@@ -135,6 +140,8 @@ pub use preference_loss::{
     PairLogProbs, PreferenceLoss, PreferenceLossError, PreferenceMetrics, SimpoConfig,
 };
 pub use random_features::{InputScale, RandomFeatures};
+pub use ranking::UnrankedReplies;
+pub use rating::UnratedReply;
 pub use reward_accuracy::{
     AccuracyIntervals, AccuracyOfGroup, LengthBucket, RewardAccuracy, RewardCalibration,
     accuracy_by_group, accuracy_by_length, reward_accuracy, reward_calibration,
@@ -144,6 +151,6 @@ pub use selection::select;
 pub use tabular::{
     Distance, TabularAlgorithm, TabularError, TabularPolicy, TabularTraining, drawn_problem,
 };
-pub use ties::{Outcome, OutcomeProbabilities, TieLoss, TieModel};
+pub use ties::{Outcome, OutcomeProbabilities, TieFit, TieFitError, TieLoss, TieModel, fit_ties};
 pub use trimtab_stats::moderated_probability;
 pub use uncertainty_use::{retained_accuracy, spearman};

@@ -8,11 +8,12 @@
 //! pairs        of typical replies, labelled by gold, some labels flipped
 //! rewards      fitted to the pairs: a single one, and what is tried against its faults
 //! best of n    of candidates that reach further than typical replies: gold and proxy, by the unbiased estimator
+//! a policy     over the same candidates, that climbs each reward step by step: gold and proxy, expectations over all
 //! verdict      each mitigation less the single reward, seed by seed, with an interval over seeds
 //! ```
 //!
-//! In: a [`WorldSource`], an [`OveroptimisationConfig`], seeds. Out: [`CurvePoint`]s, one an arm, seed and n; and what
-//! they come to, an [`OveroptimisationReport`]. A seed draws all anew: world, labels, random features, bootstraps; within
+//! In: a [`WorldSource`], an [`OveroptimisationConfig`], seeds. Out: [`CurvePoint`]s, one an arm, seed and n or step; and what
+//! they come to, an [`OveroptimisationReport`] for each of the two ways of optimising. A seed draws all anew: world, labels, random features, bootstraps; within
 //! one, all arms share it, so their differences are paired.
 //!
 //! A mitigation that does not help is reported as that. Where the exploited direction is not in the features
@@ -20,6 +21,8 @@
 
 mod arm;
 mod given;
+mod point;
+mod policy_course;
 mod report;
 mod synthetic;
 mod world;
@@ -32,6 +35,8 @@ use trimtab_core::Seed;
 
 pub use arm::{Arm, Mitigation};
 pub use given::{GivenReplies, GivenWorld, GivenWorldConfig, GivenWorldError};
+pub use point::{CurvePoint, Push};
+pub use policy_course::PolicyCourseConfig;
 pub use report::{
     AgainstSingle, ArmVerdict, Course, Effect, Finding, MeanPoint, OveroptimisationReport,
     judge_arms,
@@ -45,11 +50,14 @@ use crate::conformal::Conformal;
 use crate::constraint::{FilteredPoint, FilteredPrompt, best_of_n_filtered};
 use crate::ensemble::{Combination, EnsembleError, Spread};
 use crate::feature_members::{FeatureMembers, Posteriors};
-use crate::feature_reward::{FeatureRewardConfig, Head, Pessimism, RewardError, lower};
+use crate::feature_reward::{
+    FeatureRewardConfig, Head, MemberWeights, Pessimism, RewardError, lower,
+};
 use crate::features::PairError;
 use crate::gao::GaoError;
 use crate::label_noise::FlipRate;
 use crate::linear::{FitError, LinearRewardConfig};
+use crate::non_finite::NonFinite;
 
 /// One experiment on over-optimisation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +77,8 @@ pub struct OveroptimisationConfig {
     pub mitigations: Vec<Mitigation>,
     /// How many candidates the best is taken of: rising.
     pub sizes: Vec<NonZeroUsize>,
+    /// A policy over the same candidates, in place of picking the best of some.
+    pub policy: PolicyCourseConfig,
     /// What a refusal is worth, in gold: typical replies have mean 0 and spread 1.
     pub refusal_gold: f64,
     /// Typical replies whose gold a conformal mitigation is told; the others do without.
@@ -107,6 +117,7 @@ impl Default for OveroptimisationConfig {
                 Mitigation::HardLimit {},
             ],
             sizes: [1, 4, 16, 64, 256, 1024, 2048].map(count).to_vec(),
+            policy: PolicyCourseConfig::default(),
             refusal_gold: -1.0,
             rated_replies: 200,
             resamples: count(2000),
@@ -135,11 +146,14 @@ pub enum OveroptimisationError {
     /// Fewer candidates than the best is taken of, or a score that is not finite.
     #[error(transparent)]
     BestOfN(#[from] BestOfNError),
+    /// A reward that is no number.
+    #[error(transparent)]
+    NonFinite(#[from] NonFinite),
     /// A form cannot be fitted to the curves.
     #[error(transparent)]
     Gao(#[from] GaoError),
     /// Nothing to judge by.
-    #[error("no curve of the single reward to compare with")]
+    #[error("no curve of the single reward to compare with, optimised so")]
     NoCurves,
 }
 
@@ -149,12 +163,14 @@ impl OveroptimisationError {
         match self {
             Self::Setting { name, .. } => Some(match *name {
                 "sizes" => "give rising numbers, the first of them 1 as a rule".into(),
+                "policy.steps" => "give rising numbers of steps, or none for no policy".into(),
                 "level" => "give a fraction between 0 and 1, such as 0.95".into(),
                 _ => format!("give `{name}` a number in its range"),
             }),
             Self::Reward(error) => error.hint(),
             Self::Given(error) => Some(error.hint().into()),
             Self::BestOfN(error) => Some(error.hint()),
+            Self::NonFinite(error) => Some(error.hint()),
             Self::Gao(error) => Some(error.hint()),
             Self::NoCurves => Some("run at least one seed".into()),
         }
@@ -172,27 +188,6 @@ impl From<PairError> for OveroptimisationError {
         let source = FitError::from(error);
         Self::Reward(RewardError::Fit { member: 0, source })
     }
-}
-
-/// Gold and proxy of the best of n candidates, under one arm and seed; means over prompts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CurvePoint {
-    /// What picks.
-    pub arm: Arm,
-    /// The seed.
-    pub seed: u64,
-    /// How many candidates it picks from.
-    pub n: NonZeroUsize,
-    /// log n − (n − 1)/n, nats.
-    pub kl: f64,
-    /// Expected score by what picks, refusals left out; on typical replies a reward has mean 0 and spread 1 before
-    /// anything is taken off. 0 where all is refused.
-    pub proxy: f64,
-    /// Expected gold, refusals included; typical replies have mean 0 and spread 1.
-    pub gold: f64,
-    /// Probability of a refusal.
-    pub refused: f64,
 }
 
 /// The curves of every arm under one seed.
@@ -224,13 +219,13 @@ pub fn overoptimise(
         .chain([Arm::Oracle {}]);
     let mut points = Vec::new();
     for arm in arms {
-        points.extend(curve(arm, &world.candidates, &evidence, config, seed)?);
+        points.extend(curves(arm, &world.candidates, &evidence, config, seed)?);
     }
     Ok(points)
 }
 
-/// The curve of one arm.
-fn curve(
+/// The curves of one arm: of the best of n, and of a policy.
+fn curves(
     arm: Arm,
     candidates: &[Candidates],
     evidence: &[Evidence],
@@ -251,20 +246,25 @@ fn curve(
         == Arm::Mitigated {
             by: Mitigation::HardLimit {},
         };
-    if is_limited {
-        return limited_curve(arm, prompts, candidates, config, seed);
-    }
-    let points = best_of_n(&prompts, &config.sizes)?;
-    let point = |point: BestOfNPoint| CurvePoint {
-        arm,
-        seed: seed.0,
-        n: point.n,
-        kl: point.kl_bound,
-        proxy: point.proxy,
-        gold: point.gold,
-        refused: 0.0,
+    let limited_to = is_limited.then_some(candidates);
+    let by_policy = policy_course::course(arm, &prompts, limited_to, config, seed)?;
+    let mut points = if is_limited {
+        limited_curve(arm, prompts, candidates, config, seed)?
+    } else {
+        let point = |point: BestOfNPoint| CurvePoint {
+            arm,
+            seed: seed.0,
+            push: Push::BestOf(point.n),
+            kl: point.kl_bound,
+            proxy: point.proxy,
+            gold: point.gold,
+            refused: 0.0,
+        };
+        let points = best_of_n(&prompts, &config.sizes)?;
+        points.into_iter().map(point).collect()
     };
-    Ok(points.into_iter().map(point).collect())
+    points.extend(by_policy);
+    Ok(points)
 }
 
 /// The curve of an arm that picks among candidates that no rule forbids.
@@ -297,7 +297,7 @@ fn limited_curve(
     let point = |(gold, proxy): (FilteredPoint, FilteredPoint)| CurvePoint {
         arm,
         seed: seed.0,
-        n: gold.n,
+        push: Push::BestOf(gold.n),
         kl: kl_bound(gold.n),
         proxy: proxy.gold_where_answered.unwrap_or(0.0),
         gold: mean(&gold.gold_by_prompt),
@@ -316,6 +316,7 @@ impl OveroptimisationConfig {
         if self.sizes.is_empty() || !self.sizes.is_sorted_by(|a, b| a < b) {
             return fault("sizes", format!("{:?}", self.sizes));
         }
+        self.policy.check()?;
         if !self.refusal_gold.is_finite() {
             return fault("refusal-gold", self.refusal_gold.to_string());
         }
@@ -359,6 +360,7 @@ impl Rewards {
             head: config.head,
             members,
             combination: Combination::Mean {},
+            weights: MemberWeights::Apart,
             pessimism: Pessimism::None {},
             fit: config.fit,
         };
@@ -480,6 +482,14 @@ mod tests {
         };
         assert_eq!(fault(&config), "sizes is [4, 1]");
         let config = OveroptimisationConfig {
+            policy: PolicyCourseConfig {
+                steps: vec![count(2), count(2)],
+                ..PolicyCourseConfig::default()
+            },
+            ..OveroptimisationConfig::default()
+        };
+        assert_eq!(fault(&config), "policy.steps is [2, 2]");
+        let config = OveroptimisationConfig {
             mitigations: vec![Mitigation::Laplace { beta: -1.0 }],
             ..OveroptimisationConfig::default()
         };
@@ -509,25 +519,5 @@ mod tests {
             error.to_string().contains("unknown field `pair`"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn a_point_can_be_stored() {
-        let arm = Arm::Mitigated {
-            by: Mitigation::Ensemble {
-                combination: Combination::UncertaintyWeighted(Spread::default()),
-            },
-        };
-        let point = CurvePoint {
-            arm,
-            seed: 3,
-            n: NonZeroUsize::MIN,
-            kl: 0.0,
-            proxy: 1.0,
-            gold: 0.5,
-            refused: 0.0,
-        };
-        let text = serde_json::to_string(&point).unwrap();
-        assert_eq!(serde_json::from_str::<CurvePoint>(&text).unwrap(), point);
     }
 }

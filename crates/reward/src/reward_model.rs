@@ -21,10 +21,21 @@ pub struct RewardModelConfig {
     pub heads: FeatureRewardConfig,
     /// What the network minimises; heads learn soft labels as they are.
     pub loss: BradleyTerry,
+    /// Replies of the pairs that annotators also rate one by one: conformal heads learn them, others do not ask.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub rated_replies: usize,
     /// What is known of labels that are the wrong way round; `heads.fit.flip-rate` is set by it.
     pub label_noise: LabelNoise,
     /// How the network learns; a batch is of pairs.
     pub optimiser: OptimiserConfig,
+}
+
+/// Rated replies where nothing else is said.
+const RATED_REPLIES: usize = 200;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_usual(n: &usize) -> bool {
+    *n == RATED_REPLIES
 }
 
 impl Default for RewardModelConfig {
@@ -34,6 +45,7 @@ impl Default for RewardModelConfig {
             pooling: RewardPooling::LastToken,
             heads: FeatureRewardConfig::default(),
             loss: BradleyTerry::default(),
+            rated_replies: RATED_REPLIES,
             label_noise: LabelNoise::Ignored {},
             optimiser: OptimiserConfig {
                 epochs: 2,
@@ -79,6 +91,11 @@ pub enum LabelNoise {
 }
 
 impl RewardModelConfig {
+    /// Whether it learns ratings of replies beside pairs.
+    pub fn needs_ratings(&self) -> bool {
+        matches!(self.heads.pessimism, Pessimism::Conformal { .. })
+    }
+
     /// Checks what types cannot.
     ///
     /// # Errors
@@ -101,18 +118,30 @@ impl RewardModelConfig {
             flip_rate.get() == 0.0,
             "0: it is set by `label-noise`",
         )?;
-        if let Some(ties) = self.loss.ties {
+        if let Some(ties) = self.loss.ties.filter(|ties| ties.parameter().is_some()) {
             let shown = format!("{ties:?}");
             let fits = ties.check().is_ok();
             require("loss.ties", shown, fits, "theta above 1, nu above 0")?;
         }
-        if let Pessimism::Conformal { .. } = pessimism {
+        if self.heads.never_averaged().is_some() {
             return require(
-                "heads.pessimism.kind",
-                "\"conformal\"",
+                "heads.weights",
+                "\"averaged\"",
                 false,
-                "\"none\", \"laplace\" or \"caution\": labels of pairs are no ratings",
+                "\"apart\", or two linear heads or more without a Laplace bound: other heads see features of their own",
             );
+        }
+        if let Pessimism::Conformal { alpha } = *pessimism {
+            let fits = alpha > 0.0 && alpha < 1.0;
+            require("heads.pessimism.alpha", alpha, fits, "between 0 and 1")?;
+            // Half of them calibrate, and a miss must show.
+            let fits = crate::conformal_rank(self.rated_replies / 2, alpha).is_some();
+            require(
+                "rated-replies",
+                self.rated_replies,
+                fits,
+                "at least 2 (1/alpha − 1), half of which calibrate",
+            )?;
         }
         if let Head::RandomFeatures { n_features } = head {
             let fits = n_features.get() <= 4096;

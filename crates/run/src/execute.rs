@@ -35,6 +35,7 @@ mod overoptimisation;
 mod people_expert;
 mod place;
 mod prompts;
+mod rankings;
 pub(crate) mod rlhf;
 mod safeguards;
 pub use safeguards::SafeguardError;

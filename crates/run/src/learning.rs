@@ -5,16 +5,34 @@ use std::path::Path;
 
 use trimtab_core::Seed;
 use trimtab_core::chat::{Message, PromptRow};
-use trimtab_reward::PolicyConfig;
+use trimtab_reward::{PolicyConfig, RewardModelConfig};
 
 use crate::execute::RunError;
 use crate::execute::rlhf::Gold;
-use crate::rlhf::{LabelledRow, LimitsConfig, PairPrediction, RewardFit, StepRow, StoppedEarly};
+use crate::rlhf::{
+    LabelledRow, LimitsConfig, PairPrediction, RatedReply, RewardFit, StepRow, StoppedEarly,
+};
 
 /// What came of fitting a reward model.
 pub(crate) struct Fitted {
     pub(crate) predictions: Vec<PairPrediction>,
     pub(crate) summary: RewardFit,
+}
+
+/// What a reward model is fitted to.
+#[cfg_attr(
+    not(feature = "networks"),
+    expect(dead_code, reason = "without networks nothing is fitted")
+)]
+pub(crate) struct Lesson<'a> {
+    pub(crate) config: &'a RewardModelConfig,
+    /// The checkpoint whose hidden states heads see.
+    pub(crate) features: &'a Path,
+    /// Pairs: those that are held out are not learnt.
+    pub(crate) rows: &'a [LabelledRow],
+    pub(crate) rated: &'a [RatedReply],
+    pub(crate) seed: Seed,
+    pub(crate) out: &'a Path,
 }
 
 /// What a policy is trained with.

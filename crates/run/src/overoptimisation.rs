@@ -11,8 +11,8 @@ use crate::folder::{FolderError, as_folder_name};
 use crate::row_folder::RowFolder;
 use crate::stages::StageFolder;
 
-/// The laboratory of over-optimisation: rewards are fitted to pairs with flipped labels, and the best of n is taken by each, and by
-/// what is tried against its faults.
+/// The laboratory of over-optimisation: rewards are fitted to pairs with flipped labels; the best of n is taken by each, and a policy climbs
+/// each, and what is tried against their faults.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OveroptimisationMethodConfig {
@@ -21,7 +21,7 @@ pub struct OveroptimisationMethodConfig {
     pub name: Option<String>,
     /// Where replies and their gold come from.
     pub world: WorldConfig,
-    /// Pairs, rewards, what is tried, and how many candidates.
+    /// Pairs, rewards, what is tried, how many candidates, and how far a policy climbs.
     pub laboratory: OveroptimisationConfig,
 }
 

@@ -4,18 +4,19 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use trimtab_core::chat::Message;
-use trimtab_core::{PreferencePair, Seed, Workplace};
+use trimtab_core::{PreferencePair, Workplace};
 use trimtab_nn::{Device, DeviceError, SpecialText, Threads};
 use trimtab_reward::training::policy_gradient::{Limits, Observed, Stopped};
-use trimtab_reward::training::text_reward::TextReward;
+use trimtab_reward::training::text_reward::{Comparisons, RatedText, TextReward};
 use trimtab_reward::training::{self, Start, direct, policy_gradient};
-use trimtab_reward::{InTraining, PolicyConfig, RewardModelConfig};
+use trimtab_reward::{InTraining, PolicyConfig};
 
 use crate::checkpoints::{LoadError, sha256};
 use crate::execute::rlhf::Gold;
-use crate::learning::{Fitted, Trained, Training};
+use crate::learning::{Fitted, Lesson, Trained, Training};
 use crate::rlhf::{
-    LabelledRow, LimitsConfig, PairPrediction, RewardFit, RlhfConfig, StepRow, StoppedEarly,
+    LabelledRow, LimitsConfig, PairPrediction, RatedReply, RewardFit, RlhfConfig, StepRow,
+    StoppedEarly,
 };
 
 /// Why nothing is learnt.
@@ -80,24 +81,33 @@ impl Learner {
         Ok(Start::open(folder, self.device, self.threads)?)
     }
 
-    /// Fits a reward model on the rows that are not held out, on the hidden states of the checkpoint in `features`, and puts it in
-    /// `out`.
+    /// Fits a reward model on the rows that are not held out, and puts it in `out`.
     pub(crate) fn fit_reward(
         &self,
-        config: &RewardModelConfig,
-        features: &Path,
-        rows: &[LabelledRow],
-        seed: Seed,
-        out: &Path,
+        lesson: &Lesson<'_>,
         workplace: &Workplace<'_>,
     ) -> Result<Fitted, LearnError> {
+        let Lesson {
+            config,
+            features,
+            rows,
+            rated,
+            seed,
+            out,
+        } = *lesson;
         let of = |held_out: bool| -> Vec<PreferencePair> {
             let rows = rows.iter().filter(|row| row.held_out == held_out);
             rows.map(|row| row.pair.clone()).collect()
         };
         let (learnt, held_out) = (of(false), of(true));
         let start = self.start(features)?;
-        let (reward, fit) = TextReward::fit(start, config, &learnt, seed, workplace)?;
+        let rankings = rankings(rows.iter().filter(|row| !row.held_out));
+        let comparisons = Comparisons {
+            pairs: &learnt,
+            rankings: rankings.as_deref(),
+            rated: &rated.iter().map(rated_text).collect::<Vec<_>>(),
+        };
+        let (reward, fit) = TextReward::fit(start, config, comparisons, seed, workplace)?;
         let margins = reward.margins(&held_out)?;
         reward.save(out)?;
         let predictions = (held_out.into_iter().zip(margins))
@@ -117,6 +127,7 @@ impl Learner {
                 n_pairs: learnt.len(),
                 training_accuracy: fit.training_accuracy,
                 flip_rate: fit.flip_rate,
+                ties: fit.ties,
                 converged: fit.converged,
             },
         })
@@ -211,6 +222,29 @@ impl Learner {
         training::save(&model, out)?;
         Ok(trained)
     }
+}
+
+fn rated_text(rated: &RatedReply) -> RatedText {
+    RatedText {
+        prompt: rated.prompt.clone(),
+        reply: rated.reply.clone(),
+        rating: rated.rating,
+    }
+}
+
+/// The ranking that each pair is of, by number; none where no pair is of one.
+fn rankings<'r>(rows: impl Iterator<Item = &'r LabelledRow> + Clone) -> Option<Vec<usize>> {
+    if rows.clone().all(|row| row.ranking.is_none()) {
+        return None;
+    }
+    let (mut numbers, mut before) = (Vec::new(), None);
+    for row in rows {
+        let next = numbers.last().map_or(0, |last| last + 1);
+        let is_of_it = row.ranking.is_some() && row.ranking == before;
+        numbers.push(if is_of_it { next - 1 } else { next });
+        before.clone_from(&row.ranking);
+    }
+    Some(numbers)
 }
 
 /// A limit without rules is none.

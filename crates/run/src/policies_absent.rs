@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
+use trimtab_core::Workplace;
 use trimtab_core::chat::Message;
-use trimtab_core::{Seed, Workplace};
-use trimtab_reward::RewardModelConfig;
 
 use crate::execute::rlhf::Gold;
-use crate::learning::{Fitted, Trained, Training};
-use crate::rlhf::{GoldMeans, LabelledRow, RlhfConfig};
+use crate::learning::{Fitted, Lesson, Trained, Training};
+use crate::rlhf::{GoldMeans, RlhfConfig};
 
 /// Why nothing is learnt.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +50,7 @@ impl Learner {
 
     pub(crate) fn fit_reward(
         &self,
-        _: &RewardModelConfig,
-        _: &Path,
-        _: &[LabelledRow],
-        _: Seed,
-        _: &Path,
+        _: &Lesson<'_>,
         _: &Workplace<'_>,
     ) -> Result<Fitted, LearnError> {
         match self.0 {}

@@ -109,8 +109,12 @@ pub enum RewardedBy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PairsConfig {
-    /// Pairs for each prompt; at least 1.
+    /// Pairs for each prompt, or rankings of more replies; at least 1.
     pub n_pairs: u32,
+    /// Replies that are compared with each other. Of more than two all are ranked, and every two of them are a pair (Ouyang et al.
+    /// 2022); annotators rank, a constitution judges pairs only.
+    #[serde(skip_serializing_if = "is_two")]
+    pub replies: u32,
     /// The temperature of replies, above 0 to 2.
     pub temperature: f64,
     /// The longest reply, in tokens.
@@ -123,11 +127,24 @@ impl Default for PairsConfig {
     fn default() -> Self {
         Self {
             n_pairs: 4,
+            replies: 2,
             temperature: 1.0,
             max_tokens: 256,
             held_out: 0.2,
         }
     }
+}
+
+impl PairsConfig {
+    /// How many times two replies are sampled for each prompt: replies come two by two, however many are ranked.
+    pub(crate) fn n_sampled(&self) -> u32 {
+        (self.n_pairs * self.replies).div_ceil(2)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_two(n: &u32) -> bool {
+    *n == 2
 }
 
 /// Who says which of two replies is better.
@@ -257,11 +274,21 @@ impl RlhfConfig {
             .map_err(|error| error.within("supervised"))?;
         let PairsConfig {
             n_pairs,
+            replies,
             temperature,
             max_tokens,
             held_out,
         } = self.pairs;
         require("pairs.n-pairs", n_pairs.into(), n_pairs > 0, "at least 1")?;
+        let fits = (2..=16).contains(&replies);
+        require("pairs.replies", replies.into(), fits, "from 2 to 16")?;
+        let can_rank = matches!(self.labels, LabelsConfig::Annotator(_));
+        require(
+            "pairs.replies",
+            replies.into(),
+            replies == 2 || can_rank,
+            "2: only `labels = { by = \"annotator\" }` ranks more",
+        )?;
         require(
             "pairs.temperature",
             temperature,
@@ -335,6 +362,13 @@ impl RlhfConfig {
 
     /// That what rewards replies is there.
     fn check_rewards(&self) -> Result<(), ConfigError> {
+        if self.reward.needs_ratings() && !matches!(self.labels, LabelsConfig::Annotator(_)) {
+            return Err(ConfigError {
+                key: "reward.heads.pessimism.kind".into(),
+                got: "\"conformal\"".into(),
+                expected: "\"none\", \"laplace\" or \"caution\": only `labels = { by = \"annotator\" }` rates replies, which it learns",
+            });
+        }
         let is_judged = self.rewarded_by == RewardedBy::Judge;
         if is_judged && !matches!(self.labels, LabelsConfig::Constitution(_)) {
             return Err(ConfigError {
@@ -386,6 +420,21 @@ pub struct LabelledRow {
     pub pair: trimtab_core::PreferencePair,
     /// Whether the reward model is measured on it, and does not learn it.
     pub held_out: bool,
+    /// The ranking that it is of, where more than two replies were ranked; pairs of one stand together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<String>,
+}
+
+/// A reply that an annotator rated, in a `reward-…` stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RatedReply {
+    /// What was asked.
+    pub prompt: Vec<Message>,
+    /// The reply.
+    pub reply: String,
+    /// Its rating, in units of gold.
+    pub rating: f64,
 }
 
 /// Pairs that came to no label, by why.
@@ -423,6 +472,9 @@ pub struct RewardFit {
     /// Share of labels that are the wrong way round, where that was estimated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flip_rate: Option<f64>,
+    /// The parameter of ties, θ or ν, where that was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ties: Option<f64>,
     /// Whether the fit of every member converged.
     pub converged: bool,
 }

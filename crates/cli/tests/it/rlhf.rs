@@ -307,9 +307,152 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     refused(&["method.0.polcy.algorithm=ppo"], &["polcy", "policy"]);
     refused(&["method.0.policy.algorithm=trpo"], &["trpo", "ppo"]);
     refused(
-        &["method.0.reward.heads.pessimism={kind=\"conformal\", alpha=0.1}"],
+        &[
+            "method.0.labels={by=\"constitution\"}",
+            "method.0.reward.heads.pessimism={kind=\"conformal\", alpha=0.1}",
+        ],
         &["pessimism", "laplace"],
     );
+    refused(
+        &[
+            "method.0.reward.rated-replies=10",
+            "method.0.reward.heads.pessimism={kind=\"conformal\", alpha=0.1}",
+        ],
+        &["rated-replies", "calibrate"],
+    );
+    refused(
+        &["method.0.reward.heads={members=1, weights=\"averaged\"}"],
+        &["heads.weights", "apart"],
+    );
+    refused(&["method.0.pairs.replies=1"], &["pairs.replies", "2 to 16"]);
+    refused(
+        &[
+            "method.0.labels={by=\"constitution\"}",
+            "method.0.pairs.replies=4",
+        ],
+        &["pairs.replies", "annotator"],
+    );
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_do_and_does_nothing() {
+    let file = every_algorithm();
+    let Some(place) = place("a_dry_run_says_what_it_would_do", &file) else {
+        return;
+    };
+    let dry = ["run", "r.toml", "--out", "dry", "--dry-run"];
+    let said = place.succeed(&dry).stdout;
+    for words in [
+        // Sixteen prompts; methods share pairs, labels and reward model.
+        "1 × 32 pairs, labelled by an annotator of accuracy 0.9",
+        "1 × a reward model: a head on a frozen network",
+        "1 × a policy, trained by ppo: 3 iterations, 18 sampled replies of at most 32 tokens",
+        "2 × a policy, trained by dpo over 1 epoch of the pairs",
+        "1 × a policy that says the best of 3",
+        "organism",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!place.path("dry/stages").exists());
+    // What is finished is not counted.
+    place.succeed(&["run", "r.toml", "--out", "dry"]);
+    let said = place.succeed(&dry).stdout;
+    assert!(
+        said.contains("9 × a method under a seed, finished already"),
+        "{said}"
+    );
+    assert!(!said.contains("reward model"), "{said}");
+}
+
+#[test]
+fn rankings_ratings_and_averages_are_learnt() {
+    let methods = r#"
+[[method]]
+name = "ranked"
+pairs.replies = 4
+policy = { algorithm = "none" }
+
+[[method]]
+name = "ranked, tuned"
+pairs.replies = 4
+policy = { algorithm = "none" }
+reward = { network = "tuned", optimiser = { epochs = 1, batch-size = 4 } }
+
+[[method]]
+name = "averaged"
+reward.heads = { members = 3, weights = "averaged" }
+policy = { algorithm = "none" }
+
+[[method]]
+name = "conformal"
+reward.rated-replies = 20
+reward.heads.pessimism = { kind = "conformal", alpha = 0.2 }
+policy = { algorithm = "best-of-n", n = 2 }
+"#;
+    let file = format!("{COMMON}{methods}");
+    let Some(place) = place("rankings_ratings_and_averages_are_learnt", &file) else {
+        return;
+    };
+    let table = place.succeed(&["report", "try", "--format", "md"]).stdout;
+    for words in ["Replies ranked", "ranked, tuned", "averaged", "conformal"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    let files = made(&place, "try");
+    let of = |name: &str| -> Vec<&(String, String)> {
+        files
+            .iter()
+            .filter(|(path, _)| path.ends_with(name))
+            .collect()
+    };
+    // Twelve or so prompts are learnt, two rankings of four replies each: six pairs, some of them left out.
+    let rankings = of("labels.jsonl")
+        .into_iter()
+        .find(|(_, rows)| rows.contains("\"ranking\""));
+    assert!(rankings.is_some_and(|(_, rows)| rows.lines().count() > 64));
+    assert_eq!(of("ratings.jsonl").len(), 1);
+    assert!(of("ratings.jsonl")[0].1.lines().count() <= 20);
+    let said = place
+        .succeed(&["run", "r.toml", "--out", "dry", "--dry-run"])
+        .stdout;
+    assert!(
+        said.contains("32 rankings of 4 replies (6 pairs each)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_parameter_of_ties_is_fitted_and_reported() {
+    let methods = r#"
+[[method]]
+labels = { by = "file", path = "pairs.jsonl" }
+reward = { network = "tuned", loss.ties = { kind = "davidson" }, optimiser = { epochs = 1, batch-size = 8 } }
+policy = { algorithm = "none" }
+"#;
+    let file = format!("{COMMON}{methods}")
+        .replace("labels = { by = \"annotator\", accuracy = 0.9 }\n", "");
+    let workplace = Workplace::new();
+    let pairs: Vec<String> = (0..30)
+        .map(|i| {
+            let p_chosen = if i % 3 == 0 { 0.5 } else { 1.0 };
+            format!(
+                r#"{{"prompt": "question {i}", "chosen": "yes, gladly {i}", "rejected": "no {i}", "p_chosen": {p_chosen}}}"#
+            )
+        })
+        .collect();
+    workplace.write("pairs.jsonl", pairs.join("\n"));
+    workplace.write("r.toml", &file);
+    let said = workplace.run(&["run", "r.toml", "--out", "try"]);
+    if said.lacks_networks("the_parameter_of_ties_is_fitted") {
+        return;
+    }
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let table = workplace
+        .succeed(&["report", "try", "--format", "md"])
+        .stdout;
+    assert!(table.contains("Ties, θ or ν"), "{table}");
+    workplace.write("pairs.jsonl", pairs.join("\n").replace("0.5", "1.0"));
+    let said = workplace.refuse(&["run", "r.toml", "--out", "none"]);
+    assert!(said.contains("comparisons is a tie"), "{said}");
 }
 
 #[test]
@@ -332,6 +475,7 @@ kind = "overoptimisation"
 laboratory.pairs = 200
 laboratory.head = { kind = "random-features", n-features = 32 }
 laboratory.sizes = [1, 8, 64]
+laboratory.policy.steps = [8, 32]
 laboratory.mitigations = [{ kind = "laplace", beta = 4.0 }, { kind = "hard-limit" }]
 
 [[method]]
@@ -344,11 +488,21 @@ world = { kind = "replies", bits = 5 }
     );
     let command = ["run", "o.toml", "--out", "o"];
     let said = place.succeed(&command).stdout;
-    for words in ["single", "Laplace", "hard limit", "oracle"] {
+    for words in ["single", "Laplace", "hard limit", "oracle", "by a policy"] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let curves = made(&place, "o");
     assert_eq!(curves.len(), 4);
+    for (file, rows) in &curves {
+        assert!(
+            rows.contains("\"n\":64") && rows.contains("\"step\":32"),
+            "{file}"
+        );
+    }
+    let said = place
+        .succeed(&["run", "o.toml", "--out", "dry", "--dry-run"])
+        .stdout;
+    assert!(said.contains("curves of drawn under 2 seeds"), "{said}");
     place.succeed(&command);
     assert_eq!(curves, made(&place, "o"));
     place.succeed(&["run", "o.toml", "--out", "again"]);

@@ -18,6 +18,8 @@ use crate::prompt_numbers::PromptNumbers;
 #[derive(Default)]
 struct Labels {
     name: String,
+    /// Replies that are ranked together: 2 of pairs.
+    n_ranked: usize,
     n_learnt: usize,
     n_held_out: usize,
     left_out: LeftOut,
@@ -34,6 +36,10 @@ impl Labels {
         let mut prompts = PromptNumbers::default();
         let mut labels = Self {
             name: stage.name(),
+            n_ranked: (stage.methods.iter())
+                .map(|method| method.config.pairs.replies as usize)
+                .max()
+                .unwrap_or(2),
             has_gold: stage.methods.iter().any(|method| method.has_gold()),
             ..Self::default()
         };
@@ -89,12 +95,15 @@ impl Labels {
         Cell::share(counts.into_iter().max().unwrap_or(0), self.n_labelled())
     }
 
-    fn row(&self, reasons: &BTreeSet<&str>, has_gold: bool, how: How<'_>) -> Row {
+    fn row(&self, reasons: &BTreeSet<&str>, shown: Shown, how: How<'_>) -> Row {
         let mut cells = vec![
             Cell::count(self.n()),
             Cell::share(self.n_labelled(), self.n()),
         ];
-        if has_gold {
+        if shown.rankings {
+            cells.insert(0, Cell::count(self.n_ranked));
+        }
+        if shown.gold {
             cells.push(self.accuracy(how));
         }
         cells.push(match self.n_labelled() {
@@ -119,6 +128,13 @@ impl Labels {
     }
 }
 
+/// Which columns have anything in them.
+#[derive(Clone, Copy)]
+struct Shown {
+    gold: bool,
+    rankings: bool,
+}
+
 pub(super) fn section(
     methods: &[Method<'_>],
     how: How<'_>,
@@ -131,7 +147,10 @@ pub(super) fn section(
     if all.is_empty() {
         return Ok(None);
     }
-    let has_gold = all.iter().any(|labels| labels.has_gold);
+    let shown = Shown {
+        gold: all.iter().any(|labels| labels.has_gold),
+        rankings: all.iter().any(|labels| labels.n_ranked > 2),
+    };
     let reasons: BTreeSet<&str> = (all.iter())
         .flat_map(|labels| labels.left_out.keys().map(String::as_str))
         .collect();
@@ -140,7 +159,11 @@ pub(super) fn section(
         Column::new("Pairs", "How many were made, over all seeds."),
         Column::new("Labelled", "Share that came to a label."),
     ];
-    if has_gold {
+    if shown.rankings {
+        let meaning = "Replies (K) that are ranked together; every two of them are a pair.";
+        columns.insert(1, Column::new("Replies ranked", meaning));
+    }
+    if shown.gold {
         columns.push(Column::new(
             "Right, by gold",
             "Share of labels that name the better reply, of the pairs that gold tells apart.",
@@ -183,7 +206,7 @@ pub(super) fn section(
             columns,
             rows: all
                 .iter()
-                .map(|labels| labels.row(&reasons, has_gold, how))
+                .map(|labels| labels.row(&reasons, shown, how))
                 .collect(),
         },
         plotted: Vec::new(),

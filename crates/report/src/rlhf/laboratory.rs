@@ -5,18 +5,19 @@
 //! In: curves of every seed. Out: a section for each method, its table a row an arm; what is compared is compared seed by seed.
 
 use trimtab_reward::{
-    Arm, ArmVerdict, Effect, OveroptimisationConfig, OveroptimisationReport, StopAdvice, judge_arms,
+    Arm, ArmVerdict, Effect, GaoForm, OveroptimisationConfig, OveroptimisationReport, Push,
+    judge_arms,
 };
 use trimtab_run::{MethodConfig, lab_curves};
-use trimtab_stats::Interval;
 
 use super::How;
+use super::gao::{Fitted, formula};
 use crate::document::{
     Axis, Cell, Column, CurvePanel, Curves, Line, Point, Row, Section, Stroke, Table, Unit,
 };
 use crate::summarise::SummaryError;
 
-/// A section for each method, and a notice for each that is not finished.
+/// A section for each method and way of optimising, and a notice for each that is not finished.
 pub(super) fn sections(how: How<'_>) -> Result<(Vec<Section>, Vec<String>), SummaryError> {
     let (mut sections, mut notices) = (Vec::new(), Vec::new());
     let variants = &how.run.manifest().variants;
@@ -41,9 +42,11 @@ pub(super) fn sections(how: How<'_>) -> Result<(Vec<Section>, Vec<String>), Summ
                 level: experiment.report.level,
                 ..config.laboratory.clone()
             };
-            // Without a curve there is nothing to judge.
-            if let Ok(report) = judge_arms(&points, &asked) {
-                sections.push(section(&name, sections.len(), &report));
+            for form in [GaoForm::BestOfN, GaoForm::Reinforcement] {
+                // Without a curve there is nothing to judge.
+                if let Ok(report) = judge_arms(&points, form, &asked) {
+                    sections.push(section(&name, sections.len(), &report));
+                }
             }
         }
     }
@@ -53,17 +56,18 @@ pub(super) fn sections(how: How<'_>) -> Result<(Vec<Section>, Vec<String>), Summ
 fn section(name: &str, number: usize, report: &OveroptimisationReport) -> Section {
     Section {
         id: format!("over-optimisation-{}", number + 1),
-        title: format!("Over-optimisation: {name}"),
+        title: match report.form {
+            GaoForm::BestOfN => format!("Over-optimisation: {name}"),
+            GaoForm::Reinforcement => format!("Over-optimisation by a policy: {name}"),
+        },
         text: text(report),
         table: Table {
             columns: columns(report),
-            rows: (report.arms.iter())
-                .map(|arm| row(arm, refuses(report)))
-                .collect(),
+            rows: (report.arms.iter()).map(|arm| row(arm, report)).collect(),
         },
         plotted: Vec::new(),
         curves: Some(Curves {
-            caption: "Gold (solid) and what picks (dashed) of the best of n, over the root of the bound log n − (n − 1)/n on the divergence, in nats; dotted, gold under the single reward. Typical replies have gold of mean 0 and spread 1.".into(),
+            caption: caption(report.form).into(),
             x: Axis {
                 name: "√KL".into(),
                 unit: Unit::Number,
@@ -77,48 +81,91 @@ fn section(name: &str, number: usize, report: &OveroptimisationReport) -> Sectio
     }
 }
 
+fn caption(form: GaoForm) -> &'static str {
+    match form {
+        GaoForm::BestOfN => {
+            "Gold (solid) and what picks (dashed) of the best of n, over the root of the bound log n − (n − 1)/n on the divergence, in nats; dotted, gold under the single reward. Typical replies have gold of mean 0 and spread 1."
+        }
+        GaoForm::Reinforcement => {
+            "Gold (solid) and what rewards (dashed) of a policy, over the root of its divergence from the start, in nats, mean over seeds; dotted, gold under the single reward. Typical replies have gold of mean 0 and spread 1."
+        }
+    }
+}
+
 fn text(report: &OveroptimisationReport) -> String {
+    let done = match report.form {
+        GaoForm::BestOfN => "the best of n is taken by each",
+        GaoForm::Reinforcement => {
+            "a policy over the same candidates climbs each, step by step, all expectations exact"
+        }
+    };
     let came_out = format!(
-        "Rewards are fitted to pairs that gold labelled, some labels flipped, and the best of n is taken by each. {} seeds, all arms under the same ones. What came out: {}.",
+        "Rewards are fitted to pairs that gold labelled, some labels flipped, and {done}. {} seeds, all arms under the same ones. What came out: {}.",
         report.n_seeds, report.finding
     );
     let single = report.arms.iter().find(|arm| arm.arm == Arm::Single {});
-    let Some(fit) = single.and_then(|arm| arm.gao.as_ref()) else {
+    let fitted = single.and_then(|arm| Some((arm, of_arm(arm, report)?)));
+    let Some((single, fitted)) = fitted else {
         return came_out;
     };
-    let within = |x: Interval| format!("{:.2} [{:.2}, {:.2}]", x.estimate, x.low, x.high);
-    let advice = match fit.advice() {
-        StopAdvice::StopAt { kl, .. } => format!("stop at a divergence of {kl:.2} nats"),
-        StopAdvice::GoOn { .. } => "no peak within what was measured: go on".to_owned(),
-        StopAdvice::DoNotOptimise => "gold only falls: do not optimise this proxy".to_owned(),
-        StopAdvice::Unclear { .. } => {
-            "whether the peak lies within what was measured is not clear".to_owned()
-        }
-    };
+    let names: Vec<String> = (single.curve.iter())
+        .map(|point| match point.push {
+            Push::BestOf(_) => format!("about the {}", point.push),
+            Push::Steps(_) => format!("after about {}", point.push),
+        })
+        .collect();
+    let points = single.curve.iter().map(|point| point.kl);
+    let points = points.zip(names.iter().map(String::as_str));
     format!(
-        "{came_out} Gao's form d (α − β d), fitted to the gold that the single reward gains: α {}, β {}; {advice}.",
-        within(fit.alpha),
-        within(fit.beta),
+        "{came_out} Gao's form {}, fitted to the gold that the single reward gains: {}; {}.",
+        formula(report.form),
+        fitted.coefficients(),
+        fitted.advice(points),
     )
 }
 
+/// The form that was fitted to an arm's gold.
+fn of_arm<'a>(arm: &'a ArmVerdict, report: &OveroptimisationReport) -> Option<Fitted<'a>> {
+    let n_units = report.n_seeds;
+    arm.gao.as_ref().map(|fit| Fitted { fit, n_units })
+}
+
 fn columns(report: &OveroptimisationReport) -> Vec<Column> {
-    let largest = (report.arms.iter())
+    let hardest = (report.arms.iter())
         .filter_map(|arm| arm.curve.last())
-        .map(|point| point.n.get())
+        .map(|point| point.push)
         .max();
-    let largest = largest.unwrap_or_default();
+    let (at, meaning) = match (report.form, hardest) {
+        (GaoForm::BestOfN, Some(push)) => ("At n", format!("Gold of the {push}.")),
+        (GaoForm::Reinforcement, Some(push)) => ("At step", format!("Gold after {push}.")),
+        (_, None) => ("At", String::new()),
+    };
+    let by_form = format!(
+        "Where Gao's form {}, fitted to the arm's gold, is highest: the divergence in nats.",
+        formula(report.form)
+    );
     let mut columns = vec![
         Column::new("Picked by", ""),
-        Column::new("Peak", "The highest mean gold over n.").spare(3),
-        Column::new("At n", "Where that is.").spare(2),
-        Column::new("End", &format!("Gold of the best of {largest}.")),
-        Column::new("Peak less end", "How far gold falls from its peak.").spare(4),
+        Column::new("Peak", "The highest mean gold.").spare(4),
+        Column::new(at, "Where that is.").spare(3),
+        Column::new("KL of the form's peak", &by_form).spare(2),
+        Column::new("End", &meaning),
+        Column::new("Peak less end", "How far gold falls from its peak.").spare(5),
         Column::new("End, less the single reward's", "Under the same seeds."),
         Column::new("Verdict", "By that interval."),
     ];
+    if report.form == GaoForm::Reinforcement {
+        columns[0].name = "Rewarded by".into();
+    }
     if refuses(report) {
-        let meaning = "Share of prompts without a candidate that may be said, at the end.";
+        let meaning = match report.form {
+            GaoForm::BestOfN => {
+                "Share of prompts without a candidate that may be said, at the end."
+            }
+            GaoForm::Reinforcement => {
+                "Share of what the policy says that may not be said, at the end."
+            }
+        };
         columns.push(Column::new("Refused", meaning).spare(1));
     }
     columns
@@ -132,7 +179,7 @@ fn refuses(report: &OveroptimisationReport) -> bool {
         .any(|refused| refused > 0.0)
 }
 
-fn row(arm: &ArmVerdict, with_refusals: bool) -> Row {
+fn row(arm: &ArmVerdict, report: &OveroptimisationReport) -> Row {
     let number = |interval| Cell::NumberWithin {
         interval,
         decimals: 2,
@@ -152,13 +199,14 @@ fn row(arm: &ArmVerdict, with_refusals: bool) -> Row {
     let refused = arm.curve.last().map_or(0.0, |point| point.refused);
     let mut cells = vec![
         number(arm.peak),
-        Cell::count(arm.peak_n.get()),
+        Cell::count(arm.peak_at.amount()),
+        of_arm(arm, report).map_or_else(|| Cell::absent(""), |fitted| fitted.peak()),
         number(arm.end),
         number(arm.fall),
         difference,
         verdict,
     ];
-    if with_refusals {
+    if refuses(report) {
         cells.push(Cell::Share { share: refused });
     }
     Row {
@@ -184,9 +232,13 @@ fn panels(report: &OveroptimisationReport) -> Vec<CurvePanel> {
         by_seed: Vec::new(),
     };
     let single = report.arms.iter().find(|arm| arm.arm == Arm::Single {});
+    let pushes = match report.form {
+        GaoForm::BestOfN => "what picks",
+        GaoForm::Reinforcement => "what rewards",
+    };
     (report.arms.iter())
         .map(|arm| {
-            let peak = arm.curve.iter().position(|point| point.n == arm.peak_n);
+            let peak = (arm.curve.iter()).position(|point| point.push == arm.peak_at);
             let proxy = (arm.curve.iter())
                 .map(|point| Point::new(point.kl.sqrt(), point.proxy))
                 .collect();
@@ -195,7 +247,7 @@ fn panels(report: &OveroptimisationReport) -> Vec<CurvePanel> {
                 ..line("gold", Stroke::Solid, gold(arm))
             }];
             if arm.arm != (Arm::Oracle {}) {
-                lines.push(line("what picks", Stroke::Dashed, proxy));
+                lines.push(line(pushes, Stroke::Dashed, proxy));
             }
             if let Some(single) = single.filter(|single| single.arm != arm.arm) {
                 let points = (gold(single).into_iter())

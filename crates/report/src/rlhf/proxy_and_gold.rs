@@ -1,19 +1,20 @@
 //! How far a proxy can be pushed: its own reward and gold over √KL, of trainings with rollouts and of the best of n.
 //!
-//! Papers: Gao et al. 2022, arXiv:2210.10760, for the curves; Nakano et al. 2021, arXiv:2112.09332, for the best of n.
+//! Papers: Gao et al. 2022, arXiv:2210.10760, for the curves and the forms that are fitted to gold; Nakano et al. 2021, arXiv:2112.09332, for the best of n.
 //!
 //! In: the numbers of every iteration, or n scored replies to every held-out prompt. Out: changes since the start, in the units
 //! of each reward; the divergence in nats a reply, for the best of n its upper bound log n − (n − 1)/n.
-//! Differs from the papers: nothing is fitted here; the fall after the peak is measured where the peak was not chosen (`peak.rs`).
+//! Differs from the papers: beside what is fitted, the fall after the peak is measured, where the peak was not chosen (`peak.rs`).
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use trimtab_reward::{Ranking, kl_bound};
+use trimtab_reward::{GaoFit, GaoForm, GaoPoint, Ranking, fit_gao, kl_bound};
 use trimtab_run::FolderError;
 use trimtab_run::rlhf::{Sample, StepRow};
 use trimtab_stats::{Clusters, Interval, mean_of_few};
 
+use super::gao::{Fitted, formula};
 use super::methods::{Method, Shared, shared};
 use super::peak::{falls, mean_curve, peak, smoothed};
 use super::replies::Worth;
@@ -238,6 +239,8 @@ struct Measured {
     gold: [f64; 3],
     proxy: [f64; 2],
     kl_at_peak: f64,
+    /// Gao's form of gold, and units that it was fitted to.
+    gao: Option<(GaoFit, usize)>,
     /// Peak less last.
     fall: Cell,
     falls: Option<bool>,
@@ -294,10 +297,37 @@ impl Pushed {
             gold: [gold[0], gold[at], gold_last],
             proxy: [proxy[0], last(|trace| &trace.proxy)],
             kl_at_peak: kl[at],
+            gao: self.gao(how),
             fall: with_interval(fall, Some(gold[at] - gold_last), 2),
             falls: fall.map(|fall| fall.low > 0.0),
             against: reference.map(|reference| self.against(reference, how)),
         }
+    }
+
+    /// Gao's form of what gold gains; none where too few divergences differ. Units are seeds, or prompts with all their seeds.
+    fn gao(&self, how: How<'_>) -> Option<(GaoFit, usize)> {
+        let form = match self.how {
+            Pushing::Training { .. } => GaoForm::Reinforcement,
+            Pushing::BestOfN => GaoForm::BestOfN,
+        };
+        let mut units: BTreeMap<u64, Vec<GaoPoint>> = BTreeMap::new();
+        for trace in &self.units {
+            let unit = match self.how {
+                Pushing::Training { .. } => trace.seed,
+                Pushing::BestOfN => trace.prompt as u64,
+            };
+            let start = trace.gold.first().copied().unwrap_or_default();
+            // Near the start an estimate of the divergence can be below 0, which no divergence is.
+            let point = |(kl, gold): (&f64, &f64)| GaoPoint {
+                distance: kl.max(0.0).sqrt(),
+                gold_gain: gold - start,
+            };
+            let points = trace.kl.iter().zip(&trace.gold).map(point);
+            units.entry(unit).or_default().extend(points);
+        }
+        let units: Vec<Vec<GaoPoint>> = units.into_values().collect();
+        let fit = fit_gao(form, &units, &how.resampler, how.level).ok()?;
+        Some((fit, units.len()))
     }
 
     /// The last gold less that of another: under the same seeds, for the same prompts.
@@ -354,6 +384,14 @@ impl Pushed {
 }
 
 impl Measured {
+    fn fitted(&self) -> Option<Fitted<'_>> {
+        let (fit, n_units) = self.gao.as_ref()?;
+        Some(Fitted {
+            fit,
+            n_units: *n_units,
+        })
+    }
+
     fn row(&self) -> Row {
         let number = |value: f64| Cell::Number { value, decimals: 2 };
         let [first, at_peak, last] = self.gold;
@@ -378,6 +416,8 @@ impl Measured {
                 number(last),
                 self.fall.clone(),
                 number(self.kl_at_peak),
+                self.fitted()
+                    .map_or_else(|| Cell::absent(""), |fitted| fitted.peak()),
                 against,
                 verdict,
                 number(proxy_last - proxy_first),
@@ -394,6 +434,7 @@ fn columns() -> Vec<Column> {
         Column::new("Last", "At the end."),
         Column::new("Peak less last", "How far gold falls after its peak, which is taken from other seeds (or other prompts) than those it is measured on, so that noise alone is no fall.").spare(2),
         Column::new("KL at peak", "In nats a reply.").spare(1),
+        Column::new("KL of the form's peak", "Where Gao's form, fitted to gold gained over d = √KL, is highest, in nats a reply: d (α − β log d) of a training, d (α − β d) of the best of n.").spare(6),
         Column::new("Last, against the first", "The last gold less that of the first method of its kind, under the same seeds."),
         Column::new("Verdict", "Whether the difference is shown."),
         Column::new("Proxy gained", "By the reward model, from first to last.").spare(5),
@@ -428,6 +469,18 @@ fn text(all: &[Pushed], measured: &[Measured]) -> String {
             one.name,
             crate::number::fixed(one.kl_at_peak, 1),
             one.fall.shown().0.trim_start_matches('+'),
+        ));
+    }
+    for one in measured {
+        let Some(fitted) = one.fitted() else {
+            continue;
+        };
+        sentences.push(format!(
+            "{}, by Gao's form {} ({}): {}.",
+            one.name,
+            formula(fitted.fit.curve.form),
+            fitted.coefficients(),
+            fitted.advice(std::iter::empty()),
         ));
     }
     let unknown = measured.iter().filter(|m| m.falls.is_none()).count();

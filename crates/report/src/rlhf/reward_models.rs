@@ -168,6 +168,13 @@ impl Model {
                 self.fits.iter().filter_map(|fit| fit.flip_rate),
             )));
         }
+        if shown.ties {
+            let fitted = mean(self.fits.iter().filter_map(|fit| fit.ties));
+            cells.push(fitted.map_or_else(
+                || Cell::absent(""),
+                |value| Cell::Number { value, decimals: 3 },
+            ));
+        }
         cells.extend([
             Cell::count(self.fits.iter().map(|fit| fit.n_pairs).sum()),
             Cell::count(self.pairs.len()),
@@ -226,6 +233,7 @@ struct Shown {
     gold: bool,
     uncertainty: bool,
     flip_rate: bool,
+    ties: bool,
 }
 
 pub(super) fn sections(models: &[Model], how: How<'_>) -> Vec<Section> {
@@ -241,6 +249,7 @@ pub(super) fn sections(models: &[Model], how: How<'_>) -> Vec<Section> {
         gold: measured.iter().any(|model| model.has_gold),
         uncertainty: measured.iter().any(|model| model.surest_half().is_some()),
         flip_rate: fits().any(|fit| fit.flip_rate.is_some()),
+        ties: fits().any(|fit| fit.ties.is_some()),
     };
     let by_length = vec![
         Column::new("Reward model of", ""),
@@ -313,6 +322,15 @@ fn columns(shown: &Shown) -> Vec<Column> {
                 "Share of labels that are the wrong way round, as estimated.",
             )
             .spare(6),
+        );
+    }
+    if shown.ties {
+        columns.push(
+            Column::new(
+                "Ties, θ or ν",
+                "The parameter of the model of ties, fitted by maximum likelihood; a mean over seeds.",
+            )
+            .spare(7),
         );
     }
     columns.extend([

@@ -205,6 +205,7 @@ impl Run {
             .map(|(i, pair)| LabelledRow {
                 pair,
                 held_out: i % 4 == 0,
+                ranking: None,
             })
             .collect();
         self.rows(&key, "labels.jsonl", &rows);
@@ -242,6 +243,7 @@ impl Run {
             n_pairs: 36,
             training_accuracy: 0.875,
             flip_rate: cautious.then_some(0.125),
+            ties: None,
             converged: !cautious || seed > 0,
         };
         self.stage(&key).write_document("fit.json", &fit).unwrap();

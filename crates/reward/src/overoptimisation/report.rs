@@ -1,7 +1,8 @@
-//! What the curves come to: of every arm its peak, its end and its fall, and whether it does better than a single reward.
+//! What the curves come to: of every arm its peak, its end and its fall, and whether it does better than a single reward. Best of n and
+//! policies are judged alike, and apart.
 //!
 //! ```text
-//! peak   the n of the highest mean gold, and gold there          end    gold at the largest n
+//! peak   the n or step of the highest mean gold, and gold there  end    gold at the largest n, at the last step
 //! fall   gold at the peak − gold at the end
 //! effect an arm's end − the single reward's, seed by seed: helps or hurts where the interval leaves out 0
 //! ```
@@ -12,7 +13,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroUsize;
 
 use serde::Serialize;
 use trimtab_core::Seed;
@@ -20,12 +20,16 @@ use trimtab_stats::{Clusters, Interval, Level, Resampler};
 
 use crate::gao::{GaoError, GaoFit, GaoForm, GaoPoint, fit_gao};
 
-use super::{Arm, CurvePoint, Mitigation, OveroptimisationConfig, OveroptimisationError, mean};
+use super::{
+    Arm, CurvePoint, Mitigation, OveroptimisationConfig, OveroptimisationError, Push, mean,
+};
 
-/// What an experiment came to.
+/// What an experiment came to, by one way of optimising.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OveroptimisationReport {
+    /// Which, by the form that is fitted to it.
+    pub form: GaoForm,
     /// Seeds.
     pub n_seeds: usize,
     /// Every arm, in the order of the points.
@@ -40,18 +44,18 @@ pub struct OveroptimisationReport {
 pub struct ArmVerdict {
     /// Which.
     pub arm: Arm,
-    /// Its curve, by rising n.
+    /// Its curve, pushed ever harder.
     pub curve: Vec<MeanPoint>,
-    /// The n of the highest mean gold.
-    pub peak_n: NonZeroUsize,
+    /// Where mean gold is highest.
+    pub peak_at: Push,
     /// Gold there.
     pub peak: Interval,
-    /// Gold at the largest n.
+    /// Gold where it is pushed hardest.
     pub end: Interval,
     /// Peak less end.
     pub fall: Interval,
-    /// Gao's form of best of n, fitted to gold gained since n = 1 (or the least n), seeds as units; `None` where fewer than two n
-    /// are above 1.
+    /// Gao's form, fitted to gold gained since the first point, seeds as units; `None` where fewer than two points are away from the
+    /// start.
     pub gao: Option<GaoFit>,
     /// Against the single reward; `None` for that itself.
     pub against_single: Option<AgainstSingle>,
@@ -61,9 +65,9 @@ pub struct ArmVerdict {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct MeanPoint {
-    /// Best of how many.
-    pub n: NonZeroUsize,
-    /// Nats.
+    /// How hard.
+    pub push: Push,
+    /// Mean divergence, nats.
     pub kl: f64,
     /// Mean proxy.
     pub proxy: f64,
@@ -79,7 +83,7 @@ pub struct MeanPoint {
 pub struct AgainstSingle {
     /// Of gold at each one's peak.
     pub peak: Interval,
-    /// Of gold at the largest n.
+    /// Of gold where both are pushed hardest.
     pub end: Interval,
     /// Of the fall.
     pub fall: Interval,
@@ -113,7 +117,7 @@ pub struct Finding {
     pub idle: Vec<Mitigation>,
 }
 
-/// How gold goes as n grows.
+/// How gold goes as a proxy is pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Course {
@@ -161,22 +165,24 @@ impl fmt::Display for Effect {
 /// The curve of one arm, by seed.
 struct Curves {
     arm: Arm,
-    /// `[seed][n]`.
+    /// `[seed][push]`.
     points: Vec<Vec<CurvePoint>>,
 }
 
-/// Judges every arm by all its seeds. `config` says how intervals are made.
+/// Judges every arm by all its seeds, by the points that are of one way of optimising; the others are left aside. `config` says how
+/// intervals are made.
 ///
 /// # Errors
 ///
-/// [`OveroptimisationError::NoCurves`] without points of the single reward; [`OveroptimisationError::Setting`] for a level that
+/// [`OveroptimisationError::NoCurves`] without points of the single reward, optimised so; [`OveroptimisationError::Setting`] for a level that
 /// is none.
 ///
 /// # Panics
 ///
-/// When arms or seeds differ in their n: points of several experiments.
+/// When arms or seeds differ in their n or steps: points of several experiments.
 pub fn judge_arms(
     points: &[CurvePoint],
+    form: GaoForm,
     config: &OveroptimisationConfig,
 ) -> Result<OveroptimisationReport, OveroptimisationError> {
     let level = Level::new(config.level).map_err(|error| OveroptimisationError::Setting {
@@ -190,8 +196,9 @@ pub fn judge_arms(
             seed: Seed(0).child("over-optimisation"),
         },
         level,
+        form,
     };
-    let arms = by_arm(points);
+    let arms = by_arm(points.iter().filter(|point| point.push.form() == form));
     let single = arms.iter().find(|curves| curves.arm == Arm::Single {});
     let single = single.ok_or(OveroptimisationError::NoCurves)?;
     let verdicts: Vec<ArmVerdict> = (arms.iter())
@@ -208,6 +215,7 @@ pub fn judge_arms(
         verdicts.iter().filter_map(mitigation).collect()
     };
     Ok(OveroptimisationReport {
+        form,
         n_seeds: single.points.len(),
         finding: Finding {
             single: if falls {
@@ -223,8 +231,8 @@ pub fn judge_arms(
     })
 }
 
-/// Points by arm, in the order they are met, by seed and n.
-fn by_arm(points: &[CurvePoint]) -> Vec<Curves> {
+/// Points by arm, in the order they are met, by seed and push.
+fn by_arm<'p>(points: impl Iterator<Item = &'p CurvePoint>) -> Vec<Curves> {
     let mut arms: Vec<(Arm, BTreeMap<u64, Vec<CurvePoint>>)> = Vec::new();
     for point in points {
         let found = arms.iter().position(|(arm, _)| *arm == point.arm);
@@ -237,7 +245,7 @@ fn by_arm(points: &[CurvePoint]) -> Vec<Curves> {
     let curves = |(arm, seeds): (Arm, BTreeMap<u64, Vec<CurvePoint>>)| {
         let mut points: Vec<Vec<CurvePoint>> = seeds.into_values().collect();
         for curve in &mut points {
-            curve.sort_unstable_by_key(|point| point.n);
+            curve.sort_unstable_by_key(|point| point.push);
         }
         Curves { arm, points }
     };
@@ -265,6 +273,7 @@ impl Curves {
 struct Judge {
     resampler: Resampler,
     level: Level,
+    form: GaoForm,
 }
 
 impl Judge {
@@ -277,14 +286,14 @@ impl Judge {
     fn gao(&self, curves: &Curves) -> Result<Option<GaoFit>, GaoError> {
         let unit = |curve: &Vec<CurvePoint>| -> Vec<GaoPoint> {
             let gain = |point: &CurvePoint| GaoPoint {
-                // Rounding may leave the divergence of n = 1 below 0.
+                // Rounding may leave the divergence of the start below 0.
                 distance: point.kl.max(0.0).sqrt(),
                 gold_gain: point.gold - curve[0].gold,
             };
             curve.iter().map(gain).collect()
         };
         let units: Vec<Vec<GaoPoint>> = curves.points.iter().map(unit).collect();
-        match fit_gao(GaoForm::BestOfN, &units, &self.resampler, self.level) {
+        match fit_gao(self.form, &units, &self.resampler, self.level) {
             Ok(fit) => Ok(Some(fit)),
             Err(GaoError::TooFew { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -292,27 +301,22 @@ impl Judge {
     }
 
     fn verdict(&self, curves: &Curves, single: &Curves) -> Result<ArmVerdict, GaoError> {
-        let ns = |curves: &Curves| -> Vec<NonZeroUsize> {
-            curves.points[0].iter().map(|p| p.n).collect()
-        };
+        let pushes = |curve: &[CurvePoint]| -> Vec<Push> { curve.iter().map(|p| p.push).collect() };
         for curve in &curves.points {
-            let found: Vec<NonZeroUsize> = curve.iter().map(|p| p.n).collect();
-            assert_eq!(found, ns(single), "the n of every arm and seed");
+            let expected = pushes(&single.points[0]);
+            assert_eq!(pushes(curve), expected, "how hard every arm is pushed");
         }
         assert_eq!(
             curves.points.len(),
             single.points.len(),
             "the seeds of every arm"
         );
-        let mean_point = |at: usize| {
-            let CurvePoint { n, kl, .. } = curves.points[0][at];
-            MeanPoint {
-                n,
-                kl,
-                proxy: mean(&curves.at(at, |p| p.proxy)),
-                gold: self.interval(&curves.at(at, |p| p.gold)),
-                refused: mean(&curves.at(at, |p| p.refused)),
-            }
+        let mean_point = |at: usize| MeanPoint {
+            push: curves.points[0][at].push,
+            kl: mean(&curves.at(at, |p| p.kl)),
+            proxy: mean(&curves.at(at, |p| p.proxy)),
+            gold: self.interval(&curves.at(at, |p| p.gold)),
+            refused: mean(&curves.at(at, |p| p.refused)),
         };
         let ends = |curves: &Curves| {
             let peak = curves.at(curves.peak(), |p| p.gold);
@@ -342,7 +346,7 @@ impl Judge {
         Ok(ArmVerdict {
             arm: curves.arm,
             curve: (0..=curves.last()).map(mean_point).collect(),
-            peak_n: curves.points[0][curves.peak()].n,
+            peak_at: curves.points[0][curves.peak()].push,
             peak,
             end,
             fall,
@@ -360,6 +364,7 @@ fn minus(first: &[f64], second: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::ensemble::Combination;
+    use std::num::NonZeroUsize;
 
     const ENSEMBLE: Mitigation = Mitigation::Ensemble {
         combination: Combination::Mean {},
@@ -376,7 +381,7 @@ mod tests {
                     points.push(CurvePoint {
                         arm: *arm,
                         seed,
-                        n,
+                        push: Push::BestOf(n),
                         kl: crate::best_of_n::kl_bound(n),
                         proxy: n.get() as f64,
                         gold: gold + seed as f64,
@@ -399,11 +404,16 @@ mod tests {
             (mitigated(ENSEMBLE), [0.0, 1.0, -1.5]),
             (mitigated(LAPLACE), [0.0, 1.0, 2.0]),
         ]);
-        let report = judge_arms(&points, &OveroptimisationConfig::default()).unwrap();
+        let report = judge_arms(
+            &points,
+            GaoForm::BestOfN,
+            &OveroptimisationConfig::default(),
+        )
+        .unwrap();
         let [single, ensemble, laplace] = &report.arms[..] else {
             panic!("three arms");
         };
-        assert_eq!((single.peak_n.get(), laplace.peak_n.get()), (4, 16));
+        assert_eq!((single.peak_at.amount(), laplace.peak_at.amount()), (4, 16));
         assert_eq!((single.fall.estimate, laplace.fall.estimate), (2.0, 0.0));
         // Offsets are wide in the gold of one arm, and cancel in a difference.
         assert!(single.end.high - single.end.low > 2.0);
@@ -422,7 +432,12 @@ mod tests {
     fn what_makes_no_difference_is_said() {
         let same = [0.0, 1.0, -1.0];
         let points = points(&[(Arm::Single {}, same), (mitigated(LAPLACE), same)]);
-        let report = judge_arms(&points, &OveroptimisationConfig::default()).unwrap();
+        let report = judge_arms(
+            &points,
+            GaoForm::BestOfN,
+            &OveroptimisationConfig::default(),
+        )
+        .unwrap();
         assert_eq!(report.finding.idle, [LAPLACE]);
         assert_eq!(
             report.finding.to_string(),
@@ -439,15 +454,56 @@ mod tests {
             d * (1.0 - 0.5 * d)
         });
         let points = points(&[(Arm::Single {}, golds)]);
-        let report = judge_arms(&points, &OveroptimisationConfig::default()).unwrap();
+        let report = judge_arms(
+            &points,
+            GaoForm::BestOfN,
+            &OveroptimisationConfig::default(),
+        )
+        .unwrap();
         let curve = report.arms[0].gao.as_ref().unwrap().curve;
         assert!((curve.alpha - 1.0).abs() < 1e-9 && (curve.beta - 0.5).abs() < 1e-9);
     }
 
     #[test]
+    fn a_policy_is_judged_apart_by_its_own_form() {
+        let golds = [0.0, 1.0, 0.5];
+        let mut points = points(&[(Arm::Single {}, golds)]);
+        let by_policy = |point: &CurvePoint| {
+            let step = point.push.amount() - 1;
+            let distance = 0.1 * step as f64;
+            CurvePoint {
+                push: Push::Steps(step),
+                // Seeds differ in how far they have gone.
+                kl: distance * distance * (1.0 + 0.01 * point.seed as f64),
+                gold: if step == 0 {
+                    0.0
+                } else {
+                    distance * (1.0 - 0.5 * distance.ln())
+                },
+                ..*point
+            }
+        };
+        let of_policy: Vec<CurvePoint> = points.iter().map(by_policy).collect();
+        points.extend(of_policy);
+        let judged = |form| judge_arms(&points, form, &OveroptimisationConfig::default()).unwrap();
+        let best_of_n = judged(GaoForm::BestOfN);
+        assert_eq!(best_of_n.arms[0].peak_at.to_string(), "best of 4");
+        let policy = judged(GaoForm::Reinforcement);
+        let arm = &policy.arms[0];
+        assert_eq!(arm.peak_at.to_string(), "15 steps");
+        assert!((arm.curve[2].kl - 2.25 * 1.045).abs() < 1e-9);
+        let fit = arm.gao.as_ref().unwrap();
+        assert!((fit.curve.alpha - 1.0).abs() < 0.05 && (fit.curve.beta - 0.5).abs() < 0.05);
+    }
+
+    #[test]
     fn without_a_single_reward_there_is_no_verdict() {
         let points = points(&[(Arm::Oracle {}, [0.0; 3])]);
-        let outcome = judge_arms(&points, &OveroptimisationConfig::default());
+        let outcome = judge_arms(
+            &points,
+            GaoForm::BestOfN,
+            &OveroptimisationConfig::default(),
+        );
         assert!(matches!(outcome, Err(OveroptimisationError::NoCurves)));
     }
 }

@@ -24,6 +24,9 @@ pub enum LearnError {
     /// A head cannot be made.
     #[error(transparent)]
     Head(#[from] crate::RewardError),
+    /// The parameter of ties cannot be fitted.
+    #[error(transparent)]
+    Ties(#[from] crate::TieFitError),
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -114,6 +117,7 @@ impl LearnError {
             }
             Self::Fit(error) => return error.hint().map(str::to_owned),
             Self::Head(error) => return error.hint(),
+            Self::Ties(error) => error.hint().into(),
             Self::Checkpoint(error) => error.hint().into(),
             Self::Device(error) => error.hint(),
             Self::Generate(error) => error.hint().into(),

@@ -8,11 +8,15 @@
 //! r(x, y) = heads on φ                                                 mean 0 and standard deviation 1 on the replies of the pairs
 //! ```
 //!
+//! Of a ranking of K replies (section 3.5 of the paper, `k_wise.rs`) all pairs stay in one batch, each reply is read once, and the loss is the
+//! mean over rankings of the mean over their pairs.
+//!
 //! In: preference pairs, soft labels as they are. Out: rewards of any replies to any prompts; in log-odds as margins of pairs, by
 //! the one factor that makes the training labels likeliest.
 //! The network is tuned with a linear head, which is then put aside: heads are fitted to convergence on what it has learnt to see.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -25,12 +29,15 @@ use trimtab_nn::{
 
 use super::{LearnError, Start};
 use crate::bradley_terry::{BradleyTerry, RewardPair};
-use crate::feature_reward::{FeatureReward, FeatureRewardConfig, RewardLesson, RewardScore};
+use crate::feature_reward::{
+    FeatureReward, FeatureRewardConfig, RatedReplies, RewardLesson, RewardScore,
+};
 use crate::features::{PairLabel, PairsInMemory};
 use crate::label_noise::{FlipRate, estimate_flip_rate};
-use crate::linear::{LinearRewardConfig, fit_linear};
+use crate::linear::{LinearReward, LinearRewardConfig, fit_linear};
 use crate::policy_config::OptimiserConfig;
 use crate::reward_model::{LabelNoise, RewardModelConfig, RewardNetwork, RewardPooling};
+use crate::ties::{TieModel, fit_ties};
 use trimtab_stats::sigmoid;
 
 /// A reward model of texts.
@@ -43,6 +50,29 @@ pub struct TextReward {
     log_odds_per_unit: f64,
 }
 
+/// What a reward model learns.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparisons<'a> {
+    /// Pairs.
+    pub pairs: &'a [PreferencePair],
+    /// The ranking that each pair is of, by any number; pairs of one stand together. `None`: every pair stands alone.
+    pub rankings: Option<&'a [usize]>,
+    /// Replies that are rated one by one, which conformal heads learn.
+    pub rated: &'a [RatedText],
+}
+
+/// A reply to a prompt, with a rating.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RatedText {
+    /// What was asked.
+    pub prompt: Vec<Message>,
+    /// The reply.
+    pub reply: String,
+    /// Its rating, in any unit.
+    pub rating: f64,
+}
+
 /// How a fit went.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fit {
@@ -50,6 +80,8 @@ pub struct Fit {
     pub training_accuracy: f64,
     /// Share of labels that are taken to be the wrong way round.
     pub flip_rate: Option<f64>,
+    /// The parameter of ties, where it was fitted.
+    pub ties: Option<f64>,
     /// Whether every head converged.
     pub converged: bool,
 }
@@ -78,7 +110,7 @@ const FILE: &str = "reward.json";
 const BATCH: usize = 64;
 
 impl TextReward {
-    /// Fits a reward model on `pairs`, beginning with the network of `start`. `workplace` hears of the network's steps, and keeps
+    /// Fits a reward model on `comparisons`, beginning with the network of `start`. `workplace` hears of the network's steps, and keeps
     /// its state.
     ///
     /// # Errors
@@ -87,25 +119,28 @@ impl TextReward {
     pub fn fit(
         start: Start,
         config: &RewardModelConfig,
-        pairs: &[PreferencePair],
+        comparisons: Comparisons<'_>,
         seed: Seed,
         workplace: &Workplace<'_>,
     ) -> Result<(Self, Fit), LearnError> {
+        let pairs = comparisons.pairs;
         if pairs.is_empty() {
             return Err(LearnError::Nothing { what: "pairs" });
         }
+        let layout = Layout::of(comparisons);
         let Start { model, chat } = start;
         let chat = chat.with_special_text(SpecialText::AsText);
-        let rows = rows(&chat, pairs.iter().flat_map(sides))?;
+        let rows = rows(&chat, layout.texts.iter().copied())?;
         let mut network = Classifier::new(model, pooling(config.pooling), 1);
         if config.network == RewardNetwork::Tuned {
             let mut objective = Objective {
-                loss: config.loss,
+                loss: known_ties(config, &network, &rows, &layout, pairs)?,
                 pairs,
+                layout: &layout,
             };
             let session = Session {
                 workplace,
-                rows_per_sample: 2,
+                rows_per_sample: layout.rows_per_sample,
                 identity: &labels_of(pairs),
                 ..Session::plain()
             };
@@ -120,7 +155,7 @@ impl TextReward {
         }
         let features = network.features(&rows, BATCH)?;
         let dim = features.len() / rows.len();
-        let flip_rate = flip_rate(config, dim, &features, pairs)?;
+        let flip_rate = flip_rate(config, &features, &layout, pairs)?;
         let heads = FeatureRewardConfig {
             fit: LinearRewardConfig {
                 flip_rate: flip_rate.unwrap_or(config.heads.fit.flip_rate),
@@ -128,15 +163,26 @@ impl TextReward {
             },
             ..config.heads.clone()
         };
+        let rated_texts = comparisons.rated.iter();
+        let rated_texts = rated_texts.map(|row| (&row.prompt[..], row.reply.as_str()));
+        let rated_rows = self::rows(&chat, rated_texts)?;
+        let rated_features = match rated_rows.len() {
+            0 => Vec::new(),
+            _ => network.features(&rated_rows, BATCH)?,
+        };
+        let ratings: Vec<f64> = comparisons.rated.iter().map(|row| row.rating).collect();
         let lesson = RewardLesson {
-            pairs: &mut in_memory(dim, &features, pairs)?,
-            typical: &features,
-            rated: None,
+            pairs: &mut in_memory(&features, &layout, pairs, 0..pairs.len())?,
+            typical: &layout.without_padding(&features, dim),
+            rated: (!ratings.is_empty()).then_some(RatedReplies {
+                features: &rated_features,
+                ratings: &ratings,
+            }),
         };
         let (heads, summaries) = FeatureReward::fit(lesson, &heads, seed.child("heads"))?;
         let scores = heads.scores(&features)?;
-        let differences: Vec<f64> = (scores.chunks_exact(2))
-            .map(|pair| pair[0].mean - pair[1].mean)
+        let differences: Vec<f64> = (layout.sides.iter())
+            .map(|&[chosen, rejected]| scores[chosen].mean - scores[rejected].mean)
             .collect();
         let training_accuracy = differences.iter().map(|&d| right(d)).sum::<f64>();
         let tolerance = config.heads.fit.tolerance;
@@ -151,6 +197,10 @@ impl TextReward {
             Fit {
                 training_accuracy: training_accuracy / pairs.len() as f64,
                 flip_rate: flip_rate.map(FlipRate::get),
+                ties: (left_out_ties(config))
+                    .map(|ties| Ok::<_, LearnError>(fit_ties(ties, &told(&differences, pairs))?))
+                    .transpose()?
+                    .and_then(|fit| fit.model.parameter()),
                 converged: summaries.iter().all(|fit| fit.largest_slope <= tolerance),
             },
         ))
@@ -300,90 +350,233 @@ fn labels_of(pairs: &[PreferencePair]) -> Vec<u8> {
         .collect()
 }
 
-/// Bradley–Terry with soft labels, a pair a sample.
+/// Which texts are read, and which of them pairs are made of: two a pair, or, of rankings, every reply once.
+struct Layout<'p> {
+    texts: Vec<(&'p [Message], &'p str)>,
+    /// Texts of a sample: 2, or the most replies of a ranking; one that has fewer is filled up with its last.
+    rows_per_sample: usize,
+    /// Chosen and rejected text of every pair.
+    sides: Vec<[usize; 2]>,
+    /// The pairs of every sample.
+    samples: Vec<Range<usize>>,
+    /// Which texts fill up.
+    is_padding: Vec<bool>,
+}
+
+impl<'p> Layout<'p> {
+    fn of(
+        Comparisons {
+            pairs, rankings, ..
+        }: Comparisons<'p>,
+    ) -> Self {
+        let is_next = |at: usize| rankings.is_none_or(|of| at == 0 || of[at - 1] != of[at]);
+        let starts: Vec<usize> = (0..pairs.len()).filter(|&at| is_next(at)).collect();
+        let ends = starts.iter().skip(1).copied().chain([pairs.len()]);
+        let samples: Vec<Range<usize>> = (starts.iter().zip(ends))
+            .map(|(&from, to)| from..to)
+            .collect();
+        let mut own_texts: Vec<Vec<(&[Message], &str)>> = Vec::new();
+        let mut own_sides = Vec::new();
+        for sample in &samples {
+            let mut texts: Vec<(&[Message], &str)> = Vec::new();
+            for pair in &pairs[sample.clone()] {
+                own_sides.push(sides(pair).map(|text| {
+                    // The two of a pair that stands alone are two texts, whatever they are.
+                    let known = rankings.and_then(|_| texts.iter().position(|t| *t == text));
+                    known.unwrap_or_else(|| {
+                        texts.push(text);
+                        texts.len() - 1
+                    })
+                }));
+            }
+            own_texts.push(texts);
+        }
+        let rows_per_sample = own_texts.iter().map(Vec::len).max().unwrap_or(2);
+        let (mut texts, mut all_sides, mut is_padding) = (Vec::new(), Vec::new(), Vec::new());
+        for (sample, own) in samples.iter().zip(own_texts) {
+            let from = texts.len();
+            let moved = own_sides[sample.clone()].iter();
+            all_sides.extend(moved.map(|pair| pair.map(|side| from + side)));
+            let n_padding = rows_per_sample - own.len();
+            is_padding.extend((0..rows_per_sample).map(|at| at >= own.len()));
+            let last = own.last().copied();
+            texts.extend(own);
+            texts.extend(last.into_iter().cycle().take(n_padding));
+        }
+        Self {
+            texts,
+            rows_per_sample,
+            sides: all_sides,
+            samples,
+            is_padding,
+        }
+    }
+
+    /// One over the pairs of each pair's sample.
+    fn weights(&self) -> Vec<f64> {
+        let of_sample = |sample: &Range<usize>| {
+            let n = sample.len();
+            std::iter::repeat_n(1.0 / n as f64, n)
+        };
+        self.samples.iter().flat_map(of_sample).collect()
+    }
+
+    /// Features of the texts that are no padding.
+    fn without_padding(&self, features: &[f32], dim: usize) -> Vec<f32> {
+        let rows = features.chunks_exact(dim).zip(&self.is_padding);
+        let kept = rows.filter(|(_, is_padding)| !**is_padding);
+        kept.flat_map(|(row, _)| row).copied().collect()
+    }
+}
+
+/// Bradley–Terry with soft labels, a pair or a ranking a sample.
 struct Objective<'a> {
     loss: BradleyTerry,
     pairs: &'a [PreferencePair],
+    layout: &'a Layout<'a>,
 }
 
 impl BatchObjective for Objective<'_> {
     fn evaluate(
         &mut self,
-        rows: &[usize],
+        samples: &[usize],
         _: usize,
         _: usize,
         logits: &[f32],
         gradient: &mut [f32],
     ) -> f64 {
-        let pairs: Vec<RewardPair> = (rows.iter().zip(logits.chunks_exact(2)))
-            .map(|(&pair, rewards)| RewardPair {
-                chosen: f64::from(rewards[0]),
-                rejected: f64::from(rewards[1]),
-                p_chosen: self.pairs[pair].p_chosen,
-                margin: 0.0,
-            })
-            .collect();
+        let width = self.layout.rows_per_sample;
+        // Pairs of the batch, where their rewards stand in it, and what each counts.
+        let (mut pairs, mut places, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, &sample) in samples.iter().enumerate() {
+            let of_sample = self.layout.samples[sample].clone();
+            let n = of_sample.len();
+            for pair in of_sample {
+                let place = self.layout.sides[pair].map(|row| at * width + row % width);
+                let [chosen, rejected] = place.map(|row| f64::from(logits[row]));
+                pairs.push(RewardPair {
+                    chosen,
+                    rejected,
+                    p_chosen: self.pairs[pair].p_chosen,
+                    margin: 0.0,
+                });
+                places.push(place);
+                weights.push(1.0 / n as f64);
+            }
+        }
         // A loss that is no number stops the training, which says where.
-        let Ok(loss) = self.loss.evaluate(&pairs) else {
+        let Ok(batch) = self.loss.evaluate(&pairs) else {
             return f64::NAN;
         };
-        for (slopes, gradient) in loss.pairs.iter().zip(gradient.chunks_exact_mut(2)) {
-            gradient[0] = slopes.d_chosen as f32;
-            gradient[1] = slopes.d_rejected as f32;
+        let per_sample = pairs.len() as f64 / samples.len() as f64;
+        let mut loss = 0.0;
+        for ((pair, place), weight) in batch.pairs.iter().zip(places).zip(weights) {
+            loss += weight * pair.loss;
+            let slopes = [pair.d_chosen, pair.d_rejected];
+            for (row, slope) in place.into_iter().zip(slopes) {
+                gradient[row] += (weight * per_sample * slope) as f32;
+            }
         }
-        loss.loss
+        loss / samples.len() as f64
     }
 }
 
 fn in_memory(
-    dim: usize,
     features: &[f32],
+    layout: &Layout<'_>,
     pairs: &[PreferencePair],
+    which: Range<usize>,
 ) -> Result<PairsInMemory, LearnError> {
-    let (mut chosen, mut rejected) = (Vec::new(), Vec::new());
-    for pair in features.chunks_exact(2 * dim) {
-        let (first, second) = pair.split_at(dim);
+    let dim = features.len() / layout.texts.len();
+    let weights = layout.weights();
+    let (mut chosen, mut rejected, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in which {
+        let [first, second] = layout.sides[pair].map(|row| &features[row * dim..][..dim]);
         chosen.extend_from_slice(first);
         rejected.extend_from_slice(second);
-    }
-    let labels = (pairs.iter())
-        .map(|pair| PairLabel {
-            probability: pair.p_chosen,
+        labels.push(PairLabel {
+            probability: pairs[pair].p_chosen,
+            weight: weights[pair],
             ..PairLabel::default()
-        })
-        .collect();
+        });
+    }
     Ok(PairsInMemory::new(dim, chosen, rejected, labels)?)
+}
+
+/// By how much a linear head scores the chosen reply of some pairs higher.
+fn differences(
+    head: &LinearReward,
+    features: &[f32],
+    layout: &Layout<'_>,
+    which: Range<usize>,
+) -> Vec<f64> {
+    let dim = features.len() / layout.texts.len();
+    let of = |row: usize| head.of(&features[row * dim..][..dim]);
+    let pairs = layout.sides[which].iter();
+    pairs
+        .map(|&[chosen, rejected]| of(chosen) - of(rejected))
+        .collect()
 }
 
 /// The share of labels that are the wrong way round: what is known, or what is likeliest. To estimate it each half of the
 /// pairs is told by heads that were fitted on the other: on what they learnt heads explain every flip.
 fn flip_rate(
     config: &RewardModelConfig,
-    dim: usize,
     features: &[f32],
+    layout: &Layout<'_>,
     pairs: &[PreferencePair],
 ) -> Result<Option<FlipRate>, LearnError> {
     match config.label_noise {
         LabelNoise::Ignored {} => Ok(None),
         LabelNoise::Known { flip_rate } => Ok(Some(flip_rate)),
         LabelNoise::Estimated {} => {
-            let half = pairs.len() / 2;
-            let (first, second) = features.split_at(2 * dim * half);
-            let halves = [(first, &pairs[..half]), (second, &pairs[half..])];
-            let mut differences = Vec::with_capacity(pairs.len());
+            let half = layout.samples[layout.samples.len() / 2].start;
+            let halves = [0..half, half..pairs.len()];
+            let mut all = Vec::with_capacity(pairs.len());
             for (learnt, told) in [(0, 1), (1, 0)] {
-                let (features, pairs) = halves[learnt];
-                let mut learnt = in_memory(dim, features, pairs)?;
+                let which = halves[learnt].clone();
+                let mut learnt = in_memory(features, layout, pairs, which)?;
                 let head = fit_linear(&mut learnt, &config.heads.fit)?.reward;
-                differences.extend(halves[told].0.chunks_exact(2 * dim).map(|pair| {
-                    let (chosen, rejected) = pair.split_at(dim);
-                    head.of(chosen) - head.of(rejected)
-                }));
+                all.extend(differences(&head, features, layout, halves[told].clone()));
             }
-            let estimate = estimate_flip_rate(&differences)?;
+            let estimate = estimate_flip_rate(&all)?;
             Ok(estimate.map(|estimate| estimate.rate))
         }
     }
+}
+
+/// The model of ties whose parameter is to be fitted.
+fn left_out_ties(config: &RewardModelConfig) -> Option<TieModel> {
+    (config.loss.ties).filter(|ties| ties.parameter().is_none())
+}
+
+/// Differences of rewards with what the labels say.
+fn told(differences: &[f64], pairs: &[PreferencePair]) -> Vec<(f64, f64)> {
+    let labels = pairs.iter().map(|pair| pair.p_chosen);
+    differences.iter().copied().zip(labels).collect()
+}
+
+/// The loss that a network learns by. A parameter of ties that was left out is fitted first, to what a linear head says of the network
+/// as it is: it would otherwise chase rewards that move.
+fn known_ties(
+    config: &RewardModelConfig,
+    network: &Classifier,
+    rows: &[Vec<u32>],
+    layout: &Layout<'_>,
+    pairs: &[PreferencePair],
+) -> Result<BradleyTerry, LearnError> {
+    let Some(ties) = left_out_ties(config) else {
+        return Ok(config.loss);
+    };
+    let features = network.features(rows, BATCH)?;
+    let all = 0..pairs.len();
+    let mut learnt = in_memory(&features, layout, pairs, all.clone())?;
+    let head = fit_linear(&mut learnt, &config.heads.fit)?.reward;
+    let differences = differences(&head, &features, layout, all);
+    Ok(BradleyTerry {
+        ties: Some(fit_ties(ties, &told(&differences, pairs))?.model),
+        ..config.loss
+    })
 }
 
 fn right(difference: f64) -> f64 {
@@ -422,16 +615,78 @@ fn likeliest_factor(differences: &[f64], pairs: &[PreferencePair]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k_wise;
+
+    fn pair_of(chosen: &str, rejected: &str) -> PreferencePair {
+        PreferencePair {
+            id: String::new(),
+            prompt: Vec::new(),
+            chosen: chosen.into(),
+            rejected: rejected.into(),
+            p_chosen: 1.0,
+            judge: String::new(),
+        }
+    }
+
+    #[test]
+    fn of_a_ranking_every_reply_is_read_once() {
+        let pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("d", "e")].map(|(a, b)| pair_of(a, b));
+        let layout = Layout::of(Comparisons {
+            pairs: &pairs,
+            rankings: Some(&[0, 0, 0, 7]),
+            rated: &[],
+        });
+        let texts: Vec<&str> = layout.texts.iter().map(|(_, text)| *text).collect();
+        assert_eq!(texts, ["a", "b", "c", "d", "e", "e"]);
+        assert_eq!(layout.sides, [[0, 1], [0, 2], [1, 2], [3, 4]]);
+        assert_eq!((layout.rows_per_sample, layout.samples.len()), (3, 2));
+        assert_eq!(layout.weights(), [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 1.0]);
+        assert_eq!(
+            layout
+                .without_padding(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 1)
+                .len(),
+            5
+        );
+        // Pairs that stand alone are two texts each.
+        let layout = Layout::of(Comparisons {
+            pairs: &pairs,
+            rankings: None,
+            rated: &[],
+        });
+        assert_eq!((layout.texts.len(), layout.rows_per_sample), (8, 2));
+        assert_eq!(layout.sides[3], [6, 7]);
+    }
+
+    #[test]
+    fn the_loss_of_rankings_is_the_mean_of_theirs() {
+        let pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("d", "e")].map(|(a, b)| pair_of(a, b));
+        let layout = Layout::of(Comparisons {
+            pairs: &pairs,
+            rankings: Some(&[0, 0, 0, 7]),
+            rated: &[],
+        });
+        let mut objective = Objective {
+            loss: BradleyTerry::default(),
+            pairs: &pairs,
+            layout: &layout,
+        };
+        let mut slopes = [0.0_f32; 6];
+        // The pair first, then the ranking: a batch comes in any order.
+        let logits = [0.5, -0.5, 9.0, 1.0, 0.0, 0.25];
+        let loss = objective.evaluate(&[1, 0], 0, 1, &logits, &mut slopes);
+        let [two, three] = [k_wise(&[0.5, -0.5]), k_wise(&[1.0, 0.0, 0.25])].map(Result::unwrap);
+        assert!((loss - f64::midpoint(two.loss, three.loss)).abs() < 1e-12);
+        let expected = [&two.slopes[..], &[0.0], &three.slopes[..]].concat();
+        for (slope, expected) in slopes.iter().zip(expected) {
+            assert!((f64::from(*slope) - 0.5 * expected).abs() < 1e-7);
+        }
+    }
 
     #[test]
     fn the_factor_makes_labels_likeliest() {
         let pair = |p_chosen| PreferencePair {
-            id: String::new(),
-            prompt: Vec::new(),
-            chosen: String::new(),
-            rejected: String::new(),
             p_chosen,
-            judge: String::new(),
+            ..pair_of("", "")
         };
         // Differences of 1 that hold three times of four: σ(a) = 3/4.
         let factor = likeliest_factor(&[1.0], &[pair(0.75)]);

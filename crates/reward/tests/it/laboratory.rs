@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 
 use trimtab_core::Seed;
 use trimtab_reward::{
-    AgainstSingle, Arm, ArmVerdict, Combination, Course, Effect, Head, Mitigation,
-    OveroptimisationConfig, OveroptimisationReport, SyntheticWorld, SyntheticWorldConfig,
-    Visibility, judge_arms, overoptimise,
+    AgainstSingle, Arm, ArmVerdict, Combination, Course, Effect, GaoForm, Head, Mitigation,
+    OveroptimisationConfig, OveroptimisationReport, StopAdvice, SyntheticWorld,
+    SyntheticWorldConfig, Visibility, judge_arms, overoptimise,
 };
 
 fn count(n: usize) -> NonZeroUsize {
@@ -14,7 +14,7 @@ fn count(n: usize) -> NonZeroUsize {
 }
 
 /// Ten seeds with rewards of so many random features.
-fn run(visibility: Visibility, n_features: usize) -> OveroptimisationReport {
+fn run(visibility: Visibility, n_features: usize) -> Judged {
     let config = OveroptimisationConfig {
         sizes: [1, 4, 16, 64, 256, 1024].map(count).to_vec(),
         head: Head::RandomFeatures {
@@ -31,7 +31,17 @@ fn run(visibility: Visibility, n_features: usize) -> OveroptimisationReport {
     let world = SyntheticWorld::new(smaller).expect("settings in range");
     let curves = |seed| overoptimise(&world, &config, Seed(seed)).expect("curves");
     let points: Vec<_> = (0..10).flat_map(curves).collect();
-    judge_arms(&points, &config).expect("a report")
+    let judged = |form| judge_arms(&points, form, &config).expect("a report");
+    Judged {
+        best_of_n: judged(GaoForm::BestOfN),
+        policy: judged(GaoForm::Reinforcement),
+    }
+}
+
+/// Both ways of optimising.
+struct Judged {
+    best_of_n: OveroptimisationReport,
+    policy: OveroptimisationReport,
 }
 
 fn verdict(report: &OveroptimisationReport, is_it: impl Fn(&Mitigation) -> bool) -> &ArmVerdict {
@@ -48,7 +58,11 @@ fn against(verdict: &ArmVerdict) -> AgainstSingle {
 
 #[test]
 fn pessimism_and_hard_limits_help_where_the_tail_is_seen() {
-    let report = run(Visibility::Visible, 256);
+    let Judged {
+        best_of_n: report,
+        policy,
+    } = run(Visibility::Visible, 256);
+    policies_fall_and_are_held(&policy);
     assert_eq!(report.finding.single, Course::Falls);
     let ensemble = |wanted: Combination| {
         verdict(
@@ -85,9 +99,32 @@ fn pessimism_and_hard_limits_help_where_the_tail_is_seen() {
     assert!(limited.curve[2].refused < 1e-6);
 }
 
+/// The same of policies: the single reward is climbed past its peak, which Gao's form foretells; bounds and limits hold.
+fn policies_fall_and_are_held(report: &OveroptimisationReport) {
+    assert_eq!(report.finding.single, Course::Falls);
+    let single = &report.arms[0];
+    let start = single.curve[0];
+    assert!(start.kl < 1e-9 && single.peak.estimate > start.gold.estimate);
+    let end = single.curve.last().expect("points").kl;
+    let StopAdvice::StopAt { kl, .. } = single.gao.as_ref().expect("a fit").advice() else {
+        panic!("{:?}", single.gao);
+    };
+    assert!(kl < 0.2 * end, "{kl} of {end}");
+    let laplace = verdict(report, |by| *by == Mitigation::Laplace { beta: 4.0 });
+    assert_eq!(against(laplace).effect, Effect::Helps);
+    let limited = verdict(report, |by| *by == Mitigation::HardLimit {});
+    assert_eq!(against(limited).effect, Effect::Helps);
+    assert!((limited.curve[0].refused - 0.12).abs() < 0.03);
+    assert!(limited.curve.last().expect("points").refused < 0.01);
+}
+
 #[test]
 fn nothing_helps_where_the_tail_is_hidden() {
-    let report = run(Visibility::Hidden, 128);
+    let Judged {
+        best_of_n: report,
+        policy,
+    } = run(Visibility::Hidden, 128);
+    assert_eq!(policy.finding.helped, []);
     assert_eq!(report.finding.helped, []);
     assert!(
         report
@@ -108,8 +145,10 @@ fn nothing_helps_where_the_tail_is_hidden() {
 
 #[test]
 fn a_rule_that_reads_what_rewards_do_not_see_helps() {
-    let report = run(Visibility::HiddenFromRewards, 128);
-    assert_eq!(report.finding.helped, [Mitigation::HardLimit {}]);
+    let judged = run(Visibility::HiddenFromRewards, 128);
+    for report in [judged.best_of_n, judged.policy] {
+        assert_eq!(report.finding.helped, [Mitigation::HardLimit {}]);
+    }
 }
 
 #[test]

@@ -126,8 +126,8 @@ fn ties_are_as_in_the_reference() {
     let theta = read("/reward_model/ties/rao_kupper/theta");
     let nu = read("/reward_model/ties/davidson/nu");
     for (name, model) in [
-        ("rao_kupper", TieModel::RaoKupper { theta }),
-        ("davidson", TieModel::Davidson { nu }),
+        ("rao_kupper", TieModel::RaoKupper { theta: Some(theta) }),
+        ("davidson", TieModel::Davidson { nu: Some(nu) }),
     ] {
         for (key, outcome) in [
             ("p_chosen", Outcome::First),

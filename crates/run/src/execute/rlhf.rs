@@ -8,7 +8,9 @@
 //! Every stage is kept under what went into it ([`StageFolder`]), so that methods share what they have in common, and a run that
 //! is begun again goes on where it was. Gold, where there is any, is kept beside replies for the report; no training sees it.
 
-use std::collections::{BTreeMap, HashMap};
+mod foretell;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,24 +26,27 @@ use trimtab_core::{Folders, PreferencePair, Seed};
 use trimtab_data::preferences::import_pairs;
 use trimtab_data::{Locations, PromptSet};
 use trimtab_reward::{
-    Annotator, BestOfNConfig, LabelCorrectness, Named, PolicyConfig, UnlabelledPair, select,
+    Annotator, BestOfNConfig, LabelCorrectness, Named, PolicyConfig, UnlabelledPair, UnratedReply,
+    select,
 };
 
 use trimtab_weak_to_strong::ModelConfig;
 
+use self::foretell::Plan;
 use super::constitutional_ai::constitution;
 use super::place::{Place, Tell, told};
+use super::rankings::{ranked, unranked};
 use super::{RunError, RunOptions, overoptimisation, prompts};
 use crate::chat_models::{Calling, ChatModels, Means};
 use crate::constitutional_ai::ORGANISM;
 use crate::event::Event;
 use crate::experiment::{Experiment, MethodConfig};
 use crate::folder::{RunFolder, sha256_of_file};
-use crate::learning::{Rewarder, Training};
+use crate::learning::{Lesson, Rewarder, Training};
 use crate::policies::{Learner, Reward};
 use crate::rlhf::{
-    GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MODEL, MethodStages, PolicyReply,
-    RewardedBy, RlhfConfig, Sample, Start, method_folder,
+    GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MODEL, MethodStages, PairsConfig,
+    PolicyReply, RatedReply, RewardedBy, RlhfConfig, Sample, Start, method_folder,
 };
 use crate::row_folder::RowFolder;
 use crate::stages::StageFolder;
@@ -53,13 +58,17 @@ pub(super) fn run(
     options: &RunOptions<'_>,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(), RunError> {
-    if options.calling == Calling::Forecast {
-        return Err(RunError::NoForecast);
-    }
+    let is_foretold = options.calling == Calling::Forecast;
     told(folder, observe, |folder, experiments, tell| {
         for (variant, experiment) in experiments.iter().enumerate() {
+            let mut plan = Plan::default();
             for method in &experiment.method {
                 if let MethodConfig::Overoptimisation(config) = method {
+                    if is_foretold {
+                        let n = experiment.seeds;
+                        plan.add(format!("curves of {} under {n} seeds", config.name()));
+                        continue;
+                    }
                     let run = folder.path();
                     overoptimisation::run(run, variant, experiment, config, locations, tell)?;
                 }
@@ -74,6 +83,10 @@ pub(super) fn run(
                 })
                 .collect();
             if methods.is_empty() {
+                if is_foretold {
+                    let table = plan.to_string();
+                    tell(&Event::Forecast { table })?;
+                }
                 continue;
             }
             let data = &experiment.data;
@@ -81,7 +94,7 @@ pub(super) fn run(
             let mut models = ChatModels::new(Means::of(experiment, folder, locations, options))?;
             for seed in experiment.seeds() {
                 for config in &methods {
-                    Cell {
+                    let cell = Cell {
                         place: Place { variant, seed },
                         method: method_folder(folder.path(), variant, seed, &config.name()),
                         run: folder.path(),
@@ -92,9 +105,17 @@ pub(super) fn run(
                         config,
                         prompts: &prompts,
                         n_threads: options.n_threads,
+                    };
+                    if is_foretold {
+                        cell.foretell(&mut models, &mut plan, tell)?;
+                    } else {
+                        cell.compute(&mut models, tell)?;
                     }
-                    .compute(&mut models, tell)?;
                 }
+            }
+            if is_foretold {
+                let table = format!("{plan}\n{}", models.forecast());
+                tell(&Event::Forecast { table })?;
             }
         }
         Ok(())
@@ -298,16 +319,19 @@ impl Cell<'_> {
         tell: &mut Tell<'_>,
     ) -> Result<StageFolder, RunError> {
         let pairs = &self.config.pairs;
-        let inputs = json!({
+        let mut inputs = json!({
             "policy": policy.identity,
             "prompts": self.of_prompts(),
             "n-pairs": pairs.n_pairs,
             "temperature": pairs.temperature,
             "max-tokens": pairs.max_tokens,
         });
+        if pairs.replies > 2 {
+            inputs["replies"] = json!(pairs.replies);
+        }
         self.stage("pairs", inputs, |stage| {
             let config = PreferenceConfig {
-                n_pairs: pairs.n_pairs,
+                n_pairs: pairs.n_sampled(),
                 temperature: pairs.temperature,
                 max_tokens: pairs.max_tokens,
                 ..PreferenceConfig::default()
@@ -342,7 +366,7 @@ impl Cell<'_> {
             return self.stage("labels", inputs, |stage| {
                 let mut left_out = LeftOut::new();
                 let pairs = teaching(pairs, &mut left_out);
-                keep(stage, pairs, &left_out, held_out, seed)
+                keep(stage, alone(pairs), &left_out, held_out, seed)
             });
         }
         if matches!(config, LabelsConfig::Annotator(_)) && self.experiment.data.set != ORGANISM {
@@ -353,6 +377,20 @@ impl Cell<'_> {
         let sampled = self.pairs(policy, prompts, models, tell)?;
         let rows: Vec<SampledPair> = sampled.files().rows("samples.jsonl")?;
         let mut left_out = LeftOut::new();
+        if let (LabelsConfig::Annotator(annotator), 3..) = (config, self.config.pairs.replies) {
+            let PairsConfig {
+                n_pairs, replies, ..
+            } = self.config.pairs;
+            let inputs = json!({
+                "pairs": sampled.key(), "by": config, "held-out": held_out,
+                "ranked": { "n": n_pairs, "replies": replies },
+            });
+            return self.stage("labels", inputs, |stage| {
+                let unranked = unranked(&rows, n_pairs as usize, replies as usize);
+                let labelled = ranked(&unranked, *annotator, seed, &mut left_out)?;
+                keep(stage, labelled, &left_out, held_out, seed)
+            });
+        }
         let mut count = |why: &str| *left_out.entry(why.to_owned()).or_default() += 1;
         let mut pairs: Vec<ReplyPair> = Vec::new();
         for row in &rows {
@@ -369,7 +407,7 @@ impl Cell<'_> {
                 });
                 self.stage("labels", inputs, |stage| {
                     let labelled = annotated(&pairs, *annotator, seed, &mut left_out)?;
-                    keep(stage, labelled, &left_out, held_out, seed)
+                    keep(stage, alone(labelled), &left_out, held_out, seed)
                 })
             }
             LabelsConfig::Constitution(labels) => {
@@ -399,7 +437,7 @@ impl Cell<'_> {
                             *left_out.entry(why).or_default() += 1;
                         }
                     }
-                    keep(stage, kept, &left_out, held_out, seed)
+                    keep(stage, alone(kept), &left_out, held_out, seed)
                 })
             }
             LabelsConfig::File(_) => unreachable!("files are read above"),
@@ -414,33 +452,72 @@ impl Cell<'_> {
         learner: &Learner,
         tell: &mut Tell<'_>,
     ) -> Result<StageFolder, RunError> {
-        let inputs = json!({
+        let mut inputs = json!({
             "labels": labels.key(),
             "features": policy.identity,
             "reward": self.config.reward,
             "seed": self.place.seed,
         });
+        if self.config.reward.needs_ratings() {
+            inputs["rated-by"] = json!(self.config.labels);
+        }
         self.stage("reward", inputs, |stage| {
             let rows: Vec<LabelledRow> = labels.files().rows("labels.jsonl")?;
             let folders = Self::folders(stage);
             let out = folders.models.clone();
             let seed = self.seed.child("reward");
-            let fitted = self.place.train(folders, "reward", tell, |workplace| {
-                learner.fit_reward(
-                    &self.config.reward,
-                    &policy.folder,
-                    &rows,
-                    seed,
-                    &out,
-                    workplace,
-                )
+            let rated = self.rated(&rows, seed.child("ratings"))?;
+            let lesson = Lesson {
+                config: &self.config.reward,
+                features: &policy.folder,
+                rows: &rows,
+                rated: &rated,
+                seed,
+                out: &out,
+            };
+            let fitted = (self.place).train(folders, "reward", tell, |workplace| {
+                learner.fit_reward(&lesson, workplace)
             })??;
             let files = stage.files();
+            if !rated.is_empty() {
+                files.write_rows("ratings.jsonl", &rated)?;
+            }
             files.write_rows("predictions.jsonl", &fitted.predictions)?;
             files.write_document("fit.json", &fitted.summary)?;
             forget(stage);
             Ok(())
         })
+    }
+
+    /// The first replies of the pairs that are learnt, each once, as an annotator rates them; none where no heads ask.
+    fn rated(&self, rows: &[LabelledRow], seed: Seed) -> Result<Vec<RatedReply>, RunError> {
+        let (true, LabelsConfig::Annotator(annotator)) =
+            (self.config.reward.needs_ratings(), &self.config.labels)
+        else {
+            return Ok(Vec::new());
+        };
+        let mut seen = BTreeSet::new();
+        let learnt = rows.iter().filter(|row| !row.held_out).map(|row| &row.pair);
+        let replies: Vec<(String, &PreferencePair, &String)> = learnt
+            .flat_map(|pair| [(pair, &pair.chosen), (pair, &pair.rejected)])
+            .map(|(pair, reply)| (format!("{}\n{reply}", as_key(&pair.prompt)), pair, reply))
+            .filter(|(key, ..)| seen.insert(key.clone()))
+            .take(self.config.reward.rated_replies)
+            .collect();
+        let unrated: Vec<UnratedReply<'_>> = (replies.iter())
+            .map(|(key, pair, reply)| UnratedReply {
+                id: key,
+                gold: gold_of(&pair.prompt, reply).reward,
+            })
+            .collect();
+        let ratings = annotator.rate(&unrated, seed)?;
+        Ok((replies.iter().zip(ratings))
+            .map(|((_, pair, reply), rating)| RatedReply {
+                prompt: pair.prompt.clone(),
+                reply: (*reply).clone(),
+                rating,
+            })
+            .collect())
     }
 
     /// The policy, made better.
@@ -846,17 +923,22 @@ fn annotated(
     Ok(kept)
 }
 
-/// Writes labelled pairs, those of a share of the prompts marked as held out.
+/// Pairs that are of no ranking.
+fn alone(pairs: Vec<PreferencePair>) -> Vec<(PreferencePair, Option<String>)> {
+    pairs.into_iter().map(|pair| (pair, None)).collect()
+}
+
+/// Writes labelled pairs with their rankings, those of a share of the prompts marked as held out.
 fn keep(
     stage: &StageFolder,
-    pairs: Vec<PreferencePair>,
+    pairs: Vec<(PreferencePair, Option<String>)>,
     left_out: &LeftOut,
     held_out: f64,
     seed: Seed,
 ) -> Result<(), RunError> {
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
     let of_pair: Vec<usize> = (pairs.iter())
-        .map(|pair| {
+        .map(|(pair, _)| {
             let next = numbers.len();
             *numbers.entry(as_key(&pair.prompt)).or_insert(next)
         })
@@ -869,9 +951,10 @@ fn keep(
         is_held_out[prompt] = true;
     }
     let rows: Vec<LabelledRow> = (pairs.into_iter().zip(of_pair))
-        .map(|(pair, prompt)| LabelledRow {
+        .map(|((pair, ranking), prompt)| LabelledRow {
             pair,
             held_out: is_held_out[prompt],
+            ranking,
         })
         .collect();
     stage.files().write_rows("labels.jsonl", &rows)?;
@@ -920,12 +1003,12 @@ fn judged(
 /// Gold of one reply.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gold {
-    reward: f64,
+    pub(super) reward: f64,
     harmless: bool,
     helpful: f64,
 }
 
-fn gold_of(prompt: &[Message], reply: &str) -> Gold {
+pub(super) fn gold_of(prompt: &[Message], reply: &str) -> Gold {
     let asked = prompt.last().map_or("", |message| &message.content);
     let gold = trimtab_organism::evaluate(asked, reply);
     Gold {
