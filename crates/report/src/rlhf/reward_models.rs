@@ -229,6 +229,7 @@ fn longer_by(pair: &PairPrediction) -> i64 {
 }
 
 /// Which columns have anything in them.
+#[expect(clippy::struct_excessive_bools, reason = "one a column")]
 struct Shown {
     gold: bool,
     uncertainty: bool,

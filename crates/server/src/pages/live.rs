@@ -163,22 +163,7 @@ fn part(progress: &Progress, totals: &[CallTotals], at: f64) -> Markup {
                 }
             }
         }
-        @if !progress.jobs.is_empty() {
-            div class="scroll" {
-                table {
-                    caption { "Batch jobs" }
-                    thead { tr { th scope="col" { "Job" } th scope="col" { "Model" } th scope="col" { "Last seen at" } th scope="col" { "Ago" } } }
-                    tbody {
-                        @for (name, job) in &progress.jobs {
-                            tr {
-                                th scope="row" { (words::shown(name)) }
-                                td { (words::shown(&job.model)) } td { (events::how_far(job.counts)) } td { (span(at - job.at)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        (jobs(progress, at))
         @if !totals.is_empty() {
             div class="scroll" {
                 table {
@@ -214,6 +199,28 @@ fn part(progress: &Progress, totals: &[CallTotals], at: f64) -> Markup {
         @if !progress.recent.is_empty() {
             h2 { "Last events" }
             ul class="events" { @for line in progress.recent.iter().rev() { li { (words::shown(&line.what)) } } }
+        }
+    }
+}
+
+/// Batch jobs that were waited for.
+fn jobs(progress: &Progress, at: f64) -> Markup {
+    html! {
+        @if !progress.jobs.is_empty() {
+            div class="scroll" {
+                table {
+                    caption { "Batch jobs" }
+                    thead { tr { th scope="col" { "Job" } th scope="col" { "Model" } th scope="col" { "Last seen at" } th scope="col" { "Ago" } } }
+                    tbody {
+                        @for (name, job) in &progress.jobs {
+                            tr {
+                                th scope="row" { (words::shown(name)) }
+                                td { (words::shown(&job.model)) } td { (events::how_far(job.counts)) } td { (span(at - job.at)) }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -771,6 +771,108 @@ async fn assert_debater_is_blind(person: &Person) {
     person.assert_fits().await;
 }
 
+/// Speaks by keyboard alone: markup that is words.
+async fn speak_by_keyboard(one: &Person) {
+    let enter = char::from(Key::Enter);
+    assert_debater_is_blind(one).await;
+    one.shoot("desktop-debater-1-turn").await;
+    one.tab_to("#speech").await;
+    one.press(
+        &"<b>I</b> say: <img src=x onerror=alert(1)> <script>document.title='OWNED'</script>"
+            .chars()
+            .collect::<Vec<_>>(),
+    )
+    .await;
+    let count = one.see("#count").await.text().await.unwrap();
+    assert!(count.contains("of at most 15 words"), "{count}");
+    one.0.refresh().await.unwrap();
+    one.see("#speech").await;
+    let kept = one
+        .run("return document.getElementById('speech').value")
+        .await;
+    assert!(
+        kept.as_str().unwrap().contains("OWNED"),
+        "the draft is kept: {kept}"
+    );
+    one.tab_to("#say").await;
+    one.press(&[enter]).await;
+    one.see("body.message").await;
+    assert!(one.source().await.contains("it is on the disk"));
+    assert_debater_is_blind(one).await;
+    one.shoot("desktop-debater-2-stored").await;
+    one.tab_to("#go-on").await;
+    one.press(&[enter]).await;
+    one.see("body.message .button").await;
+    one.shoot("desktop-debater-3-nothing-waits").await;
+}
+
+/// Speaks by mouse, with a quote that is marked in the text.
+async fn speak_by_mouse(two: &Person) {
+    two.see("#speech")
+        .await
+        .send_keys("It says: ")
+        .await
+        .unwrap();
+    two.mark("#passage", "lit the lamp", "in the hall").await;
+    two.click("#quote").await;
+    let typed = two
+        .run("return document.getElementById('speech').value")
+        .await;
+    assert_eq!(typed, "It says: <quote>lit the lamp in the hall</quote>");
+    two.click("#look").await;
+    two.see("#preview .quote.verified").await;
+    assert_debater_is_blind(two).await;
+    two.run("document.getElementById('panel').scrollIntoView({behavior: 'instant'})")
+        .await;
+    two.shoot("desktop-debater-4-preview").await;
+    two.click("#say").await;
+    two.see("body.message .quote.verified").await;
+}
+
+/// Hears what both said in the first round, as text, and ends the debate.
+async fn speak_again(person: &Person, name: &str) {
+    person.click(".button").await;
+    person.see("#round-1").await;
+    assert_debater_is_blind(person).await;
+    let heard = person.see("#round-1").await.text().await.unwrap();
+    for part in [
+        "<script>document.title='OWNED'</script>",
+        "lit the lamp in the hall",
+    ] {
+        assert!(heard.contains(part), "{part:?} in {heard}");
+    }
+    person
+        .run("document.getElementById('round-1').scrollIntoView({behavior: 'instant'})")
+        .await;
+    person.shoot(&format!("{name}-debater-5-round-2")).await;
+    person
+        .see("#speech")
+        .await
+        .send_keys("I have nothing to add.")
+        .await
+        .unwrap();
+    person.click("#say").await;
+    person.see("#go-on").await;
+}
+
+/// The admin sees who spoke.
+async fn see_who_spoke(admin: Person, width: u32) {
+    let address = admin.0.current_url().await.unwrap();
+    let list = address
+        .join(&format!("/transcripts?cell={DEBATE}"))
+        .unwrap();
+    admin.0.goto(list.as_str()).await.unwrap();
+    admin.click("tbody a").await;
+    admin.see("article .by").await;
+    let source = admin.source().await;
+    assert_eq!(source.matches(" · rater-1<").count(), 2, "{source}");
+    assert_eq!(source.matches(" · rater-2<").count(), 2, "{source}");
+    admin.assert_not_owned().await;
+    admin.assert_fits().await;
+    admin.shoot(&format!("admin-{width}-debate")).await;
+    admin.0.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_debate_by_keyboard_and_by_mouse() {
     let Some(driver) = Driver::start("two_people_debate").await else {
@@ -785,47 +887,9 @@ async fn two_people_debate_by_keyboard_and_by_mouse() {
         Person::come_in(&driver, &who, server.link(name), width, height).await
     };
     let one = come("rater-1", 1280, 900).await;
-    let enter = char::from(Key::Enter);
+    speak_by_keyboard(&one).await;
 
-    // By keyboard alone, markup that is words.
-    assert_debater_is_blind(&one).await;
-    one.shoot("desktop-debater-1-turn").await;
-    one.tab_to("#speech").await;
-    one.press(
-        &"<b>I</b> say: <img src=x onerror=alert(1)> <script>document.title='OWNED'</script>"
-            .chars()
-            .collect::<Vec<_>>(),
-    )
-    .await;
-    assert!(
-        one.see("#count")
-            .await
-            .text()
-            .await
-            .unwrap()
-            .contains("of at most 15 words")
-    );
-    one.0.refresh().await.unwrap();
-    one.see("#speech").await;
-    let kept = one
-        .run("return document.getElementById('speech').value")
-        .await;
-    assert!(
-        kept.as_str().unwrap().contains("OWNED"),
-        "the draft is kept: {kept}"
-    );
-    one.tab_to("#say").await;
-    one.press(&[enter]).await;
-    one.see("body.message").await;
-    assert!(one.source().await.contains("it is on the disk"));
-    assert_debater_is_blind(&one).await;
-    one.shoot("desktop-debater-2-stored").await;
-    one.tab_to("#go-on").await;
-    one.press(&[enter]).await;
-    one.see("body.message .button").await;
-    one.shoot("desktop-debater-3-nothing-waits").await;
-
-    // On a phone the same turn is there to be read; it is said by mouse, with a quote that is marked in the text.
+    // On a phone the same turn is there to be read.
     let phone = come("rater-2", 390, 844).await;
     assert_debater_is_blind(&phone).await;
     phone.shoot("phone-debater-1-turn").await;
@@ -834,25 +898,7 @@ async fn two_people_debate_by_keyboard_and_by_mouse() {
         .await;
     phone.shoot("phone-debater-2-panel").await;
     let two = come("rater-2", 1280, 900).await;
-    two.see("#speech")
-        .await
-        .send_keys("It says: ")
-        .await
-        .unwrap();
-    two.mark("#passage", "lit the lamp", "in the hall").await;
-    two.click("#quote").await;
-    let typed = two
-        .run("return document.getElementById('speech').value")
-        .await;
-    assert_eq!(typed, "It says: <quote>lit the lamp in the hall</quote>");
-    two.click("#look").await;
-    two.see("#preview .quote.verified").await;
-    assert_debater_is_blind(&two).await;
-    two.run("document.getElementById('panel').scrollIntoView({behavior: 'instant'})")
-        .await;
-    two.shoot("desktop-debater-4-preview").await;
-    two.click("#say").await;
-    two.see("body.message .quote.verified").await;
+    speak_by_mouse(&two).await;
     // What the phone still shows comes too late, and comes back.
     phone
         .see("#speech")
@@ -866,51 +912,13 @@ async fn two_people_debate_by_keyboard_and_by_mouse() {
     phone.assert_fits().await;
     phone.shoot("phone-debater-3-too-late").await;
 
-    // The second round: each hears the other, as text.
     assert_eq!(place.run_in(&run), (2, false));
     for (person, name) in [(&one, "desktop"), (&phone, "phone")] {
-        person.click(".button").await;
-        person.see("#round-1").await;
-        assert_debater_is_blind(person).await;
-        let heard = person.see("#round-1").await.text().await.unwrap();
-        for part in [
-            "<script>document.title='OWNED'</script>",
-            "lit the lamp in the hall",
-        ] {
-            assert!(heard.contains(part), "{part:?} in {heard}");
-        }
-        person
-            .run("document.getElementById('round-1').scrollIntoView({behavior: 'instant'})")
-            .await;
-        person.shoot(&format!("{name}-debater-5-round-2")).await;
-        person
-            .see("#speech")
-            .await
-            .send_keys("I have nothing to add.")
-            .await
-            .unwrap();
-        person.click("#say").await;
-        person.see("#go-on").await;
+        speak_again(person, name).await;
     }
     assert_eq!(place.run_in(&run), (0, true));
-
-    // The admin sees who spoke.
     for width in [1280, 390] {
-        let admin = come("admin", width, 900).await;
-        let address = admin.0.current_url().await.unwrap();
-        let list = address
-            .join(&format!("/transcripts?cell={DEBATE}"))
-            .unwrap();
-        admin.0.goto(list.as_str()).await.unwrap();
-        admin.click("tbody a").await;
-        admin.see("article .by").await;
-        let source = admin.source().await;
-        assert_eq!(source.matches(" · rater-1<").count(), 2, "{source}");
-        assert_eq!(source.matches(" · rater-2<").count(), 2, "{source}");
-        admin.assert_not_owned().await;
-        admin.assert_fits().await;
-        admin.shoot(&format!("admin-{width}-debate")).await;
-        admin.0.close().await.unwrap();
+        see_who_spoke(come("admin", width, 900).await, width).await;
     }
     for browser in [one, two, phone] {
         browser.0.close().await.unwrap();
