@@ -33,7 +33,9 @@ use trimtab_core::setting::{ConfigError, require};
 use trimtab_probe::mlp::MlpOptions;
 use trimtab_stats::{SequentialShares, auroc};
 
-pub(super) use self::testable::{TEACHING, Testable, deviation};
+pub(super) use self::testable::Testable;
+#[cfg(feature = "networks")]
+pub(super) use self::testable::{TEACHING, deviation};
 use super::organism::{Family, Kind, Knows, OrganismConfig, OrganismError};
 use super::population::{Population as _, Setting};
 use super::substrate::{Perceptrons, Substrate};
