@@ -21,6 +21,9 @@ pub(super) struct Fitted<'a> {
 /// Units from which on there are intervals.
 const FEWEST: usize = 8;
 
+/// Nats at which no policy is measured: where a form peaks beyond, all that it says is that gold still rises.
+const FARTHEST: f64 = 1_000.0;
+
 pub(super) fn formula(form: GaoForm) -> &'static str {
     match form {
         GaoForm::BestOfN => "d (α − β d)",
@@ -48,9 +51,10 @@ impl Fitted<'_> {
 
     /// Where the form peaks, in nats.
     pub(super) fn peak(&self) -> Cell {
-        let square = |distance: Option<f64>| distance.map(|d| d * d);
+        let square = |distance: Option<f64>| distance.map(|d| d * d).filter(|kl| *kl < FARTHEST);
         match self.fit.peak {
             Peak::StillRising => Cell::words("still rising"),
+            Peak::At { kl, .. } if kl >= FARTHEST => Cell::words("still rising"),
             Peak::FallsFromStart => Cell::words("at the start"),
             Peak::At { kl, .. } if !self.has_intervals() => Cell::Number {
                 value: kl,
