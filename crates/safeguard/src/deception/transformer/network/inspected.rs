@@ -153,6 +153,11 @@ mod tests {
             width: 16,
             heads: 2,
             n_train: 400,
+            base: MlpOptions {
+                epochs: 10,
+                learning_rate: 3e-3,
+                ..MlpOptions::default()
+            },
             matching: MlpOptions {
                 epochs: 12,
                 ..MlpOptions::default()
