@@ -705,14 +705,7 @@ fn share_revealed(debate: &NyuDebate) -> f64 {
 }
 
 fn story_clusters(debates: &[NyuDebate]) -> Clusters {
-    let mut stories: Vec<&str> = debates.iter().map(|debate| &*debate.story).collect();
-    stories.sort_unstable();
-    stories.dedup();
-    Clusters::new(
-        debates
-            .iter()
-            .map(|debate| stories.partition_point(|story| *story < debate.story.as_str())),
-    )
+    Clusters::new(debates.iter().map(|debate| &debate.story))
 }
 
 fn persuaded(settings: &[Records], level: Level) -> Section {

@@ -12,11 +12,12 @@
 //!
 //! Fractions, such as means over several judgements of one item, are treated alike ([`clustered_fraction`]).
 //!
-//! In: which cluster each item belongs to, by any number. Out: intervals of fractions; with every item a cluster of its
+//! In: which cluster each item belongs to, by any number or name. Out: intervals of fractions; with every item a cluster of its
 //! own exactly [`crate::wilson`].
 //! Parity: `tests/golden/judges.json` (statsmodels).
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::interval::{Interval, Level, wilson_of_share};
 
@@ -29,9 +30,9 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// Items with the same number belong together.
-    pub fn new(of_item: impl IntoIterator<Item = usize>) -> Self {
-        let mut numbers: HashMap<usize, usize> = HashMap::new();
+    /// Items with the same number, or of the same name, belong together.
+    pub fn new<T: Eq + Hash>(of_item: impl IntoIterator<Item = T>) -> Self {
+        let mut numbers: HashMap<T, usize> = HashMap::new();
         let of_item = (of_item.into_iter())
             .map(|cluster| {
                 let next = numbers.len();

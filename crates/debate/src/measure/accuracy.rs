@@ -18,9 +18,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use trimtab_core::SampleId;
-use trimtab_stats::{Interval, Level, Resampler, clustered_fraction, sign_flip_p_value};
+use trimtab_stats::{Clusters, Interval, Level, Resampler, clustered_fraction, sign_flip_p_value};
 
-use super::judged::{Judged, JudgedQuestion, Ties, clusters, credit};
+use super::judged::{Judged, JudgedQuestion, Ties, credit};
 
 /// A judge's accuracy.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -79,7 +79,7 @@ pub fn accuracy(judged: &Judged<'_>, ties: Ties, level: Level) -> Option<JudgeAc
     let half = |record: (&_, _)| credit_of(record, Ties::Half);
     Some(JudgeAccuracy {
         all: clustered_fraction(&all, &judged.clusters(), level)?,
-        decided: clustered_fraction(&decided, &clusters(passages), level),
+        decided: clustered_fraction(&decided, &Clusters::new(passages), level),
         n_questions: judged.questions.len(),
         n_passages: judged.clusters().n_clusters(),
         n_records: judged.n_records(),
@@ -135,7 +135,7 @@ fn compared(
     level: Level,
 ) -> Option<Compared> {
     let values: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
-    let clusters = clusters(pairs.iter().map(|pair| pair.0));
+    let clusters = Clusters::new(pairs.iter().map(|pair| pair.0));
     let difference = resampler
         .clustered_mean(&values, &clusters)?
         .interval(level);

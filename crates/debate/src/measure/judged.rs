@@ -84,20 +84,8 @@ impl<'a> Judged<'a> {
 
     /// The passage of every question, as clusters.
     pub fn clusters(&self) -> Clusters {
-        clusters(self.questions.iter().map(|question| &*question.passage))
+        Clusters::new(self.questions.iter().map(|question| &*question.passage))
     }
-}
-
-/// Items with one name are one cluster.
-pub(crate) fn clusters<'n>(names: impl IntoIterator<Item = &'n str>) -> Clusters {
-    let mut numbers: HashMap<&str, usize> = HashMap::new();
-    let numbered: Vec<usize> = (names.into_iter())
-        .map(|name| {
-            let next = numbers.len();
-            *numbers.entry(name).or_insert(next)
-        })
-        .collect();
-    Clusters::new(numbered)
 }
 
 /// The probability of the right answer; `None` where the judgement failed.

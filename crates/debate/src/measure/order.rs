@@ -13,9 +13,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use trimtab_stats::{BothOrders, Interval, Level, OrderEffect, Resampler, Said};
+use trimtab_stats::{BothOrders, Clusters, Interval, Level, OrderEffect, Resampler, Said};
 
-use super::judged::{Judged, clusters};
+use super::judged::Judged;
 use super::scores::LEAST_PROBABILITY;
 use crate::record::JudgeRecord;
 use crate::side::Order;
@@ -71,10 +71,10 @@ pub fn swap_check(judged: &Judged<'_>, resampler: Resampler, level: Level) -> Sw
         }
     }
     SwapCheck {
-        gap: (resampler.clustered_mean(&gaps, &clusters(of_gaps)))
+        gap: (resampler.clustered_mean(&gaps, &Clusters::new(of_gaps)))
             .map(|replicates| replicates.interval(level)),
         largest_gap: gaps.iter().copied().reduce(f64::max),
-        effect: OrderEffect::new(&said, &clusters(passages), &resampler, level),
+        effect: OrderEffect::new(&said, &Clusters::new(passages), &resampler, level),
         n_single,
     }
 }

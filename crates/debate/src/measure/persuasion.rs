@@ -22,9 +22,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use trimtab_core::{AnswerIdx, SampleId};
-use trimtab_stats::{Interval, Level, clustered_fraction};
+use trimtab_stats::{Clusters, Interval, Level, clustered_fraction};
 
-use super::judged::{Judged, clusters, p_truth};
+use super::judged::{Judged, p_truth};
 use super::scores::prior;
 use crate::record::JudgeRecord;
 
@@ -84,7 +84,7 @@ pub fn persuasion(
             passages.push(&*question.passage);
         }
     }
-    let clusters = clusters(passages);
+    let clusters = Clusters::new(passages);
     Some(Persuasion {
         wrong: clustered_fraction(&wrong, &clusters, level)?,
         right: clustered_fraction(&right, &clusters, level)?,

@@ -15,7 +15,9 @@
 
 use serde::Serialize;
 use trimtab_core::{AnswerIdx, Distribution};
-use trimtab_stats::{Binning, Brier, Interval, Level, Reliability, brier, clustered_share};
+use trimtab_stats::{
+    Binning, Brier, Clusters, Interval, Level, Reliability, brier, clustered_share,
+};
 
 use super::judged::{Judged, Ties, credit, p_truth};
 use crate::record::JudgeRecord;
@@ -115,7 +117,7 @@ pub fn at_confidence(
             }
         }
     }
-    let clusters = super::judged::clusters(passages);
+    let clusters = Clusters::new(passages);
     (clustered_share(&right, &clusters, level), right.len())
 }
 

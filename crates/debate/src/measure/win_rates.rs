@@ -12,10 +12,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use trimtab_stats::{Interval, Level, clustered_fraction};
+use trimtab_stats::{Clusters, Interval, Level, clustered_fraction};
 
 use super::contest::{Argued, Contest};
-use super::judged::clusters;
 
 /// One player's.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,7 +57,7 @@ pub fn win_rates(contests: &[Contest<'_>], level: Level) -> Vec<WinRates> {
                 let (won, passages): (Vec<f64>, Vec<&str>) = played
                     .map(|(_, won, passage)| (won.unwrap_or(0.0), *passage))
                     .unzip();
-                let share = clustered_fraction(&won, &clusters(passages), level);
+                let share = clustered_fraction(&won, &Clusters::new(passages), level);
                 (share, won.len())
             };
             let (correct, n_correct) = arguing(Argued::Truth);

@@ -1,7 +1,5 @@
 //! Who gives up the answer that it argues for, and what judges make of it.
 
-use std::collections::BTreeMap;
-
 use trimtab_debate::Side;
 use trimtab_debate::concession::conceding;
 use trimtab_debate::measure::Ties;
@@ -58,11 +56,7 @@ pub(super) fn section(
             passages
                 .push((transcript.passage.clone()).unwrap_or_else(|| record.question.to_string()));
         }
-        let mut numbers = BTreeMap::new();
-        let clusters = Clusters::new(passages.iter().map(|passage| {
-            let next = numbers.len();
-            *numbers.entry(passage.clone()).or_insert(next)
-        }));
+        let clusters = Clusters::new(passages);
         let share = |of: &[f64]| Cell::share_within(clustered_fraction(of, &clusters, level));
         table.push(Row {
             name: row.name.clone(),

@@ -40,11 +40,7 @@ pub(super) fn section(
             continue;
         }
         let share = |(credits, passages): &(Vec<f64>, Vec<String>)| {
-            let mut numbers = std::collections::BTreeMap::new();
-            let clusters = Clusters::new(passages.iter().map(|passage| {
-                let next = numbers.len();
-                *numbers.entry(passage.clone()).or_insert(next)
-            }));
+            let clusters = Clusters::new(passages);
             Cell::share_within(clustered_fraction(credits, &clusters, level))
         };
         table.push(Row {
