@@ -53,7 +53,7 @@ async fn nobody_holds_a_connection_by_sending_slowly() {
 
     let post = "POST /judge/x/step HTTP/1.1\r\nhost: x\r\ncontent-length: 50000\r\ncontent-type: application/x-www-form-urlencoded\r\n\r\n";
     let (head, body, nothing, page) = tokio::join!(
-        trickle(address, "GET /judge HT"),
+        trickle(address, "GET /judge HTTP/1.1\r\nhost: "),
         trickle(address, post),
         async {
             let mut silent = TcpStream::connect(address).await.unwrap();
