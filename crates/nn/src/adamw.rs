@@ -61,11 +61,26 @@ impl Gradients {
 
     /// The root of the sum of all squares.
     pub(crate) fn norm(&self) -> f64 {
+        self.squares().map(f64::from).sum::<f64>().sqrt()
+    }
+
+    /// Whether all are finite, and their squares.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.squares().all(f32::is_finite)
+    }
+
+    /// The sum of the squares of each. The device is waited for once.
+    fn squares(&self) -> impl Iterator<Item = f32> {
         let squares = self.0.values().map(|gradient| match gradient {
-            Gradient::Vector(g) => f64::from(g.clone().square().sum().into_scalar::<f32>()),
-            Gradient::Matrix(g) => f64::from(g.clone().square().sum().into_scalar::<f32>()),
+            Gradient::Vector(g) => g.clone().square().sum(),
+            Gradient::Matrix(g) => g.clone().square().sum(),
         });
-        squares.sum::<f64>().sqrt()
+        let squares: Vec<Tensor<1>> = squares.collect();
+        let all = match squares.is_empty() {
+            true => Vec::new(),
+            false => transformer::numbers(&Tensor::cat(squares, 0)),
+        };
+        all.into_iter()
     }
 
     /// Multiplies all.

@@ -20,7 +20,7 @@ use burn_tensor::Device as BurnDevice;
 use trimtab_core::Seed;
 
 use crate::chat_template::{ChatTemplate, DateTime, Ending, Message, TemplateError};
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, Model};
 use crate::generate::{
     GenerateError, Generated, GenerationOptions, LanguageModel, OnToken, Request,
 };
@@ -115,9 +115,17 @@ impl ChatModel {
     ///
     /// [`ChatError`] says which file is missing or wrong.
     pub fn open(folder: &Path, device: &BurnDevice) -> Result<Self, ChatError> {
+        Self::of(&Checkpoint::open(folder)?.load(device)?, folder)
+    }
+
+    /// The same of a model that is loaded, with tokenizer and chat template in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError`] says which file is missing or wrong.
+    pub fn of(model: &Model, folder: &Path) -> Result<Self, ChatError> {
         let template = ChatTemplate::open(folder, None)?;
-        let model = Checkpoint::open(folder)?.load(device)?;
-        let model = LanguageModel::new(&model)?;
+        let model = LanguageModel::new(model)?;
         let d = model.definition();
         let tokenizer = Tokenizer::open(folder, d.vocab_size, d.max_positions)?;
         Ok(Self::new(model, tokenizer, template))

@@ -18,7 +18,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use burn_tensor::Device as BurnDevice;
 use sha2::{Digest as _, Sha256};
 use trimtab_core::{Seed, TrainingStep, Workplace};
 
@@ -27,9 +26,10 @@ use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::chat::{ChatError, ChatModel};
 use crate::chat_template::{ChatTemplate, Ending, Message, Role, TemplateError};
 use crate::checkpoint::{Checkpoint, CheckpointError, Model};
-use crate::fused::Threads;
+use crate::device::DeviceError;
 use crate::generate::{GenerateError, LanguageModel};
 use crate::language_model::next_token_gradients;
+use crate::placement::Placement;
 use crate::save::SaveError;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::train::state::{Position, StateFile};
@@ -70,6 +70,9 @@ pub enum TuneError {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// There is no such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The model cannot write.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -118,8 +121,9 @@ pub enum TuneError {
 
 impl TuneError {
     /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> String {
+        let hint = match self {
+            Self::Device(error) => return error.hint(),
             Self::Checkpoint(error) => error.hint(),
             Self::Generate(error) => error.hint(),
             Self::Template(error) => error.hint(),
@@ -132,7 +136,8 @@ impl TuneError {
             Self::Trained => "heads and adapters are for classifiers; set trained = \"all\"",
             Self::Train(error) => error.hint(),
             Self::Save(error) => error.hint(),
-        }
+        };
+        hint.to_owned()
     }
 }
 
@@ -142,23 +147,17 @@ impl TuneError {
 /// # Errors
 ///
 /// [`TuneError`]; what was in `out` before is then untouched.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "two folders, what is learnt and how, and where it runs"
-)]
 pub fn tune(
     folder: &Path,
     rows: &[ChatRow],
     options: &TrainOptions,
     seed: Seed,
-    device: &BurnDevice,
-    threads: Threads,
+    placement: &Placement,
     out: &Path,
     workplace: &Workplace<'_>,
 ) -> Result<Tuned, TuneError> {
-    let mut model = Checkpoint::open(folder)?.load(device)?;
-    let operations = model.transformer.operations();
-    model.transformer = model.transformer.with_operations(operations, threads);
+    let device = placement.open()?;
+    let mut model = placement.place(Checkpoint::open(folder)?.load(&device)?);
     let writer = LanguageModel::new(&model)?;
     let (vocab, most) = {
         let d = writer.definition();
@@ -309,7 +308,8 @@ impl Model {
             hasher.update((row.n_given as u64).to_le_bytes());
         }
         let ids: Vec<&[u32]> = rows.iter().map(|row| &row.ids[..]).collect();
-        let shape = format!("chat {:?}", self.config.definition);
+        let precision = self.transformer.precision().part_of_identity();
+        let shape = format!("chat {:?}{precision}", self.config.definition);
         let identity = hasher.finalize();
         StateFile::of(folder, &shape, options, seed, &ids, &identity)
     }
@@ -458,7 +458,7 @@ mod tests {
         for operations in [Operations::Fused, Operations::Plain] {
             let transformer = transformer
                 .clone()
-                .with_operations(operations, Threads::default());
+                .with_operations(operations, crate::Threads::default());
             let of = |rows: &[&[u32]], given: Vec<usize>| {
                 let batch = TokenBatch::new(rows, Padding::Right).unwrap();
                 let batch = batch.with_given(given).unwrap();

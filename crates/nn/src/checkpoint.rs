@@ -15,6 +15,7 @@ use trimtab_core::Seed;
 use crate::architecture::{Entry, Plan};
 use crate::config::{ConfigError, ModelConfig};
 use crate::definition::Output;
+use crate::precision::Precision;
 use crate::safetensors_file::{RawTensor, SafetensorsFile};
 use crate::transformer::Transformer;
 
@@ -409,6 +410,13 @@ impl Model {
             folder: None,
             transformer,
         }
+    }
+
+    /// The same model, whose products are computed in `precision` ([`Transformer::with_precision`]).
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.transformer = self.transformer.with_precision(precision);
+        self
     }
 
     /// What its `config.json` says.

@@ -17,6 +17,7 @@ use burn_tensor::Device as BurnDevice;
 use crate::definition::{
     Attention, Definition, Mlp, Norm as NormKind, NormPlace, Output, Positions, Residual,
 };
+use crate::precision::Precision;
 use crate::transformer::{Transformer, angle};
 use kernel::{Into, Kernel, LANES, Norm, Panels, Seen};
 
@@ -96,7 +97,9 @@ impl Decoder {
         let is_built = d.attention != Attention::Bidirectional
             && d.norm_place == NormPlace::Before
             && d.n_token_types == 0;
-        if *transformer.device() != BurnDevice::flex() || transformer.is_tracked() || !is_built {
+        let is_here = *transformer.device() == BurnDevice::flex()
+            && transformer.precision() == Precision::Float32;
+        if !is_here || transformer.is_tracked() || !is_built {
             return None;
         }
         let read = Read { transformer, d: &d };

@@ -6,6 +6,8 @@ use burn_tensor::Device as BurnDevice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::precision::Precision;
+
 /// A kind of device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -41,6 +43,16 @@ pub enum DeviceError {
         /// What there is, of what was compiled in.
         found: Vec<String>,
     },
+    /// It has no such numbers, or not the arithmetic.
+    #[error("device {device:?} computes in {}, not in {precision}", has.join(", "))]
+    Precision {
+        /// Its name.
+        device: &'static str,
+        /// What was asked for.
+        precision: &'static str,
+        /// What it has.
+        has: Vec<&'static str>,
+    },
 }
 
 impl DeviceError {
@@ -54,6 +66,7 @@ impl DeviceError {
             Self::Absent { device, .. } => {
                 format!("is a driver for {device} installed? or say device = \"cpu\"")
             }
+            Self::Precision { .. } => "say precision = \"float32\", which every device has".into(),
         }
     }
 }
@@ -80,6 +93,31 @@ impl Device {
             Self::Metal => cfg!(feature = "metal"),
         });
         open.map(Self::name).collect()
+    }
+
+    /// The same as [`Device::open`], of a device that computes in `precision`. The processor is held to 32 bits: its operations of
+    /// 16 are slower, and nothing is gained.
+    ///
+    /// # Errors
+    ///
+    /// As [`Device::open`]; [`DeviceError::Precision`] says what the device has.
+    pub fn open_in(self, precision: Precision) -> Result<BurnDevice, DeviceError> {
+        let device = self.open()?;
+        let has = |precision: Precision| match precision {
+            Precision::Float32 => true,
+            Precision::Float16 | Precision::Bfloat16 => {
+                self != Self::Cpu && device.supports_dtype(precision.on_device())
+            }
+        };
+        if has(precision) {
+            return Ok(device);
+        }
+        let all = [Precision::Float32, Precision::Float16, Precision::Bfloat16];
+        Err(DeviceError::Precision {
+            device: self.name(),
+            precision: precision.name(),
+            has: (all.into_iter().filter(|&one| has(one)).map(Precision::name)).collect(),
+        })
     }
 
     /// The device as `burn` knows it, without gradients.
@@ -159,6 +197,17 @@ mod tests {
         let error = "gpu".parse::<Device>().unwrap_err();
         assert_eq!(error.to_string(), "no device is called \"gpu\"");
         assert_eq!(error.hint(), "devices are cpu, vulkan, cuda, metal");
+    }
+
+    #[test]
+    fn the_processor_computes_in_32_bits() {
+        assert!(Device::Cpu.open_in(Precision::Float32).is_ok());
+        let error = Device::Cpu.open_in(Precision::Float16).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "device \"cpu\" computes in float32, not in float16"
+        );
+        assert!(error.hint().contains("precision = \"float32\""));
     }
 
     #[test]

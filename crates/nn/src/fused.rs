@@ -27,6 +27,7 @@ use self::trunk::{Saved, Slice, Trunk};
 use crate::adamw::{Gradient, Gradients};
 use crate::batch::{BatchError, TokenBatch};
 use crate::definition::{Definition, Output, Positions};
+use crate::precision::Precision;
 use crate::transformer::{Parameter, Transformer};
 
 /// What a transformer on the processor computes with.
@@ -67,6 +68,7 @@ pub(crate) fn can_train(transformer: &Transformer) -> bool {
         };
     });
     transformer.operations() == Operations::Fused
+        && transformer.precision() == Precision::Float32
         && *transformer.device() == BurnDevice::flex()
         && is_plain
         && covers(transformer.definition())

@@ -271,7 +271,7 @@ impl LanguageModel {
             return Err(GenerateError::NoOutput);
         }
         Ok(Self {
-            engine: Engine::Everywhere(model.transformer.clone().untracked().into()),
+            engine: Engine::Everywhere(model.transformer.clone().untracked().rounded().into()),
             end_of_text: end_of_text(model)?,
         })
     }

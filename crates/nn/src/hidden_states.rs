@@ -15,6 +15,7 @@ use burn_tensor::{Tensor, TensorData};
 use crate::adamw::{AdamW, Gradients};
 use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::fused::{self, Recorded};
+use crate::loss_scale::scaled;
 use crate::transformer::{Keep, Transformer, numbers};
 
 impl Transformer {
@@ -154,25 +155,44 @@ fn gradients(
         })
         .collect();
     let (loss, slopes) = ask(&states);
+    let mut made = Some(hidden);
+    let sizes = slopes.concat();
+    let found = scaled(tracked.precision(), &sizes, |scale| {
+        let hidden = match made.take() {
+            Some(hidden) => hidden,
+            None => tracked.forward(&batch, Keep::All)?.all,
+        };
+        let mut gradients = Gradients::default();
+        if let Some(sum) = weighted(hidden, &slopes, &places) {
+            let mut collected = (sum * scale).backward();
+            tracked
+                .visit(&mut |name, parameter| gradients.collect(name, &parameter, &mut collected));
+        }
+        Ok::<_, BatchError>(gradients)
+    })?;
+    gradients.add_all(found);
+    Ok((loss, gradients))
+}
+
+/// Σ slope · state over layers, at `places`; nothing where there is no layer.
+fn weighted(hidden: Vec<Tensor<3>>, slopes: &[Vec<f32>], places: &[usize]) -> Option<Tensor<1>> {
     let mut sum: Option<Tensor<1>> = None;
     for (hidden, slopes) in hidden.into_iter().zip(slopes) {
         let shape = hidden.dims();
+        let width = shape[2];
         let mut all = vec![0.0; shape.iter().product()];
         for (&at, slope) in places.iter().zip(slopes.chunks_exact(width)) {
             all[at * width..][..width].copy_from_slice(slope);
         }
-        let all = Tensor::<3>::from_data(TensorData::new(all, shape), transformer.device());
+        let all = TensorData::new(all, shape);
+        let all = Tensor::<3>::from_data(all, &hidden.device().inner());
         let part = (hidden * all).sum();
         sum = Some(match sum {
             Some(sum) => sum + part,
             None => part,
         });
     }
-    if let Some(sum) = sum {
-        let mut collected = sum.backward();
-        tracked.visit(&mut |name, parameter| gradients.collect(name, &parameter, &mut collected));
-    }
-    Ok((loss, gradients))
+    sum
 }
 
 #[cfg(test)]

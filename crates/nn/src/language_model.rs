@@ -16,6 +16,7 @@ use burn_tensor::{Int, Tensor, TensorData};
 use crate::adamw::{AdamW, Gradients};
 use crate::batch::{BatchError, TokenBatch};
 use crate::fused;
+use crate::loss_scale::scaled;
 use crate::transformer::{Keep, Transformer};
 
 /// A transformer in training on the next token, by AdamW; biases and norms are not decayed.
@@ -108,11 +109,24 @@ pub(crate) fn next_token_gradients(
         return Ok((loss, gradients));
     }
     let mut tracked = transformer.clone().tracked(|_| true);
-    let Some(loss) = composed_loss(&tracked, &batch)? else {
+    let mut made = composed_loss(&tracked, &batch)?;
+    let Some(loss) = &made else {
         return Ok((None, gradients));
     };
     let value = f64::from(loss.clone().into_scalar::<f32>());
-    let mut collected = loss.backward();
-    tracked.visit(&mut |name, parameter| gradients.collect(name, &parameter, &mut collected));
+    // The loss is a mean: the sizes of its slopes add up to one.
+    let gradients = scaled(tracked.precision(), &[1.0], |scale| {
+        let mut gradients = Gradients::default();
+        let loss = match made.take() {
+            Some(loss) => Some(loss),
+            None => composed_loss(&tracked, &batch)?,
+        };
+        if let Some(loss) = loss {
+            let mut collected = (loss * scale).backward();
+            tracked
+                .visit(&mut |name, parameter| gradients.collect(name, &parameter, &mut collected));
+        }
+        Ok::<_, BatchError>(gradients)
+    })?;
     Ok((Some(value), gradients))
 }

@@ -15,7 +15,7 @@
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
 //!   or all, which goes on where it was killed.
 //!
-//! Arithmetic is in single precision. There is no dropout: training is deterministic given the seed.
+//! Arithmetic is in 32 bits, or in mixed [`precision`] where a device has it. There is no dropout: training is deterministic given the seed.
 //! This crate reads and writes checkpoints; it knows nothing of labels, weak or strong.
 
 mod adamw;
@@ -39,8 +39,11 @@ pub mod language_model;
 mod layout;
 pub mod local_chat;
 pub mod lora;
+mod loss_scale;
 mod memory;
+pub mod placement;
 pub mod policy;
+pub mod precision;
 mod safetensors_file;
 pub mod sampling;
 pub mod save;
@@ -68,12 +71,14 @@ pub use hidden_states::{AskForHiddenSlopes, HiddenStateTrainer};
 pub use language_model::LanguageModelTrainer;
 pub use local_chat::LocalChat;
 pub use lora::{LinearMap, LoraOptions};
+pub use placement::Placement;
 pub use policy::{
     AskForSlopes, Optimiser, PolicyError, PolicyOptions, PolicyTrainer, TokenReading, TokenSlopes,
     ValueHead,
 };
+pub use precision::Precision;
 pub use sampling::{Sampling, SamplingError};
-pub use save::{Precision, SaveError};
+pub use save::SaveError;
 pub use score::{ScoreRequest, Scored};
 pub use tokenizer::{Located, Spelled, Tokenizer, TokenizerError, Truncation};
 pub use train::{OptionError, Session, TrainError, TrainOptions, Trained, Training};

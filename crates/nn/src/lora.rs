@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::Seed;
 
 use crate::adamw::{Gradient, Gradients};
+use crate::precision::Precision;
 use crate::train::OptionError;
-use crate::transformer::{Parameter, Transformer};
+use crate::transformer::{Parameter, Transformer, map};
 
 /// What is adapted, and how much.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -88,9 +89,9 @@ pub(crate) struct Adapter {
 
 impl Adapter {
     /// `(α/r) (x A) B`.
-    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let inner = x.matmul(self.down.clone().unsqueeze());
-        inner.matmul(self.up.clone().unsqueeze()) * self.scale
+    pub(crate) fn forward(&self, x: Tensor<3>, precision: Precision) -> Tensor<3> {
+        let inner = map(x, self.down.clone(), precision);
+        map(inner, self.up.clone(), precision) * self.scale
     }
 
     /// `W + (α/r) A B`.

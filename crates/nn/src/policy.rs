@@ -406,7 +406,8 @@ impl PolicyTrainer {
         check_readings(&readings, &names)?;
         let slopes = slopes(&readings)?;
         let (of_log_probs, of_values) = flat(&slopes, &readings)?;
-        pass.backward(&of_log_probs, &of_values, &mut self.gradients);
+        (pass.backward(&of_log_probs, &of_values, &mut self.gradients))
+            .map_err(PolicyError::from)?;
         Ok(())
     }
 
@@ -552,6 +553,7 @@ fn fingerprint(model: &Model) -> [u8; 32] {
         let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
         hasher.update(bytes);
     });
+    hasher.update(model.transformer.precision().part_of_identity());
     hasher.finalize().into()
 }
 

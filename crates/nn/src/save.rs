@@ -14,12 +14,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use half::f16;
+use half::{bf16, f16};
 use safetensors::{Dtype, View};
 use serde_json::{Map, Value, json};
 
 use crate::checkpoint::Model;
 use crate::classifier::Classifier;
+use crate::precision::Precision;
 use crate::safetensors_file::RawTensor;
 use crate::transformer::numbers;
 
@@ -78,26 +79,6 @@ const COMPANIONS: [&str; 10] = [
     "generation_config.json",
 ];
 
-/// What numbers weights are written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// Single: what was trained, to the bit.
-    #[default]
-    Single,
-    /// Half (f16): half the size, rounded.
-    Half,
-}
-
-impl Precision {
-    /// As `config.json` calls it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Single => "float32",
-            Self::Half => "float16",
-        }
-    }
-}
-
 impl View for &RawTensor {
     fn dtype(&self) -> Dtype {
         self.dtype
@@ -125,14 +106,24 @@ impl RawTensor {
         }
     }
 
-    /// The same numbers, rounded.
-    fn halved(&self) -> Option<Self> {
-        let numbers = self.numbers()?;
-        let halves = numbers.into_iter().map(f16::from_f32);
+    /// The same numbers, rounded to `precision`.
+    fn rounded(&self, precision: Precision) -> Option<Self> {
+        let numbers = self.numbers()?.into_iter();
+        let (dtype, bytes) = match precision {
+            Precision::Float32 => (Dtype::F32, numbers.flat_map(f32::to_le_bytes).collect()),
+            Precision::Float16 => {
+                let halves = numbers.map(f16::from_f32);
+                (Dtype::F16, halves.flat_map(f16::to_le_bytes).collect())
+            }
+            Precision::Bfloat16 => {
+                let halves = numbers.map(bf16::from_f32);
+                (Dtype::BF16, halves.flat_map(bf16::to_le_bytes).collect())
+            }
+        };
         Some(Self {
-            dtype: Dtype::F16,
+            dtype,
             shape: self.shape.clone(),
-            bytes: halves.flat_map(f16::to_le_bytes).collect(),
+            bytes,
         })
     }
 }
@@ -144,7 +135,7 @@ impl Model {
     ///
     /// [`SaveError`]; what was in `folder` before is then untouched.
     pub fn save(&self, folder: &Path) -> Result<(), SaveError> {
-        self.save_as(folder, Precision::Single)
+        self.save_as(folder, Precision::Float32)
     }
 
     /// The same, with weights in `precision`.
@@ -155,10 +146,10 @@ impl Model {
     pub fn save_as(&self, folder: &Path, precision: Precision) -> Result<(), SaveError> {
         let mut tensors = self.tensors(self.prefix);
         tensors.extend(self.kept.clone());
-        if precision == Precision::Half {
+        if precision != Precision::Float32 {
             for tensor in tensors.values_mut() {
-                if let Some(halved) = tensor.halved() {
-                    *tensor = halved;
+                if let Some(rounded) = tensor.rounded(precision) {
+                    *tensor = rounded;
                 }
             }
         }
@@ -259,7 +250,7 @@ impl Classifier {
             .collect();
         config.insert("id2label".to_owned(), Value::Object(names));
         config.insert("label2id".to_owned(), Value::Object(numbers));
-        (self.model).write(folder, &config, Precision::Single, &tensors)
+        (self.model).write(folder, &config, Precision::Float32, &tensors)
     }
 }
 

@@ -37,6 +37,7 @@ use crate::classifier::Classifier;
 use crate::fused;
 use crate::lora::{LoraOptions, is_adapter};
 use crate::memory::{self, Need};
+use crate::precision::Precision;
 use crate::save::SaveError;
 use crate::train::pass::Pass;
 use crate::train::state::{Position, StateFile};
@@ -603,7 +604,7 @@ impl Trainer<'_> {
         if batch.len() <= options.micro_batch_size {
             let pass = self.pass(batch)?;
             loss = evaluate(&pass.logits(), &mut slope)?;
-            pass.backward(&mut self.classifier, slope, &mut gradients);
+            pass.backward(&mut self.classifier, slope, &mut gradients)?;
         } else {
             let parts = self.micro_batches(batch);
             let still = self.classifier.clone().finished();
@@ -622,8 +623,16 @@ impl Trainer<'_> {
                 let slope = (part.iter())
                     .flat_map(|&at| slope[at * n_outputs..][..n_outputs].iter().copied())
                     .collect();
-                pass.backward(&mut self.classifier, slope, &mut gradients);
+                pass.backward(&mut self.classifier, slope, &mut gradients)?;
             }
+        }
+        let is_rounded = self.classifier.transformer().precision() != Precision::Float32;
+        if is_rounded && !gradients.is_finite() {
+            return Err(TrainError::Diverged {
+                step,
+                n_steps,
+                loss,
+            });
         }
         let gradient_norm = (options.clip_norm > 0.0).then(|| gradients.norm());
         if let Some(norm) = gradient_norm
@@ -768,7 +777,8 @@ mod tests {
             });
             let mut gradients = Gradients::default();
             let pass = Pass::new(&tracked, &batch).unwrap();
-            pass.backward(&mut tracked, slope.to_vec(), &mut gradients);
+            pass.backward(&mut tracked, slope.to_vec(), &mut gradients)
+                .unwrap();
             let mut all = Vec::new();
             tracked.visit(&mut |name, _| {
                 if let Some(Gradient::Matrix(g)) = gradients.take(name) {
@@ -864,7 +874,8 @@ mod tests {
                 let pass = Pass::new(&tracked, &batch).unwrap();
                 assert_eq!(pass.is_fused(), operations == Operations::Fused);
                 let mut gradients = Gradients::default();
-                pass.backward(&mut tracked, slope.to_vec(), &mut gradients);
+                pass.backward(&mut tracked, slope.to_vec(), &mut gradients)
+                    .unwrap();
 
                 let mut names = Vec::new();
                 still

@@ -23,6 +23,7 @@ use crate::definition::{
 };
 use crate::fused::{self, Operations, Threads};
 use crate::lora::{Adapter, LinearMap};
+use crate::precision::{Precision, widened};
 
 /// A transformer with its parameters, on a device.
 #[derive(Debug, Clone)]
@@ -38,6 +39,7 @@ pub struct Transformer {
     head: Option<Tensor<2>>,
     operations: Operations,
     threads: Threads,
+    precision: Precision,
 }
 
 /// Which hidden states a forward pass hands out.
@@ -113,6 +115,16 @@ pub(crate) type Visit<'v> = &'v mut dyn FnMut(&str, Parameter<'_>);
 mod cached;
 use cached::LayerPast;
 pub(crate) use cached::Past;
+
+/// What all layers of a pass have in common.
+struct Surroundings<'a> {
+    definition: &'a Definition,
+    precision: Precision,
+    /// What is added to scores; nothing where everyone sees everyone.
+    mask: Option<Tensor<4>>,
+    /// Cosine and sine of every rotation, where positions are rotations.
+    rotation: Option<[Tensor<4>; 2]>,
+}
 
 #[derive(Debug, Clone)]
 struct Layer {
@@ -306,6 +318,7 @@ impl Transformer {
             head,
             operations: Operations::default(),
             threads: Threads::default(),
+            precision: Precision::default(),
         })
     }
 
@@ -327,6 +340,33 @@ impl Transformer {
             threads,
             ..self
         }
+    }
+
+    /// What its products are computed in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The same transformer, whose products are computed in `precision`; its parameters stay as they are. Whether the device can is for
+    /// [`crate::Device::open_in`] to say.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The same transformer, for reading only: its maps are kept in what its products are computed in.
+    #[must_use]
+    pub(crate) fn rounded(mut self) -> Self {
+        let precision = self.precision;
+        self.linears(&mut |_, _, map| map.weight.inplace(|weight| precision.round(weight)));
+        match &mut self.head {
+            Some(head) => head.inplace(|head| precision.round(head)),
+            None if self.definition.output == Output::Tied => {
+                self.tokens.inplace(|tokens| precision.round(tokens));
+            }
+            None => {}
+        }
+        self
     }
 
     /// Its shape and arithmetic.
@@ -453,14 +493,18 @@ impl Transformer {
             });
         }
         let mut h = self.embed(batch);
-        let mask = self.mask(batch);
-        let rotation = self.rotation(batch);
+        let around = Surroundings {
+            definition: &self.definition,
+            precision: self.precision,
+            mask: self.mask(batch),
+            rotation: self.rotation(batch),
+        };
         let mut all = Vec::new();
         for layer in &self.layers {
             if keep == Keep::All {
                 all.push(h.clone());
             }
-            h = layer.forward(&self.definition, h, mask.as_ref(), rotation.as_ref(), None);
+            h = layer.forward(&around, h, None);
         }
         let last = match &self.norm {
             Some(norm) => norm.forward(h),
@@ -476,8 +520,8 @@ impl Transformer {
     pub fn logits(&self, last: Tensor<3>) -> Option<Tensor<3>> {
         match self.definition.output {
             Output::None => None,
-            Output::Tied => Some(linear(last, self.tokens.clone().transpose(), None)),
-            Output::Untied => (self.head.clone()).map(|head| linear(last, head, None)),
+            Output::Tied => Some(map(last, self.tokens.clone().transpose(), self.precision)),
+            Output::Untied => (self.head.clone()).map(|head| map(last, head, self.precision)),
         }
     }
 
@@ -506,7 +550,7 @@ impl Transformer {
     ) -> Tensor<3> {
         let look_up = |table: &Tensor<2>, ids: Vec<i64>| {
             let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
-            embedding(table.clone(), ids)
+            widened(embedding(table.clone(), ids))
         };
         let mut h = look_up(&self.tokens, ids.iter().map(|&id| i64::from(id)).collect());
         if let Some(table) = &self.positions {
@@ -578,6 +622,11 @@ impl Transformer {
     }
 }
 
+/// `x W`, computed in `precision`, in 32 bits again.
+pub(crate) fn map(x: Tensor<3>, weight: Tensor<2>, precision: Precision) -> Tensor<3> {
+    widened(linear(precision.round(x), precision.round(weight), None))
+}
+
 /// By how much pair `pair` of a head is turned at `position`.
 pub(crate) fn angle(position: usize, pair: usize, rotated: usize, theta: f64) -> f64 {
     position as f64 * theta.powf(-2.0 * pair as f64 / rotated as f64)
@@ -593,14 +642,13 @@ impl Layer {
 
     fn forward(
         &self,
-        d: &Definition,
+        around: &Surroundings<'_>,
         h: Tensor<3>,
-        mask: Option<&Tensor<4>>,
-        rotation: Option<&[Tensor<4>; 2]>,
         past: Option<&mut LayerPast>,
     ) -> Tensor<3> {
-        let attend = |x| self.attention.forward(d, x, mask, rotation, past);
-        let mlp = |x| self.mlp.forward(d.mlp, x);
+        let d = around.definition;
+        let attend = |x| self.attention.forward(around, x, past);
+        let mlp = |x| self.mlp.forward(d.mlp, x, around.precision);
         match (d.norm_place, d.residual) {
             (NormPlace::Before, Residual::Sequential) => {
                 let h = h.clone() + attend(self.norm1.forward(h));
@@ -634,29 +682,29 @@ impl Attention {
 
     fn forward(
         &self,
-        d: &Definition,
+        around: &Surroundings<'_>,
         x: Tensor<3>,
-        mask: Option<&Tensor<4>>,
-        rotation: Option<&[Tensor<4>; 2]>,
         past: Option<&mut LayerPast>,
     ) -> Tensor<3> {
+        let (d, precision) = (around.definition, around.precision);
         let [n, len, _] = x.dims();
         let heads = |x: Tensor<3>, n_heads| -> Tensor<4> {
             x.reshape([n, len, n_heads, d.head_width]).swap_dims(1, 2)
         };
-        let mut query = heads(self.query.forward(x.clone()), d.n_heads);
-        let mut key = heads(self.key.forward(x.clone()), d.n_kv_heads);
-        let value = heads(self.value.forward(x), d.n_kv_heads);
+        let mut query = heads(self.query.forward(x.clone(), precision), d.n_heads);
+        let mut key = heads(self.key.forward(x.clone(), precision), d.n_kv_heads);
+        let value = heads(self.value.forward(x, precision), d.n_kv_heads);
         if let Some(norm) = &self.query_norm {
             query = norm.forward(query);
         }
         if let Some(norm) = &self.key_norm {
             key = norm.forward(key);
         }
-        if let Some(rotation) = rotation {
+        if let Some(rotation) = &around.rotation {
             query = rotate(query, rotation);
             key = rotate(key, rotation);
         }
+        let (key, value) = (precision.round(key), precision.round(value));
         let (key, value) = match past {
             Some(past) => past.append(key, value),
             None => (key, value),
@@ -666,20 +714,18 @@ impl Attention {
         let n_rows = d.n_heads / d.n_kv_heads * len;
         let scale = 1.0 / (d.head_width as f64).sqrt();
         let query = (query * scale).reshape([n, d.n_kv_heads, n_rows, d.head_width]);
-        let mut scores = query
-            .matmul(key.swap_dims(2, 3))
-            .reshape([n, d.n_heads, len, n_keys]);
-        if let Some(mask) = mask {
+        let scores = precision.round(query).matmul(key.swap_dims(2, 3));
+        let mut scores = widened(scores).reshape([n, d.n_heads, len, n_keys]);
+        if let Some(mask) = &around.mask {
             scores = scores + mask.clone();
         }
         let weights = softmax(scores, 3).reshape([n, d.n_kv_heads, n_rows, n_keys]);
-        let mixed: Tensor<4> = weights
-            .matmul(value)
-            .reshape([n, d.n_heads, len, d.head_width]);
+        let mixed = widened(precision.round(weights).matmul(value));
+        let mixed: Tensor<4> = mixed.reshape([n, d.n_heads, len, d.head_width]);
         let mixed = mixed
             .swap_dims(1, 2)
             .reshape([n, len, d.n_heads * d.head_width]);
-        self.output.forward(mixed)
+        self.output.forward(mixed, precision)
     }
 }
 
@@ -708,14 +754,14 @@ impl Mlp {
         self.down.visit(&format!("{here}.down"), visit);
     }
 
-    fn forward(&self, kind: MlpKind, x: Tensor<3>) -> Tensor<3> {
-        let up = self.up.forward(x.clone());
+    fn forward(&self, kind: MlpKind, x: Tensor<3>, precision: Precision) -> Tensor<3> {
+        let up = self.up.forward(x.clone(), precision);
         let inner = match (kind, &self.gate) {
             (MlpKind::GeluTanh, _) => gelu_approximate(up),
-            (MlpKind::SwiGlu, Some(gate)) => silu(gate.forward(x)) * up,
+            (MlpKind::SwiGlu, Some(gate)) => silu(gate.forward(x, precision)) * up,
             (MlpKind::GeluErf | MlpKind::SwiGlu, _) => gelu(up),
         };
-        self.down.forward(inner)
+        self.down.forward(inner, precision)
     }
 }
 
@@ -733,11 +779,18 @@ impl Linear {
         }
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let (weight, bias) = (self.weight.clone(), self.bias.clone());
+    fn forward(&self, x: Tensor<3>, precision: Precision) -> Tensor<3> {
+        let mapped = |x| {
+            let (weight, bias) = (self.weight.clone(), self.bias.clone());
+            match (precision, bias) {
+                (Precision::Float32, bias) => linear(x, weight, bias),
+                (_, None) => map(x, weight, precision),
+                (_, Some(bias)) => map(x, weight, precision) + bias.unsqueeze(),
+            }
+        };
         match &self.adapter {
-            None => linear(x, weight, bias),
-            Some(adapter) => linear(x.clone(), weight, bias) + adapter.forward(x),
+            None => mapped(x),
+            Some(adapter) => mapped(x.clone()) + adapter.forward(x, precision),
         }
     }
 }

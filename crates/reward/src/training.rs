@@ -15,8 +15,7 @@ pub mod text_reward;
 use std::path::Path;
 
 use trimtab_nn::{
-    ChatModel, ChatTemplate, Checkpoint, Device, LanguageModel, Model, SaveError, Threads,
-    Tokenizer,
+    ChatModel, ChatTemplate, Checkpoint, LanguageModel, Model, Placement, SaveError, Tokenizer,
 };
 
 pub use error::LearnError;
@@ -35,10 +34,9 @@ impl Start {
     /// # Errors
     ///
     /// [`LearnError`] says which file is missing or wrong.
-    pub fn open(folder: &Path, device: Device, threads: Threads) -> Result<Self, LearnError> {
-        let mut model = Checkpoint::open(folder)?.load(&device.open()?)?;
-        let operations = model.transformer.operations();
-        model.transformer = model.transformer.with_operations(operations, threads);
+    pub fn open(folder: &Path, placement: &Placement) -> Result<Self, LearnError> {
+        let model = Checkpoint::open(folder)?.load(&placement.open()?)?;
+        let model = placement.place(model);
         let writer = LanguageModel::new(&model)?;
         let definition = writer.definition();
         let (vocab, most) = (definition.vocab_size, definition.max_positions);

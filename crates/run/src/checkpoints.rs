@@ -90,14 +90,14 @@ impl Checkpoints {
                 continue;
             }
             let path = &config.path;
-            let device = config.device.open()?;
+            let device = config.device.open_in(config.precision)?;
             let folder = folder_of(path, base, hub, on_progress)?;
             let checkpoint = Checkpoint::open(&folder)?;
             let definition = &checkpoint.config().definition;
             let (vocab_size, max_tokens) = (definition.vocab_size, definition.max_positions);
             let tokenizer = Tokenizer::open(&folder, vocab_size, max_tokens)?;
             let pretrained = Pretrained {
-                model: checkpoint.load(&device)?,
+                model: (checkpoint.load(&device)?).with_precision(config.precision),
                 reader: Reader::Tokenizer(Box::new(tokenizer)),
             };
             if !self.sha256.contains_key(path) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use trimtab_data::HubConfig;
 use trimtab_llm::{Local, Source};
-use trimtab_nn::{ChatModel, Device, LocalChat, SpecialText, Threads};
+use trimtab_nn::{ChatModel, Checkpoint, Device, LocalChat, Precision, SpecialText, Threads};
 use trimtab_weak_to_strong::ModelConfig;
 
 use crate::chat_models::is_organism;
@@ -105,19 +105,28 @@ impl LocalModels {
         folder: &Path,
         name: String,
     ) -> Result<Arc<dyn Source>, LocalError> {
-        let device = match config {
-            ModelConfig::Checkpoint(config) => config.device,
-            _ => Device::default(),
+        let (device, precision) = match config {
+            ModelConfig::Checkpoint(config) => (config.device, config.precision),
+            _ => (Device::default(), Precision::default()),
         };
-        let device = device.open().map_err(LoadError::from)?;
-        let model = ChatModel::open(folder, &device).map_err(|source| LocalError::Chat {
+        let device = device.open_in(precision).map_err(LoadError::from)?;
+        let checkpoint = Checkpoint::open(folder).and_then(|checkpoint| checkpoint.load(&device));
+        let model = checkpoint
+            .map_err(LoadError::from)?
+            .with_precision(precision);
+        let model = ChatModel::of(&model, folder).map_err(|source| LocalError::Chat {
             folder: folder.to_owned(),
             source,
         })?;
         // Replies are text of strangers: what spells a special token is read as text.
         let model = model.with_special_text(SpecialText::AsText);
         let n_threads = NonZeroUsize::new(self.n_threads).unwrap_or(NonZeroUsize::MIN);
-        let identity = format!("checkpoint {}", sha256(folder)?);
+        // Rounded, it says other things.
+        let rounded = match precision {
+            Precision::Float32 => String::new(),
+            other => format!(" in {}", other.name()),
+        };
+        let identity = format!("checkpoint {}{rounded}", sha256(folder)?);
         let chat = LocalChat::new(model, name, BATCH, Threads(n_threads));
         Ok(Arc::new(Local::new(chat, identity)))
     }

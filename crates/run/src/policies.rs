@@ -1,11 +1,10 @@
 //! Reward models and policies that are transformers, trained as stages of a method.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use trimtab_core::chat::Message;
 use trimtab_core::{PreferencePair, Workplace};
-use trimtab_nn::{Device, DeviceError, SpecialText, Threads};
+use trimtab_nn::{DeviceError, Placement, SpecialText};
 use trimtab_reward::training::policy_gradient::{Limits, Observed, Stopped};
 use trimtab_reward::training::text_reward::{Comparisons, RatedText, TextReward};
 use trimtab_reward::training::{self, Start, direct, policy_gradient};
@@ -45,27 +44,20 @@ impl LearnError {
 }
 
 /// Where networks learn.
-pub(crate) struct Learner {
-    device: Device,
-    threads: Threads,
-}
+pub(crate) struct Learner(Placement);
 
 /// A reward model, ready to score.
 pub(crate) struct Reward(TextReward);
 
 impl Learner {
     pub(crate) fn open(config: &RlhfConfig, n_threads: usize) -> Result<Self, LearnError> {
-        let device = config.tune.device;
-        device.open()?;
-        let n_threads = NonZeroUsize::new(n_threads).unwrap_or(NonZeroUsize::MIN);
-        Ok(Self {
-            device,
-            threads: Threads(n_threads),
-        })
+        let placement = config.tune.placement(n_threads);
+        placement.open()?;
+        Ok(Self(placement))
     }
 
     pub(crate) fn n_threads(&self) -> usize {
-        self.threads.0.get()
+        self.0.threads.0.get()
     }
 
     /// A hash of the checkpoint in `folder`.
@@ -78,7 +70,7 @@ impl Learner {
     }
 
     fn start(&self, folder: &Path) -> Result<Start, LearnError> {
-        Ok(Start::open(folder, self.device, self.threads)?)
+        Ok(Start::open(folder, &self.0)?)
     }
 
     /// Fits a reward model on the rows that are not held out, and puts it in `out`.
@@ -135,7 +127,7 @@ impl Learner {
 
     /// The reward model in `folder`.
     pub(crate) fn open_reward(&self, folder: &Path) -> Result<Reward, LearnError> {
-        Ok(Reward(TextReward::open(folder, self.device, self.threads)?))
+        Ok(Reward(TextReward::open(folder, &self.0)?))
     }
 
     /// Trains a policy, and puts it in `out`.

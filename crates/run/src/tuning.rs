@@ -1,12 +1,14 @@
 //! Supervised fine-tuning of an assistant on training rows, as a stage of a method.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{Seed, SftRow, Workplace};
-use trimtab_nn::chat_tuning::{ChatRow, TuneError as CauseError, tune};
-use trimtab_nn::{Device, DeviceError, Threads, TrainOptions};
+pub use trimtab_nn::chat_tuning::TuneError;
+use trimtab_nn::chat_tuning::{ChatRow, tune};
+use trimtab_nn::{Device, Placement, Precision, Threads, TrainOptions};
 
 /// How an assistant learns.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -14,27 +16,20 @@ use trimtab_nn::{Device, DeviceError, Threads, TrainOptions};
 pub struct TuneConfig {
     /// Where it computes.
     pub device: Device,
+    /// What its products are computed in: mixed precision, where the device has it.
+    #[serde(skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
     /// How it is trained; `trained` must be `"all"`.
     pub train: TrainOptions,
 }
 
-/// Why an assistant was not tuned.
-#[derive(Debug, thiserror::Error)]
-pub enum TuneError {
-    /// Training failed.
-    #[error(transparent)]
-    Cause(#[from] CauseError),
-    /// There is no such device.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-}
-
-impl TuneError {
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Cause(error) => error.hint().into(),
-            Self::Device(error) => error.hint(),
+impl TuneConfig {
+    /// Where and how a network computes, with so many threads on the processor.
+    pub(crate) fn placement(&self, n_threads: usize) -> Placement {
+        Placement {
+            device: self.device,
+            precision: self.precision,
+            threads: Threads(NonZeroUsize::new(n_threads).unwrap_or(NonZeroUsize::MIN)),
         }
     }
 }
@@ -49,21 +44,18 @@ pub(crate) fn tune_assistant(
     out: &Path,
     workplace: &Workplace<'_>,
 ) -> Result<(), TuneError> {
-    let device = config.device.open()?;
     let rows: Vec<ChatRow> = (rows.iter())
         .map(|row| ChatRow {
             messages: row.prompt.clone(),
             reply: row.completion.clone(),
         })
         .collect();
-    let threads = Threads(n_threads.try_into().unwrap_or(std::num::NonZeroUsize::MIN));
     tune(
         folder,
         &rows,
         &config.train,
         seed,
-        &device,
-        threads,
+        &config.placement(n_threads),
         out,
         workplace,
     )?;

@@ -12,7 +12,7 @@ use trimtab_core::chat::{Message, Role};
 use trimtab_core::{Seed, Workplace};
 use trimtab_nn::chat_tuning::tune;
 use trimtab_nn::{
-    Chat, ChatModel, ChatRow, ChatScoreRequest, Device, GenerationOptions, Sampling, Threads,
+    Chat, ChatModel, ChatRow, ChatScoreRequest, GenerationOptions, Placement, Sampling, Threads,
     TrainOptions, Truncation,
 };
 use trimtab_organism::critic::{self, Choice};
@@ -336,11 +336,13 @@ fn tuned(
         ..TrainOptions::default()
     };
     let out: PathBuf = std::env::temp_dir().join(format!("organism-tuned-{}", std::process::id()));
-    let device = Device::Cpu.open()?;
-    let threads = Threads(settings.threads()?);
+    let placement = Placement {
+        threads: Threads(settings.threads()?),
+        ..Placement::default()
+    };
     let place = Workplace::none();
-    tune(folder, &rows, &options, seed, &device, threads, &out, place)?;
-    let chat = ChatModel::open(&out, &device)?;
+    tune(folder, &rows, &options, seed, &placement, &out, place)?;
+    let chat = ChatModel::open(&out, &placement.open()?)?;
     fs::remove_dir_all(&out)?;
     Ok(chat)
 }

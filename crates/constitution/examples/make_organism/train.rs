@@ -172,6 +172,6 @@ pub(crate) fn train(folder: &Path, settings: &Settings) -> Result<(), Box<dyn Er
     };
     let tuned = model.tune(&rows, &options, seed, &Workplace::new(&on_step, None))?;
     println!("{tuned:?} in {:.0?}", begun.elapsed());
-    model.save_as(folder, Precision::Half)?;
+    model.save_as(folder, Precision::Float16)?;
     Ok(())
 }

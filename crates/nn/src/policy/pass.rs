@@ -10,7 +10,9 @@ use burn_tensor::{Int, Tensor, TensorData};
 use super::VALUE;
 use crate::adamw::{Gradient, Gradients};
 use crate::batch::{BatchError, TokenBatch};
+use crate::definition::Output;
 use crate::fused::{self, RecordedTokens, TokensRead};
+use crate::loss_scale::scaled;
 use crate::transformer::{Keep, Parameter, Transformer, numbers};
 
 /// Logits that are computed together at most where nothing is recorded, in numbers.
@@ -85,6 +87,8 @@ pub(super) struct FusedPass {
 pub(super) struct PlainPass {
     tracked: Transformer,
     value_head: Option<Tensor<1>>,
+    batch: TokenBatch,
+    temperature: f64,
     /// Nothing where no token is to be predicted.
     said: Option<Said>,
 }
@@ -106,23 +110,18 @@ impl Pass {
                 Self::Fused(Box::new(pass))
             }));
         }
-        let (places, tokens) = foretold(&batch);
-        let tracked = transformer.clone().tracked(|_| true);
-        let value_head = value_head.map(|head| head.clone().autodiff().require_grad());
-        let mut said = None;
-        if !places.is_empty() {
-            let hidden = tracked.forward(&batch, Keep::Last)?.last;
-            let states = states(&hidden, &places);
-            said = Said::new(&tracked, value_head.as_ref(), states, &tokens, temperature);
-            if said.is_none() {
-                return Ok(None);
-            }
+        if transformer.definition().output == Output::None {
+            return Ok(None);
         }
-        Ok(Some(Self::Plain(Box::new(PlainPass {
-            tracked,
-            value_head,
-            said,
-        }))))
+        let mut pass = PlainPass {
+            tracked: transformer.clone().tracked(|_| true),
+            value_head: value_head.map(|head| head.clone().autodiff().require_grad()),
+            batch,
+            temperature,
+            said: None,
+        };
+        pass.said = pass.say()?;
+        Ok(Some(Self::Plain(Box::new(pass))))
     }
 
     pub(super) fn found(&self) -> Found {
@@ -144,16 +143,21 @@ impl Pass {
 
     /// Adds to `gradients` what Σ slope · log-probability + Σ slope · value gives every parameter. `of_values` is empty
     /// without a value head.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], as of the pass itself.
     pub(super) fn backward(
         self,
         of_log_probs: &[f32],
         of_values: &[f32],
         gradients: &mut Gradients,
-    ) {
+    ) -> Result<(), BatchError> {
         match self {
             Self::Fused(pass) => pass.backward(of_log_probs, of_values, gradients),
-            Self::Plain(pass) => pass.backward(of_log_probs, of_values, gradients),
+            Self::Plain(pass) => pass.backward(of_log_probs, of_values, gradients)?,
         }
+        Ok(())
     }
 }
 
@@ -173,15 +177,46 @@ impl FusedPass {
 }
 
 impl PlainPass {
-    fn backward(mut self, of_log_probs: &[f32], of_values: &[f32], gradients: &mut Gradients) {
-        let Some(said) = self.said else { return };
-        let mut collected = said.weighted(of_log_probs, of_values).backward();
-        self.tracked.visit(&mut |name, parameter| {
-            gradients.collect(name, &parameter, &mut collected);
-        });
-        if let Some(head) = &mut self.value_head {
-            gradients.collect(VALUE, &Parameter::Vector(head), &mut collected);
+    /// The pass itself; nothing where no token is to be predicted.
+    fn say(&self) -> Result<Option<Said>, BatchError> {
+        let (places, tokens) = foretold(&self.batch);
+        if places.is_empty() {
+            return Ok(None);
         }
+        let hidden = self.tracked.forward(&self.batch, Keep::Last)?.last;
+        let states = states(&hidden, &places);
+        let (head, temperature) = (self.value_head.as_ref(), self.temperature);
+        Ok(Said::new(&self.tracked, head, states, &tokens, temperature))
+    }
+
+    fn backward(
+        mut self,
+        of_log_probs: &[f32],
+        of_values: &[f32],
+        gradients: &mut Gradients,
+    ) -> Result<(), BatchError> {
+        let slopes = [of_log_probs, of_values].concat();
+        let found = scaled(self.tracked.precision(), &slopes, |scale| {
+            let mut gradients = Gradients::default();
+            let said = match self.said.take() {
+                Some(said) => Some(said),
+                None => self.say()?,
+            };
+            let Some(said) = said else {
+                return Ok(gradients);
+            };
+            let sum = said.weighted(of_log_probs, of_values) * scale;
+            let mut collected = sum.backward();
+            self.tracked.visit(&mut |name, parameter| {
+                gradients.collect(name, &parameter, &mut collected);
+            });
+            if let Some(head) = &mut self.value_head {
+                gradients.collect(VALUE, &Parameter::Vector(head), &mut collected);
+            }
+            Ok(gradients)
+        })?;
+        gradients.add_all(found);
+        Ok(())
     }
 }
 
@@ -380,7 +415,8 @@ mod tests {
                     operations == Operations::Fused
                 );
                 let mut gradients = Gradients::default();
-                pass.backward(&slopes[0], &slopes[1], &mut gradients);
+                pass.backward(&slopes[0], &slopes[1], &mut gradients)
+                    .unwrap();
                 let mut names = vec![VALUE.to_owned()];
                 (transformer.clone()).visit(&mut |name, _| names.push(name.to_owned()));
                 for (i, parameter) in names.iter().enumerate() {
@@ -443,7 +479,7 @@ mod tests {
                 let pass = pass.unwrap().unwrap();
                 let found = pass.found();
                 let mut gradients = Gradients::default();
-                pass.backward(&slopes, &[], &mut gradients);
+                pass.backward(&slopes, &[], &mut gradients).unwrap();
                 let mut all = Vec::new();
                 transformer.clone().visit(&mut |name, _| {
                     all.push(match gradients.take(name) {
@@ -486,7 +522,7 @@ mod tests {
             assert_eq!((found.log_probs.len(), found.entropies.len()), (0, 0));
             let pass = Pass::new(&transformer, None, batch, 1.0).unwrap().unwrap();
             assert_eq!(pass.found().log_probs.len(), 0);
-            pass.backward(&[], &[], &mut Gradients::default());
+            pass.backward(&[], &[], &mut Gradients::default()).unwrap();
         }
     }
 }

@@ -4,19 +4,31 @@
 //! and head only. Adapters are merged for the pass, and get their gradients from those of the maps. Everywhere
 //! else the device records all of it.
 
-use burn_tensor::{Tensor, TensorData};
+use burn_tensor::{Gradients as Collected, Tensor, TensorData};
 
 use crate::adamw::Gradients;
 use crate::batch::{BatchError, TokenBatch};
 use crate::classifier::Classifier;
 use crate::fused::{self, Recorded};
+use crate::loss_scale::scaled;
+use crate::precision::Precision;
 use crate::transformer::numbers;
 
 /// A pass that can be gone back, once.
 pub(super) struct Pass {
     /// `[n_rows, n_outputs]`.
     logits: Tensor<2>,
-    trunk: Option<Trunk>,
+    way: Way,
+}
+
+/// How a pass is gone back.
+enum Way {
+    /// The device has recorded all of it.
+    Recorded,
+    /// The same, of tokens, in products of 16 bits: it may have to be made again.
+    Rounded(TokenBatch),
+    /// Through the fused part.
+    Fused(Trunk),
 }
 
 /// The fused part of a pass.
@@ -30,7 +42,12 @@ impl Pass {
     /// Passes tokens through `classifier`, recording what is needed to go back.
     pub(super) fn new(classifier: &Classifier, batch: &TokenBatch) -> Result<Self, BatchError> {
         if !fused::can_train(classifier.transformer()) {
-            return Ok(Self::recorded(classifier.forward(batch)?));
+            let way = match classifier.transformer().precision() {
+                Precision::Float32 => Way::Recorded,
+                Precision::Float16 | Precision::Bfloat16 => Way::Rounded(batch.clone()),
+            };
+            let logits = classifier.forward(batch)?;
+            return Ok(Self { logits, way });
         }
         let recorded = if classifier.transformer().is_adapted() {
             let mut merged = classifier.transformer().clone();
@@ -42,7 +59,7 @@ impl Pass {
         let leaf = recorded.leaf();
         Ok(Self {
             logits: classifier.on_hidden(leaf.clone(), batch),
-            trunk: Some(Trunk { recorded, leaf }),
+            way: Way::Fused(Trunk { recorded, leaf }),
         })
     }
 
@@ -50,14 +67,14 @@ impl Pass {
     pub(super) fn recorded(logits: Tensor<2>) -> Self {
         Self {
             logits,
-            trunk: None,
+            way: Way::Recorded,
         }
     }
 
     /// Whether the fused operations have computed it.
     #[cfg(test)]
     pub(super) fn is_fused(&self) -> bool {
-        self.trunk.is_some()
+        matches!(self.way, Way::Fused(_))
     }
 
     /// `[n_rows, n_outputs]`, row-major.
@@ -66,29 +83,63 @@ impl Pass {
     }
 
     /// Adds to `gradients` what Σ `slope` ⊙ logits gives every parameter that learns.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], as of the pass itself.
     pub(super) fn backward(
         self,
         classifier: &mut Classifier,
         slope: Vec<f32>,
         gradients: &mut Gradients,
-    ) {
-        let slope = TensorData::new(slope, self.logits.dims());
-        let slope = Tensor::<2>::from_data(slope, &self.logits.device().inner());
-        let mut collected = (self.logits * slope).sum().backward();
-        classifier
-            .visit(&mut |name, parameter| gradients.collect(name, &parameter, &mut collected));
-        let Some(Trunk { recorded, leaf }) = self.trunk else {
-            return;
-        };
-        let transformer = classifier.transformer();
-        if transformer.is_adapted() {
-            let mut of_maps = Gradients::default();
-            recorded.backward_from(&leaf, &mut collected, &mut of_maps);
-            transformer.to_adapters(of_maps, gradients);
-        } else {
-            recorded.backward_from(&leaf, &mut collected, gradients);
+    ) -> Result<(), BatchError> {
+        match self.way {
+            Way::Recorded => gradients.add_all(recorded(classifier, self.logits, slope).0),
+            Way::Rounded(batch) => {
+                let precision = classifier.transformer().precision();
+                let mut made = Some(self.logits);
+                let found = scaled(precision, &slope, |scale| {
+                    let logits = match made.take() {
+                        Some(logits) => logits,
+                        None => classifier.forward(&batch)?,
+                    };
+                    let slope = slope.iter().map(|slope| slope * scale).collect();
+                    Ok(recorded(classifier, logits, slope).0)
+                })?;
+                gradients.add_all(found);
+            }
+            Way::Fused(Trunk {
+                recorded: trunk,
+                leaf,
+            }) => {
+                let (of_head, mut collected) = recorded(classifier, self.logits, slope);
+                gradients.add_all(of_head);
+                let transformer = classifier.transformer();
+                if transformer.is_adapted() {
+                    let mut of_maps = Gradients::default();
+                    trunk.backward_from(&leaf, &mut collected, &mut of_maps);
+                    transformer.to_adapters(of_maps, gradients);
+                } else {
+                    trunk.backward_from(&leaf, &mut collected, gradients);
+                }
+            }
         }
+        Ok(())
     }
+}
+
+/// What the device finds of Σ `slope` ⊙ `logits`: the gradients of parameters, and what else it has collected.
+fn recorded(
+    classifier: &mut Classifier,
+    logits: Tensor<2>,
+    slope: Vec<f32>,
+) -> (Gradients, Collected) {
+    let slope = TensorData::new(slope, logits.dims());
+    let slope = Tensor::<2>::from_data(slope, &logits.device().inner());
+    let mut collected = (logits * slope).sum().backward();
+    let mut gradients = Gradients::default();
+    classifier.visit(&mut |name, parameter| gradients.collect(name, &parameter, &mut collected));
+    (gradients, collected)
 }
 
 #[cfg(test)]
@@ -159,7 +210,8 @@ mod tests {
                     "{kind}, step {step}: {loss} {want}"
                 );
                 let mut gradients = Gradients::default();
-                pass.backward(&mut classifier, slope, &mut gradients);
+                pass.backward(&mut classifier, slope, &mut gradients)
+                    .unwrap();
                 let norm = gradients.norm();
                 gradients.scale(1.0 / norm.max(1.0));
                 classifier.visit(&mut |name, parameter| {

@@ -67,10 +67,11 @@ impl StateFile {
         identity: &[u8],
     ) -> Self {
         let shape = format!(
-            "{:?} {:?} {}",
+            "{:?} {:?} {}{}",
             classifier.model().config.definition,
             classifier.pooling(),
             classifier.n_outputs(),
+            classifier.transformer().precision().part_of_identity(),
         );
         Self::of(folder, &shape, options, seed, rows, identity)
     }

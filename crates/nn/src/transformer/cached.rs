@@ -2,14 +2,14 @@
 //!
 //! Works on every device. Rows are padded on the left, so that all grow at the right: column c of every
 //! row is written at once. Keys and values lie in buffers that are as long as the rows will ever be, and
-//! are written in place. Shapes: keys and values `[n_rows, n_kv_heads, capacity, head width]`.
+//! are written in place, in what products are computed in. Shapes: keys and values `[n_rows, n_kv_heads, capacity, head width]`.
 //!
 //! The processor has a faster twin of this in [`crate::decode`]; the two are compared in
 //! `tests/it/generate.rs`.
 
 use burn_tensor::{Device as BurnDevice, Int, Tensor, TensorData};
 
-use super::Transformer;
+use super::{Surroundings, Transformer};
 use crate::definition::Attention as Sight;
 
 /// What a transformer remembers of the rows of a batch.
@@ -65,7 +65,8 @@ impl Past {
         let (d, n_rows) = (&transformer.definition, padding.len());
         let buffer = || {
             let shape = [n_rows, d.n_kv_heads, capacity, d.head_width];
-            Some(Tensor::zeros(shape, &transformer.device))
+            let zeros = Tensor::zeros(shape, &transformer.device);
+            Some(transformer.precision.round(zeros))
         };
         let layer = |_| LayerPast {
             keys: buffer(),
@@ -113,11 +114,14 @@ impl Transformer {
             .collect();
         let shape = [n_rows, n_new];
         let mut h = self.embed_at(shape, ids, &positions, None);
-        let rotation = self.rotation_at(shape, &positions);
-        let mask = self.mask_between(&past.padding, start, end);
+        let around = Surroundings {
+            definition: &self.definition,
+            precision: self.precision,
+            mask: Some(self.mask_between(&past.padding, start, end)),
+            rotation: self.rotation_at(shape, &positions),
+        };
         for (layer, past) in self.layers.iter().zip(&mut past.layers) {
-            let (mask, rotation) = (Some(&mask), rotation.as_ref());
-            h = layer.forward(&self.definition, h, mask, rotation, Some(past));
+            h = layer.forward(&around, h, Some(past));
         }
         past.len = end;
         match &self.norm {

@@ -9,7 +9,7 @@ use trimtab_core::{Seed, Workplace};
 use trimtab_nn::chat_tuning::{encode, tune};
 use trimtab_nn::{
     Chat, ChatError, ChatModel, ChatRow, Device, Finish, GenerationOptions, Message, Model,
-    ModelConfig, Progress, Role, Sampling, Threads, TrainOptions, TuneError,
+    ModelConfig, Placement, Progress, Role, Sampling, TrainOptions, TuneError,
 };
 
 use crate::golden::folder;
@@ -51,7 +51,7 @@ fn what_was_tuned_on_replies_gives_them() {
         ..TrainOptions::default()
     };
     let there = tempfile::tempdir().unwrap();
-    let (threads, place) = (Threads::default(), Workplace::none());
+    let place = Workplace::none();
     let (from, out) = (there.path(), there.path().join("tuned"));
     put_chat_model(from);
     let tuned = tune(
@@ -59,8 +59,7 @@ fn what_was_tuned_on_replies_gives_them() {
         &rows,
         &options,
         Seed(1),
-        &device,
-        threads,
+        &Placement::default(),
         &out,
         place,
     )

@@ -11,4 +11,5 @@ mod local_chat;
 mod minilm;
 mod parity;
 mod policy;
+mod precision;
 mod training;

@@ -24,7 +24,7 @@ use trimtab_core::chat::Message;
 use trimtab_core::{BatchObjective, PreferencePair, Seed, Workplace};
 use trimtab_nn::chat_tuning::{ChatRow, encode};
 use trimtab_nn::{
-    ChatModel, Classifier, Device, Pooling, Session, SpecialText, Threads, TrainOptions, Trained,
+    ChatModel, Classifier, Placement, Pooling, Session, SpecialText, TrainOptions, Trained,
 };
 
 use super::{LearnError, Start};
@@ -273,8 +273,8 @@ impl TextReward {
     /// # Errors
     ///
     /// [`LearnError`] says which file is missing or wrong.
-    pub fn open(folder: &Path, device: Device, threads: Threads) -> Result<Self, LearnError> {
-        let Start { model, chat } = Start::open(folder, device, threads)?;
+    pub fn open(folder: &Path, placement: &Placement) -> Result<Self, LearnError> {
+        let Start { model, chat } = Start::open(folder, placement)?;
         let path = folder.join(FILE);
         let read = || Ok(serde_json::from_slice::<Saved>(&fs::read(&path)?)?);
         let Saved {

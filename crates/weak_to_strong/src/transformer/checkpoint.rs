@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::Student;
 use trimtab_nn::train::Trained;
-use trimtab_nn::{Device, Pooling, TrainOptions, Truncation};
+use trimtab_nn::{Device, Pooling, Precision, TrainOptions, Truncation};
 
 use super::{Origin, TransformerStudent};
 use crate::loss::LossConfig;
@@ -22,6 +22,9 @@ pub struct CheckpointConfig {
     /// Where it computes.
     #[serde(default)]
     pub device: Device,
+    /// What its products are computed in: mixed precision, where the device has it.
+    #[serde(default, skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
     /// What the answers' head sees. Default: the last token of a causal model, the mean of an encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
@@ -42,6 +45,7 @@ impl CheckpointConfig {
         Self {
             path: path.into(),
             device: Device::default(),
+            precision: Precision::default(),
             pooling: None,
             too_long: Truncation::default(),
             train: TrainOptions::default(),
@@ -49,9 +53,10 @@ impl CheckpointConfig {
         }
     }
 
-    /// What it is called among [`Materials::checkpoints`]: one copy a device.
+    /// What it is called among [`Materials::checkpoints`]: one copy a device and precision.
     pub fn key(&self) -> String {
-        format!("{} on {}", self.path, self.device.name())
+        let (device, precision) = (self.device.name(), self.precision.name());
+        format!("{} on {device} in {precision}", self.path)
     }
 
     /// In a few words, for tables: `fine-tuned gpt2`.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use trimtab_core::{Seed, Student};
 use trimtab_nn::train::Trained;
-use trimtab_nn::{Device, Model, Pooling, TrainOptions, Truncation};
+use trimtab_nn::{Device, Model, Pooling, Precision, TrainOptions, Truncation};
 
 use super::{HashedWords, Origin, Pretrained, Reader, TransformerStudent};
 use crate::loss::LossConfig;
@@ -33,6 +33,9 @@ pub struct ScratchConfig {
     pub vocabulary: usize,
     /// Where it computes.
     pub device: Device,
+    /// What its products are computed in: mixed precision, where the device has it.
+    #[serde(skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
     /// What the answers' head sees. Default: the last word of a causal model, the mean of an encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
@@ -66,6 +69,7 @@ impl Default for ScratchConfig {
             context: 128,
             vocabulary: 8192,
             device: Device::default(),
+            precision: Precision::default(),
             pooling: None,
             too_long: Truncation::default(),
             train: TrainOptions {
@@ -142,7 +146,7 @@ impl ScratchConfig {
                 "\"all\": a head on random features learns little",
             );
         }
-        self.device.open().map_err(ModelError::Device)?;
+        (self.device.open_in(self.precision)).map_err(ModelError::Device)?;
         Ok(())
     }
 
@@ -175,9 +179,10 @@ impl ScratchConfig {
             }),
         };
         let config = trimtab_nn::ModelConfig::parse(&config.to_string())?;
-        let device = self.device.open().map_err(ModelError::Device)?;
+        let device = (self.device.open_in(self.precision)).map_err(ModelError::Device)?;
+        let model = Model::new(config, &device, seed.child("init"));
         Ok(Pretrained {
-            model: Model::new(config, &device, seed.child("init")),
+            model: model.with_precision(self.precision),
             reader: Reader::Words(HashedWords {
                 vocabulary,
                 longest: context,
