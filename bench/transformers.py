@@ -1,6 +1,7 @@
 """Trains the same transformers here and in PyTorch, in turns, and prints ratios.
 
-    transformers.py TRAIN_LANGUAGE_MODEL [--rounds N] [--models A,B] [--threads 1,2] [--plain] [--device vulkan]
+    transformers.py TRAIN_LANGUAGE_MODEL [--rounds N] [--models A,B] [--threads 1,2] [--plain]
+                    [--device vulkan [--precision float16]]
 
 called by transformers.sh. Models are GPT-2s with random weights, which go from PyTorch to us as a checkpoint
 in Hugging Face's layout; tokens are random too. Both sides minimise the cross-entropy of the next token, head tied, by
@@ -16,12 +17,14 @@ before its first step, since importing PyTorch alone takes some 800 MB (libtorch
 265 MB on B, measured through tch 0.26).
 
 With --device, both sides train on a graphics card: PyTorch through CUDA, we through what is named, plain operations
-only. Wall time is what counts there.
+only. Wall time is what counts there. With --precision both compute products in 16 bits: PyTorch by autocast, with its gradient
+scaler for float16.
 
-Losses of all sides must agree to 1e-4 (1e-3 on a graphics card). Generation has a bench of its own: generation.py.
+Losses of all sides must agree to 1e-4 (1e-3 on a graphics card, .1 in 16 bits). Generation has a bench of its own: generation.py.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -139,7 +142,7 @@ def make(name, folder):
     tokens.tofile(folder / "tokens.u32")
 
 
-def torch_side(name, tokens, threads, device):
+def torch_side(name, tokens, threads, device, precision):
     """The other side's process: as crates/nn/examples/train_language_model.rs."""
     torch.set_num_threads(threads)
     m = MODELS[name]
@@ -155,16 +158,22 @@ def torch_side(name, tokens, threads, device):
         {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, fused=True)
+    autocast = contextlib.nullcontext()
+    if precision != "float32":
+        autocast = torch.autocast(device, getattr(torch, precision))
+    scaler = torch.amp.GradScaler(device, enabled=precision == "float16")
     step = 0
     for line in sys.stdin:
         losses = []
         for _ in range(int(line)):
             ids = batches[step % N_BATCHES]
-            logits = model(ids)[:, :-1]
-            loss = F.cross_entropy(logits.reshape(-1, m.vocab), ids[:, 1:].reshape(-1))
+            with autocast:
+                logits = model(ids)[:, :-1]
+                loss = F.cross_entropy(logits.reshape(-1, m.vocab), ids[:, 1:].reshape(-1))
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
             losses.append(loss.item())
             step += 1
         print(json.dumps(losses), flush=True)
@@ -179,11 +188,14 @@ def compare(name, threads, arguments):
         ours = [arguments.train, folder, folder / "tokens.u32", m.batch, m.len]
         theirs = "cpu" if arguments.device == "cpu" else "cuda"
         one = {key: str(threads) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        sides = {"torch": Side([sys.executable, __file__, "--torch-side", name, folder / "tokens.u32", threads, theirs], one)}
+        sides = {"torch": Side([sys.executable, __file__, "--torch-side", name, folder / "tokens.u32", threads, theirs, arguments.precision], one)}
         if arguments.device == "cpu":
             sides["fused"] = Side([*ours, "fused", threads])
         if arguments.plain or arguments.device != "cpu":
-            sides["plain"] = Side([*ours, "plain", threads, arguments.device])
+            sides["plain"] = Side([*ours, "plain", threads, arguments.device, arguments.precision])
+        tolerance = TOLERANCE if arguments.device == "cpu" else 10 * TOLERANCE
+        if arguments.precision != "float32":
+            tolerance = 0.1
         took = {side: [] for side in sides}
         for side in sides.values():
             side.run(1)
@@ -204,7 +216,7 @@ def compare(name, threads, arguments):
                     line += f"  {what} x{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
                 line += f"  loss apart {apart:.1e}"
             print(line, flush=True)
-            if not apart < TOLERANCE * (1 if arguments.device == "cpu" else 10):
+            if not apart < tolerance:
                 sys.exit(f"{side} and torch do not agree: {process.losses} {sides['torch'].losses}")
         for side in sides.values():
             side.close()
@@ -212,7 +224,7 @@ def compare(name, threads, arguments):
 
 def main():
     if sys.argv[1] == "--torch-side":
-        torch_side(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+        torch_side(sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:])
         return
     parser = argparse.ArgumentParser()
     parser.add_argument("train")
@@ -221,6 +233,7 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--plain", action="store_true", help="the composition of burn's operations too")
     parser.add_argument("--device", default="cpu", help="what we train on: cpu, vulkan, cuda, metal")
+    parser.add_argument("--precision", default="float32", choices=["float32", "float16", "bfloat16"], help="of products, on a graphics card")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"PyTorch {torch.__version__}; {arguments.rounds} rounds in turns; load {load:.1f} on {os.cpu_count()} cores")

@@ -2,7 +2,7 @@
 # Transformers against PyTorch: tokens a CPU-second, wall time and memory, training the same models from the
 # same weights on the same tokens.
 #
-#     bench/transformers.sh [--rounds N] [--models A,B] [--threads 1,2] [--plain]
+#     bench/transformers.sh [--rounds N] [--models A,B] [--threads 1,2] [--plain] [--device vulkan [--precision float16]]
 #
 # TRIMTAB_BENCH_TORCH_PYTHON names an interpreter with transformers.requirements.txt; otherwise a virtual
 # environment is made, outside the repository.

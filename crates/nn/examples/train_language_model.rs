@@ -1,7 +1,7 @@
 //! Trains a checkpoint on the next token, as many steps at a time as it is told to: our side of `bench/transformers.sh`.
 //!
 //! ```text
-//! train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS [DEVICE]
+//! train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS [DEVICE [float32|float16|bfloat16]]
 //! ```
 //!
 //! `TOKENS` holds ids, u32 little-endian, cut into batches of `BATCH` rows of `LEN` one after the other and begun
@@ -14,7 +14,7 @@ use std::io::BufRead;
 use std::path::Path;
 
 use trimtab_nn::{
-    Checkpoint, Device, LanguageModelTrainer, Operations, Padding, Threads, TokenBatch,
+    Checkpoint, Device, LanguageModelTrainer, Operations, Padding, Precision, Threads, TokenBatch,
 };
 
 /// As `torch.optim.AdamW` in the bench.
@@ -36,13 +36,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] = &arguments[..]
     else {
         return Err(
-            "usage: train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS [DEVICE]"
+            "usage: train_language_model CHECKPOINT TOKENS BATCH LEN fused|plain THREADS [DEVICE [PRECISION]]"
                 .into(),
         );
     };
-    let device: Device = match device {
-        [] => Device::Cpu,
-        [name, ..] => name.parse()?,
+    let (device, precision) = match device {
+        [] => (Device::Cpu, Precision::Float32),
+        [device] => (device.parse()?, Precision::Float32),
+        [device, precision, ..] => {
+            let precision = serde_json::Value::from(precision.as_str());
+            (device.parse()?, serde_json::from_value(precision)?)
+        }
     };
     let (n_rows, len): (usize, usize) = (n_rows.parse()?, len.parse()?);
     let operations = match operations.as_str() {
@@ -59,8 +63,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         TokenBatch::new(&rows, Padding::Right)
     });
     let batches = batches.collect::<Result<Vec<_>, _>>()?;
-    let model = Checkpoint::open(Path::new(folder))?.load(&device.open()?)?;
+    let model = Checkpoint::open(Path::new(folder))?.load(&device.open_in(precision)?)?;
     let transformer = model
+        .with_precision(precision)
         .transformer
         .with_operations(operations, Threads(threads.parse()?));
     let mut trainer = LanguageModelTrainer::new(transformer, BETAS, EPSILON, WEIGHT_DECAY);
