@@ -195,6 +195,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_reply_that_ends_for_want_of_a_token_is_known_by_one_word() {
+        assert_eq!(LocalChat::NOTHING_ALLOWED, crate::rlhf::NOTHING_ALLOWED);
+    }
+
     proptest! {
         /// What a policy may write token by token breaks no rule when it is read as a whole.
         #[test]

@@ -18,8 +18,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_constitution::SupervisedConfig;
 use trimtab_constitution::judge::JudgeConfig;
 use trimtab_constitution::preference::{Keep, Ties};
-use trimtab_core::chat::Said;
-use trimtab_core::chat::{Message, PromptRow};
+use trimtab_core::chat::{Finish, Message, PromptRow, Said};
 use trimtab_core::setting::ConfigError;
 use trimtab_reward::{Annotator, InTraining, Lagrangian, PolicyConfig, RewardModelConfig};
 
@@ -595,7 +594,20 @@ pub struct PolicyReply {
     pub is_refused: bool,
 }
 
+/// Why a reply ends after which every token would break a limit, in a model's words.
+pub(crate) const NOTHING_ALLOWED: &str = "nothing-allowed";
+
 impl PolicyReply {
+    /// Whether it ends because every token would have broken a limit.
+    pub fn is_stuck(&self) -> bool {
+        match &self.said {
+            Said::Text { finish, .. } | Said::Empty { finish, .. } => {
+                matches!(finish, Finish::Other(why) if why == NOTHING_ALLOWED)
+            }
+            Said::Refused { .. } | Said::Failed(_) => false,
+        }
+    }
+
     /// What was said, and nothing else.
     pub(crate) fn plain(row: &PromptRow, said: Said) -> Self {
         Self {
