@@ -13,7 +13,10 @@
 //! - a token that ends texts: it is among the ids, has no text;
 //! - a stop string in the text, wherever token borders are: the text ends before it, the ids have it; a
 //!   stop string that is the whole text of a special token (`<|im_end|>`) is that token;
-//! - `max-tokens` tokens, or the end of the context.
+//! - `max-tokens` tokens, or the end of the context;
+//! - nothing, where every token that the model has would break a [`Constraint`]: of a model that ends its texts, never.
+//!
+//! Under a constraint a token is drawn among those after which the text keeps it ([`Constraint`]); log-probabilities stay the model's.
 //!
 //! A row's tokens depend on its prompt, its seed and the options, not on the other rows, except that
 //! rounding does: sums of six rows may differ in the last bits from sums of one, so a near tie may fall otherwise.
@@ -41,8 +44,12 @@ use crate::decode::Decoder;
 use crate::definition::{Attention, Definition, NormPlace, Output};
 use crate::sampling::{Sampler, Sampling, SamplingError};
 use crate::tokenizer::{Tokenizer, TokenizerError, Truncation};
+use constraint::Rules;
 use text::{StopStrings, TextStream};
 
+pub use constraint::Constraint;
+
+mod constraint;
 mod text;
 
 /// A causal transformer with an output map, ready to write and to score.
@@ -62,6 +69,9 @@ pub struct GenerationOptions {
     pub max_tokens: NonZeroUsize,
     /// A continuation ends before any of these.
     pub stop: Vec<String>,
+    /// What none may say.
+    #[serde(skip_serializing_if = "Constraint::is_none")]
+    pub constraint: Constraint,
     /// What becomes of a prompt that fills the context: with a truncation it is cut so that `max-tokens` fit.
     pub truncation: Truncation,
     /// Rows that are computed together.
@@ -74,6 +84,7 @@ impl Default for GenerationOptions {
             sampling: Sampling::default(),
             max_tokens: NonZeroUsize::MIN.saturating_add(255),
             stop: Vec::new(),
+            constraint: Constraint::default(),
             truncation: Truncation::Refuse,
             batch_size: NonZeroUsize::MIN.saturating_add(31),
         }
@@ -115,6 +126,8 @@ pub enum Finish {
     Length,
     /// The callback said so.
     Cancelled,
+    /// Every token would have broken the constraint; what was written keeps it.
+    NothingAllowed,
 }
 
 /// One token more.
@@ -122,10 +135,8 @@ pub enum Finish {
 pub struct Progress<'a> {
     /// Which request, from 0.
     pub request: usize,
-    /// The token.
-    pub token: u32,
-    /// Its log-probability in nats.
-    pub log_prob: f64,
+    /// The token and its log-probability in nats; none where the continuation ended for want of one.
+    pub token: Option<(u32, f64)>,
     /// Text that has become certain: pieces of one request, put together, are its text.
     pub text: &'a str,
     /// Why the continuation ended, if it did.
@@ -169,6 +180,12 @@ pub enum GenerateError {
     /// A stop string is empty.
     #[error("stop string {index} is empty")]
     EmptyStop {
+        /// Which, from 0.
+        index: usize,
+    },
+    /// A forbidden phrase is empty, and so in every text.
+    #[error("forbidden phrase {index} is empty")]
+    EmptyForbidden {
         /// Which, from 0.
         index: usize,
     },
@@ -226,7 +243,7 @@ impl GenerateError {
                 "compare with the generation_config.json that `transformers` writes"
             }
             Self::Sampling(_) => "temperature 0 is greedy; 1, top-p 1 and penalty 1 change nothing",
-            Self::EmptyStop { .. } => "leave it out",
+            Self::EmptyStop { .. } | Self::EmptyForbidden { .. } => "leave it out",
             Self::EmptyPrompt { .. } => "begin with the token that begins texts",
             Self::TooLong { .. } => "shorten the prompt, or ask for truncation",
             Self::Vocabulary { .. } => "the tokenizer belongs to another model",
@@ -308,6 +325,10 @@ impl LanguageModel {
         options.sampling.check()?;
         if let Some(index) = options.stop.iter().position(String::is_empty) {
             return Err(GenerateError::EmptyStop { index });
+        }
+        let mut forbidden = options.constraint.forbidden.iter();
+        if let Some(index) = forbidden.position(String::is_empty) {
+            return Err(GenerateError::EmptyForbidden { index });
         }
         let prompts = (requests.iter().enumerate())
             .map(|(i, request)| self.prompt(i, &request.prompt, options))
@@ -413,6 +434,8 @@ struct Ends<'a> {
     /// Stop strings that are special tokens.
     tokens: Vec<(u32, &'a str)>,
     strings: &'a [String],
+    /// What must not come before.
+    rules: Option<Rules>,
 }
 
 impl<'a> Ends<'a> {
@@ -426,7 +449,13 @@ impl<'a> Ends<'a> {
             end_of_text: &model.end_of_text,
             tokens: options.stop.iter().filter_map(token).collect(),
             strings: &options.stop,
+            rules: Rules::of(&options.constraint),
         }
+    }
+
+    /// Whether `token` ends a text without being part of it.
+    fn is_end(&self, token: u32) -> bool {
+        self.end_of_text.contains(&token) || self.tokens.iter().any(|(id, _)| *id == token)
     }
 }
 
@@ -479,23 +508,39 @@ impl<'a> Row<'a> {
         logits: &[f32],
         on_token: &mut OnToken<'_>,
     ) -> Result<(), GenerateError> {
-        let token = self.sampler.next(logits);
-        let log_prob = engine.log_prob(logits, token);
-        if !log_prob.is_finite() {
-            let request = self.request;
+        let request = self.request;
+        let token = match &self.ends.rules {
+            None => Some(self.sampler.next(logits)),
+            Some(rules) => {
+                let (ends, stream, text) = (self.ends, &self.stream, &self.text);
+                (self.sampler).next_allowed(logits, |token| {
+                    is_allowed(token, rules, ends, tokenizer, stream, text)
+                })?
+            }
+        };
+        let token = token.map(|token| (token, engine.log_prob(logits, token)));
+        let is_finite = match token {
+            Some((_, log_prob)) => log_prob.is_finite(),
+            None => !logits.iter().any(|z| z.is_nan()),
+        };
+        if !is_finite {
             return Err(GenerateError::NotFinite { request });
         }
-        self.ids.push(token);
-        self.log_probs.push(log_prob);
-        self.finish = self.look(tokenizer, token, engine.definition().max_positions)?;
+        self.finish = match token {
+            Some((token, log_prob)) => {
+                self.ids.push(token);
+                self.log_probs.push(log_prob);
+                self.look(tokenizer, token, engine.definition().max_positions)?
+            }
+            None => Some(self.end(tokenizer, Finish::NothingAllowed)?),
+        };
         let text = match self.finish {
             Some(_) => self.text.release_all(),
             None => self.text.release(),
         };
         let flow = on_token(Progress {
-            request: self.request,
+            request,
             token,
-            log_prob,
             text,
             finish: self.finish.as_ref(),
         });
@@ -527,12 +572,13 @@ impl<'a> Row<'a> {
                 finish = Some(Finish::Length);
             }
         }
-        if finish.is_some()
-            && let Some(found) = self.text.push(&self.stream.finish(tokenizer)?)
-        {
-            finish = Some(stop(found));
-        }
-        Ok(finish)
+        finish.map(|finish| self.end(tokenizer, finish)).transpose()
+    }
+
+    /// Adds what was not readable yet; why it ended, which may be a stop string in that.
+    fn end(&mut self, tokenizer: &Tokenizer, finish: Finish) -> Result<Finish, GenerateError> {
+        let found = self.text.push(&self.stream.finish(tokenizer)?);
+        Ok(found.map_or(finish, |found| Finish::Stop(found.to_owned())))
     }
 
     fn into_generated(self) -> Option<Generated> {
@@ -544,6 +590,27 @@ impl<'a> Row<'a> {
             finish: self.finish?,
         })
     }
+}
+
+/// Whether the text, if it ended after `token`, keeps the rules.
+fn is_allowed(
+    token: u32,
+    rules: &Rules,
+    ends: &Ends<'_>,
+    tokenizer: &Tokenizer,
+    stream: &TextStream,
+    text: &StopStrings<'_>,
+) -> Result<bool, GenerateError> {
+    // As it is, it does: that was asked before the last token was taken.
+    if ends.is_end(token) {
+        return Ok(true);
+    }
+    let (mut stream, mut longer) = (stream.clone(), text.clone());
+    if longer.push(&stream.push(tokenizer, token)?).is_none() {
+        longer.push(&stream.finish(tokenizer)?);
+    }
+    let n_kept = text.text().len().min(longer.text().len());
+    Ok(rules.are_kept(longer.text(), n_kept))
 }
 
 /// The tokens that end a text.

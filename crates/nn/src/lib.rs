@@ -65,7 +65,8 @@ pub use definition::Definition;
 pub use device::{Device, DeviceError};
 pub use fused::{Operations, Threads};
 pub use generate::{
-    Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Progress, Request,
+    Constraint, Finish, GenerateError, Generated, GenerationOptions, LanguageModel, Progress,
+    Request,
 };
 pub use hidden_states::{AskForHiddenSlopes, HiddenStateTrainer};
 pub use language_model::LanguageModelTrainer;

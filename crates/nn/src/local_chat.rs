@@ -18,7 +18,7 @@ use trimtab_core::chat::{
 use crate::chat::{Chat, ChatError, ChatModel, ChatScoreRequest};
 use crate::chat_template::Ending;
 use crate::fused::Threads;
-use crate::generate::{Finish, Generated, GenerationOptions};
+use crate::generate::{Constraint, Finish, Generated, GenerationOptions};
 use crate::sampling::Sampling;
 use crate::tokenizer::Truncation;
 
@@ -29,9 +29,13 @@ pub struct LocalChat {
     name: String,
     batch_size: NonZeroUsize,
     threads: Threads,
+    constraint: Constraint,
 }
 
 impl LocalChat {
+    /// Why a reply ends after which every token would break the constraint, as [`chat::Finish::Other`].
+    pub const NOTHING_ALLOWED: &str = "nothing-allowed";
+
     /// `model` under a name for tables; `batch_size` conversations are computed together on each of `threads`.
     pub fn new(
         model: ChatModel,
@@ -45,12 +49,36 @@ impl LocalChat {
             name,
             batch_size,
             threads,
+            constraint: Constraint::default(),
         }
+    }
+
+    /// The same, whose replies keep `constraint`; how likely options are is not touched by it.
+    #[must_use]
+    pub fn with_constraint(mut self, constraint: Constraint) -> Self {
+        self.constraint = constraint;
+        self
     }
 
     /// The model below.
     pub fn model(&self) -> &ChatModel {
         &self.model
+    }
+
+    /// Settings in this crate's words; none where nothing may be written.
+    fn options(&self, generation: &Generation) -> Option<GenerationOptions> {
+        Some(GenerationOptions {
+            sampling: Sampling {
+                temperature: generation.temperature,
+                top_p: generation.top_p,
+                ..Sampling::default()
+            },
+            max_tokens: NonZeroUsize::new(generation.max_tokens as usize)?,
+            stop: generation.stop.clone(),
+            constraint: self.constraint.clone(),
+            truncation: Truncation::Refuse,
+            batch_size: self.batch_size,
+        })
     }
 
     /// Outcomes of some requests, in their order.
@@ -96,7 +124,7 @@ impl LocalChat {
         };
         let room = match &request.ask {
             Ask::Reply(generation) => match (
-                options(generation, self.batch_size),
+                self.options(generation),
                 generation.stop.iter().any(String::is_empty),
             ) {
                 (None, _) => return Some(rejected("max_tokens is 0".into())),
@@ -134,7 +162,7 @@ impl LocalChat {
         group: &[usize],
         generation: &Generation,
     ) -> Result<Vec<Answer>, ChatError> {
-        let Some(options) = options(generation, self.batch_size) else {
+        let Some(options) = self.options(generation) else {
             return Ok(Vec::new());
         };
         let chats: Vec<Chat> = (group.iter())
@@ -179,6 +207,7 @@ impl LocalChat {
                 Finish::Stop(_) | Finish::EndOfText => chat::Finish::Stop,
                 Finish::Length => chat::Finish::Length,
                 Finish::Cancelled => chat::Finish::Other("cancelled".into()),
+                Finish::NothingAllowed => chat::Finish::Other(Self::NOTHING_ALLOWED.into()),
             },
             usage,
             tokens,
@@ -254,21 +283,6 @@ fn are_one_batch(a: &Ask, b: &Ask) -> bool {
         (Ask::Options(_), Ask::Options(_)) => true,
         _ => false,
     }
-}
-
-/// The same settings in this crate's words; none where nothing may be written.
-fn options(generation: &Generation, batch_size: NonZeroUsize) -> Option<GenerationOptions> {
-    Some(GenerationOptions {
-        sampling: Sampling {
-            temperature: generation.temperature,
-            top_p: generation.top_p,
-            ..Sampling::default()
-        },
-        max_tokens: NonZeroUsize::new(generation.max_tokens as usize)?,
-        stop: generation.stop.clone(),
-        truncation: Truncation::Refuse,
-        batch_size,
-    })
 }
 
 impl chat::ChatModel for LocalChat {

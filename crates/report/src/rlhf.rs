@@ -1,4 +1,4 @@
-//! What became of reward models and policies: gold by stage, how good the reward models are, what training did, how far the
+//! What became of reward models and policies: gold by stage, how hard limits were kept, how good the reward models are, what training did, how far the
 //! proxy can be pushed, what better annotators buy, and the labels.
 //!
 //! Everything is read from the stages of the run folder, a row at a time. What several methods have in common is shown once.
@@ -10,6 +10,7 @@ mod gao;
 mod gold_by_stage;
 mod labels;
 mod laboratory;
+mod limits;
 mod methods;
 mod peak;
 mod proxy_and_gold;
@@ -41,6 +42,7 @@ pub(crate) fn describe(folder: &RunFolder) -> Result<Document, SummaryError> {
     let methods = methods(folder)?;
     let mut notices: Vec<String> = methods.iter().filter_map(Method::unfinished).collect();
     let mut sections = gold_by_stage::sections(&methods, how)?;
+    sections.extend(limits::section(&methods, how)?);
     let models = reward_models::read(&methods, how)?;
     sections.extend(reward_models::sections(&models, how));
     notices.extend(reward_models::notices(&models));

@@ -12,7 +12,8 @@
 //!
 //! In: an automaton (deterministic, with missing transitions for what is forbidden outright), a length in tokens. Out: masks; log-probabilities of all texts.
 //! A text that ends early is padded with its end-of-text token, which leads from an accepting state to itself.
-//! Differs from the literature: texts have a fixed length, so a mask also keeps open that the text can end in time.
+//! Differs from the literature: texts have a fixed length, so a mask also keeps open that the text can end in time. A transformer's replies are decoded under
+//! rules over text, which can be kept by ending: `generate/constraint.rs` of `trimtab-nn`.
 
 use crate::finite::normalise;
 

@@ -24,6 +24,7 @@ use crate::experiment::Experiment;
 use crate::folder::RunFolder;
 
 use crate::local_models::{LocalError, LocalModels};
+use crate::rlhf::Rule;
 
 /// Looks a key up in the environment, by the name of its variable.
 pub type Keys<'a> = dyn Fn(&str) -> Option<Secret> + Sync + 'a;
@@ -226,6 +227,18 @@ impl<'a> ChatModels<'a> {
         folder: &Path,
     ) -> Result<Arc<dyn ChatModel>, ChatError> {
         let source = self.local.open_tuned(like, folder)?;
+        let source = source.ok_or_else(|| ChatError::NotLocal(name_of(like)))?;
+        self.stored(source, None, Service::Direct)
+    }
+
+    /// The same, whose replies keep every rule that can be kept token by token.
+    pub(crate) fn open_constrained(
+        &self,
+        like: &ModelConfig,
+        folder: &Path,
+        rules: &[Rule],
+    ) -> Result<Arc<dyn ChatModel>, ChatError> {
+        let source = self.local.open_constrained(like, folder, rules)?;
         let source = source.ok_or_else(|| ChatError::NotLocal(name_of(like)))?;
         self.stored(source, None, Service::Direct)
     }

@@ -15,6 +15,14 @@ impl Rule {
         }
     }
 
+    /// Whether it can be kept token by token: a text that keeps it may end, and one that does not stays so however it goes on.
+    pub fn is_kept_by_token(&self) -> bool {
+        match self {
+            Self::Forbidden { .. } | Self::MostWords { .. } => true,
+            Self::Critic {} => false,
+        }
+    }
+
     /// Whether `reply` breaks it.
     pub fn is_broken(&self, _prompt: &[Message], reply: &str) -> bool {
         match self {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use trimtab_data::HubConfig;
 use trimtab_llm::{Local, Source};
-use trimtab_nn::{ChatModel, Checkpoint, Device, LocalChat, Precision, SpecialText, Threads};
+use trimtab_nn::{
+    ChatModel, Checkpoint, Constraint, Device, LocalChat, Precision, SpecialText, Threads,
+};
 use trimtab_weak_to_strong::ModelConfig;
 
 use crate::chat_models::is_organism;
 use crate::checkpoints::{LoadError, folder_of, sha256};
+use crate::rlhf::Rule;
 
 /// Conversations that one thread computes together.
 const BATCH: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
@@ -67,7 +70,7 @@ impl LocalModels {
     /// The model that `config` describes, if it is a local one that chats.
     pub(crate) fn open(&self, config: &ModelConfig) -> Result<Option<Arc<dyn Source>>, LocalError> {
         match self.folder_of(config)? {
-            Some(folder) => self.source(config, &folder, name(config)).map(Some),
+            Some(folder) => self.source(config, &folder, name(config), &[]).map(Some),
             None => Ok(None),
         }
     }
@@ -79,7 +82,18 @@ impl LocalModels {
         folder: &Path,
     ) -> Result<Option<Arc<dyn Source>>, LocalError> {
         let name = format!("tuned {}", name(like));
-        self.source(like, folder, name).map(Some)
+        self.source(like, folder, name, &[]).map(Some)
+    }
+
+    /// The same, whose replies keep every rule that can be kept token by token.
+    pub(crate) fn open_constrained(
+        &self,
+        like: &ModelConfig,
+        folder: &Path,
+        rules: &[Rule],
+    ) -> Result<Option<Arc<dyn Source>>, LocalError> {
+        let name = format!("constrained {}", name(like));
+        self.source(like, folder, name, rules).map(Some)
     }
 
     /// The folder of the weights that `config` names.
@@ -104,6 +118,7 @@ impl LocalModels {
         config: &ModelConfig,
         folder: &Path,
         name: String,
+        rules: &[Rule],
     ) -> Result<Arc<dyn Source>, LocalError> {
         let (device, precision) = match config {
             ModelConfig::Checkpoint(config) => (config.device, config.precision),
@@ -121,13 +136,18 @@ impl LocalModels {
         // Replies are text of strangers: what spells a special token is read as text.
         let model = model.with_special_text(SpecialText::AsText);
         let n_threads = NonZeroUsize::new(self.n_threads).unwrap_or(NonZeroUsize::MIN);
-        // Rounded, it says other things.
-        let rounded = match precision {
-            Precision::Float32 => String::new(),
-            other => format!(" in {}", other.name()),
-        };
-        let identity = format!("checkpoint {}{rounded}", sha256(folder)?);
+        let constraint = constraint(rules);
+        let mut identity = format!("checkpoint {}", sha256(folder)?);
+        // What it computes in and what it may say are part of what answers.
+        if !precision.is_default() {
+            identity = format!("{identity} in {}", precision.name());
+        }
+        if !constraint.is_none() {
+            let rules = serde_json::to_string(&constraint).unwrap_or_default();
+            identity = format!("{identity} under {rules}");
+        }
         let chat = LocalChat::new(model, name, BATCH, Threads(n_threads));
+        let chat = chat.with_constraint(constraint);
         Ok(Arc::new(Local::new(chat, identity)))
     }
 
@@ -152,6 +172,22 @@ impl LocalModels {
     }
 }
 
+/// Those of `rules` that can be kept token by token, together.
+fn constraint(rules: &[Rule]) -> Constraint {
+    let mut all = Constraint::default();
+    for rule in rules {
+        match rule {
+            Rule::Forbidden { phrases, .. } => all.forbidden.extend(phrases.iter().cloned()),
+            Rule::MostWords { words } => {
+                let most = all.most_words.map_or(*words, |most| most.min(*words));
+                all.most_words = Some(most);
+            }
+            Rule::Critic {} => {}
+        }
+    }
+    all
+}
+
 fn name(config: &ModelConfig) -> String {
     match config {
         ModelConfig::Chat(config) => config.address.clone(),
@@ -160,5 +196,36 @@ fn name(config: &ModelConfig) -> String {
             name.unwrap_or(&config.path).to_owned()
         }
         other => other.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_reply_that_ends_for_want_of_a_token_is_known_by_one_word() {
+        assert_eq!(LocalChat::NOTHING_ALLOWED, crate::rlhf::NOTHING_ALLOWED);
+    }
+
+    proptest! {
+        /// What a policy may write token by token breaks no rule when it is read as a whole.
+        #[test]
+        fn what_keeps_the_constraint_breaks_no_rule(
+            reply in "[abAÉéİΣσς .\u{a0}]{0,14}", phrases in prop::collection::vec("[abAÉéİΣσς ]{1,3}", 0..4), words in prop::collection::vec(0..5_usize, 0..3),
+        ) {
+            let mut rules: Vec<Rule> = words.into_iter().map(|words| Rule::MostWords { words }).collect();
+            rules.extend(phrases.into_iter().map(|phrase| Rule::Forbidden { name: phrase.clone(), phrases: vec![phrase] }));
+            let constraint = constraint(&rules);
+            // Replies are kept without blanks at their ends.
+            for reply in [&reply[..], reply.trim()] {
+                let is_broken = rules.iter().any(|rule| rule.is_broken(&[], reply));
+                prop_assert!(!constraint.is_kept(reply) || !is_broken, "{reply:?} {rules:?}");
+                if !reply.contains(['σ', 'ς', 'Σ']) {
+                    prop_assert_eq!(constraint.is_kept(reply), !is_broken);
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use trimtab_llm::Source;
 use trimtab_weak_to_strong::ModelConfig;
 
 use crate::chat_models::is_organism;
+use crate::rlhf::Rule;
 
 /// Why a local model cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,15 @@ impl LocalModels {
         &self,
         like: &ModelConfig,
         _: &Path,
+    ) -> Result<Option<Arc<dyn Source>>, LocalError> {
+        self.open(like)
+    }
+
+    pub(crate) fn open_constrained(
+        &self,
+        like: &ModelConfig,
+        _: &Path,
+        _: &[Rule],
     ) -> Result<Option<Arc<dyn Source>>, LocalError> {
         self.open(like)
     }

@@ -18,8 +18,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_constitution::SupervisedConfig;
 use trimtab_constitution::judge::JudgeConfig;
 use trimtab_constitution::preference::{Keep, Ties};
-use trimtab_core::chat::Said;
-use trimtab_core::chat::{Message, PromptRow};
+use trimtab_core::chat::{Finish, Message, PromptRow, Said};
 use trimtab_core::setting::ConfigError;
 use trimtab_reward::{Annotator, InTraining, Lagrangian, PolicyConfig, RewardModelConfig};
 
@@ -188,6 +187,9 @@ pub struct LimitsConfig {
     pub rules: Vec<Rule>,
     /// What a violation means while the policy learns.
     pub in_training: InTraining,
+    /// How the finished policy keeps them when it replies.
+    #[serde(skip_serializing_if = "WhenReplying::is_default")]
+    pub when_replying: WhenReplying,
     /// Replies that are tried for a prompt, until one violates nothing; if none does, the reply is a refusal.
     pub tries: u32,
 }
@@ -197,8 +199,85 @@ impl Default for LimitsConfig {
         Self {
             rules: Vec::new(),
             in_training: InTraining::default(),
+            when_replying: WhenReplying::default(),
             tries: 8,
         }
+    }
+}
+
+impl LimitsConfig {
+    /// What of them a training knows: not how the finished policy replies.
+    pub(crate) fn in_training_only(&self) -> Self {
+        Self {
+            when_replying: WhenReplying::default(),
+            ..self.clone()
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key: &str, got: &str, expected| {
+            Err(ConfigError {
+                key: key.into(),
+                got: got.into(),
+                expected,
+            })
+        };
+        if let InTraining::Lagrangian(config) = self.in_training
+            && let Err(error) = Lagrangian::new(config)
+        {
+            return wrong(
+                "limits.in-training",
+                &error.to_string(),
+                "a limit, initial and learning-rate above 0, and a cap not below initial",
+            );
+        }
+        if self.when_replying == WhenReplying::ConstrainedDecoding {
+            let (key, got) = ("limits.when-replying", "\"constrained-decoding\"");
+            if self.rules.is_empty() {
+                return wrong(key, got, "limits.rules, of which there are none");
+            }
+            if self.rules.iter().any(|rule| !rule.is_kept_by_token()) {
+                return wrong(
+                    key,
+                    got,
+                    "\"filter\", or rules of kind \"forbidden\" and \"most-words\" only: a critic judges whole replies, and cannot say which token may come",
+                );
+            }
+            let is_empty = |rule: &Rule| matches!(rule, Rule::Forbidden { phrases, .. } if phrases.iter().any(String::is_empty));
+            if self.rules.iter().any(is_empty) {
+                return wrong(
+                    "limits.rules",
+                    "an empty phrase",
+                    "phrases of a letter or more: the empty one is in every reply",
+                );
+            }
+        }
+        if self.tries == 0 {
+            return wrong("limits.tries", "0", "at least 1");
+        }
+        Ok(())
+    }
+}
+
+/// How limits are kept when the finished policy replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenReplying {
+    /// Replies are tried until one violates nothing, `tries` at most: the policy's distribution given that limits are kept, and
+    /// refusals where that takes too long.
+    #[default]
+    Filter,
+    /// Every token is drawn among those after which nothing is violated, by the policy's own probabilities: one reply a prompt,
+    /// and no refusal. Not for the critic, which judges whole replies.
+    ConstrainedDecoding,
+    /// They are not: violations are counted.
+    Ignored,
+}
+
+impl WhenReplying {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -320,18 +399,8 @@ impl RlhfConfig {
             )?,
             LabelsConfig::File(_) => {}
         }
-        if let InTraining::Lagrangian(config) = self.limits.in_training
-            && let Err(error) = Lagrangian::new(config)
-        {
-            return Err(ConfigError {
-                key: "limits.in-training".into(),
-                got: error.to_string(),
-                expected: "a limit, initial and learning-rate above 0, and a cap not below initial",
-            });
-        }
+        self.limits.check()?;
         self.check_rewards()?;
-        let tries = self.limits.tries;
-        require("limits.tries", tries.into(), tries > 0, "at least 1")?;
         self.reward.check().map_err(|error| ConfigError {
             key: format!("reward.{}", error.key),
             got: error.got,
@@ -525,7 +594,20 @@ pub struct PolicyReply {
     pub is_refused: bool,
 }
 
+/// Why a reply ends after which every token would break a limit, in a model's words.
+pub(crate) const NOTHING_ALLOWED: &str = "nothing-allowed";
+
 impl PolicyReply {
+    /// Whether it ends because every token would have broken a limit.
+    pub fn is_stuck(&self) -> bool {
+        match &self.said {
+            Said::Text { finish, .. } | Said::Empty { finish, .. } => {
+                matches!(finish, Finish::Other(why) if why == NOTHING_ALLOWED)
+            }
+            Said::Refused { .. } | Said::Failed(_) => false,
+        }
+    }
+
     /// What was said, and nothing else.
     pub(crate) fn plain(row: &PromptRow, said: Said) -> Self {
         Self {

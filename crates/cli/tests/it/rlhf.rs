@@ -326,12 +326,105 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     );
     refused(&["method.0.pairs.replies=1"], &["pairs.replies", "2 to 16"]);
     refused(
+        &["method.1.limits.when-replying=\"constrained-decoding\""],
+        &["limits.when-replying", "critic", "filter"],
+    );
+    refused(
+        &["method.0.limits.when-replying=\"constrained-decoding\""],
+        &["limits.when-replying", "limits.rules"],
+    );
+    refused(
+        &[
+            "method.2.limits.when-replying=\"constrained-decoding\"",
+            "method.2.limits.rules=[{kind=\"forbidden\", name=\"none\", phrases=[\"\"]}]",
+        ],
+        &["limits.rules", "empty"],
+    );
+    refused(
         &[
             "method.0.labels={by=\"constitution\"}",
             "method.0.pairs.replies=4",
         ],
         &["pairs.replies", "annotator"],
     );
+}
+
+/// The same policy within limits in three ways: what it says where it breaks nothing is the same word for word, and it is trained once.
+#[test]
+fn limits_are_kept_by_a_filter_and_by_constrained_decoding() {
+    let method = |name: &str, rest: &str| {
+        format!(
+            "\n[[method]]\nname = \"{name}\"\n{rest}\n[method.policy]\nalgorithm = \"ppo\"\n{FEW}\n"
+        )
+    };
+    let rules = "[every-method.limits]\nin-training = { kind = \"ignored\" }\nrules = [{ kind = \"forbidden\", name = \"common\", phrases = [\"Help\", \" is\"] }, { kind = \"most-words\", words = 16 }]\n";
+    let file = [
+        COMMON,
+        rules,
+        &method("nothing", "limits.when-replying = \"ignored\""),
+        &method("filter", "limits.tries = 3"),
+        &method(
+            "constrained",
+            "limits.when-replying = \"constrained-decoding\"",
+        ),
+    ]
+    .concat();
+    let Some(place) = place("limits_are_kept_by_a_filter", &file) else {
+        return;
+    };
+    let files = made(&place, "try");
+    let trained = files
+        .iter()
+        .filter(|(name, _)| name.ends_with("steps.jsonl"));
+    assert_eq!(trained.count(), 1);
+    // Of each method the texts, and whether they were refused.
+    let replies = |method: &str| -> Vec<(String, bool)> {
+        let stages = place.read(&format!("try/rlhf/0-0-{method}/method.json"));
+        let stages: serde_json::Value = serde_json::from_str(&stages).unwrap();
+        let stage = stages["after"].as_str().unwrap();
+        let rows = place.read(&format!("try/stages/{stage}/replies.jsonl"));
+        (rows.lines())
+            .map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap())
+            .map(|row| {
+                let text = row["said"]["text"]["text"].as_str().unwrap_or_default();
+                (text.to_owned(), row["is-refused"] == true)
+            })
+            .collect()
+    };
+    let is_broken = |text: &str| {
+        let lower = text.to_lowercase();
+        lower.contains("help") || lower.contains(" is") || text.split_whitespace().count() > 16
+    };
+    let (free, filtered, bound) = (
+        replies("nothing"),
+        replies("filter"),
+        replies("constrained"),
+    );
+    assert_eq!((free.len(), filtered.len(), bound.len()), (8, 8, 8));
+    let n_broken = free.iter().filter(|(text, _)| is_broken(text)).count();
+    assert!(n_broken > 0 && free.iter().all(|(_, refused)| !refused));
+    for ((free, filtered), bound) in free.iter().zip(&filtered).zip(&bound) {
+        assert!(filtered.1 || !is_broken(&filtered.0), "{}", filtered.0);
+        assert!(!bound.1 && !is_broken(&bound.0), "{}", bound.0);
+        if !is_broken(&free.0) {
+            assert_eq!((&free.0, &free.0), (&filtered.0, &bound.0));
+        }
+    }
+    let table = place.succeed(&["report", "try", "--format", "md"]).stdout;
+    for words in ["Hard limits", "onstrained decoding", "A filter, 3 tries"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    let said = place
+        .succeed(&["run", "r.toml", "--out", "dry", "--dry-run"])
+        .stdout;
+    for words in [
+        "1 × a policy, trained by ppo",
+        "1 × a policy that replies within limits: at most 3 tries a prompt, then a refusal",
+        "1 × a policy that replies within limits: by constrained decoding, once a prompt",
+        "1 × a policy that replies as it likes",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::tokenizer::{Tokenizer, TokenizerError};
 const MOST_PENDING: usize = 8;
 
 /// The text of tokens, piece by piece.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct TextStream {
     /// The last tokens whose text was handed out, and after them those whose text was not.
     ids: Vec<u32>,
@@ -68,7 +68,7 @@ impl TextStream {
 }
 
 /// A text that grows until one of some strings is in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StopStrings<'a> {
     stops: &'a [String],
     text: String,
@@ -125,6 +125,10 @@ impl<'a> StopStrings<'a> {
                 .find(|&n| stop.is_char_boundary(n) && self.text.ends_with(&stop[..n]))
         };
         self.stops.iter().filter_map(held).max().unwrap_or(0)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn into_text(self) -> String {

@@ -4,6 +4,7 @@
 mod chat;
 mod chat_tuning;
 mod checkpoints;
+mod constraint;
 mod fused;
 mod generate;
 mod golden;

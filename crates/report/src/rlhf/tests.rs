@@ -71,6 +71,34 @@ labels = { by = "annotator", accuracy = 0.8 }
 "method.0.labels.accuracy" = [1.0, 0.8, 0.6]
 "#;
 
+const LIMITED: &str = r#"
+name = "limits"
+seeds = 2
+
+[data]
+set = "builtin:organism"
+
+[roles.policy]
+model = "organism"
+
+[every-method]
+kind = "rlhf"
+policy = { algorithm = "none" }
+limits.rules = [{ kind = "most-words", words = 12 }]
+
+[[method]]
+name = "nothing"
+limits.when-replying = "ignored"
+
+[[method]]
+name = "filter"
+limits.tries = 4
+
+[[method]]
+name = "constrained"
+limits.when-replying = "constrained-decoding"
+"#;
+
 /// A run whose methods are written here.
 struct Run {
     on_disk: RunOnDisk,
@@ -194,7 +222,8 @@ impl Run {
                 .collect();
             self.rows(&key, "samples.jsonl", &samples);
         }
-        self.replies(&key, seed, goodness, name == "best of 8")
+        let limited = name == "best of 8" || name == "filter";
+        self.replies(&key, seed, goodness, limited)
     }
 
     fn labels(&self, seed: u64, config: &RlhfConfig) -> String {
@@ -398,6 +427,28 @@ fn a_sweep_of_annotators() {
     let run = Run::new(SWEEP);
     run.write();
     insta::assert_snapshot!(run.report().terminal(120, false));
+}
+
+/// The page of limits: refusals break no rule and are no reply; what is broken is counted whoever let it pass.
+#[test]
+fn limits_are_told_method_by_method() {
+    let run = Run::new(LIMITED);
+    run.write();
+    let Report::Document(document) = run.report() else {
+        panic!("a document");
+    };
+    let section = document.sections.iter().find(|s| s.id == "limits").unwrap();
+    let table: Vec<String> = (section.table.rows.iter())
+        .map(|row| {
+            let cells: Vec<String> = row.cells.iter().map(|cell| cell.shown().0).collect();
+            format!("{}: {}", row.name, cells.join(" | "))
+        })
+        .collect();
+    insta::assert_snapshot!(table.join("\n"));
+    let Report::Document(free) = report() else {
+        panic!("a document");
+    };
+    assert!(free.sections.iter().all(|section| section.id != "limits"));
 }
 
 #[test]

@@ -46,7 +46,7 @@ use crate::learning::{Lesson, Rewarder, Training};
 use crate::policies::{Learner, Reward};
 use crate::rlhf::{
     GoldMeans, LabelledRow, LabelsConfig, LeftOut, METHOD, MODEL, MethodStages, PairsConfig,
-    PolicyReply, RatedReply, RewardedBy, RlhfConfig, Sample, Start, method_folder,
+    PolicyReply, RatedReply, RewardedBy, RlhfConfig, Sample, Start, WhenReplying, method_folder,
 };
 use crate::row_folder::RowFolder;
 use crate::stages::StageFolder;
@@ -553,7 +553,7 @@ impl Cell<'_> {
                     RewardedBy::Rules => json!("rules"),
                 },
                 "prompts": self.of_prompts(),
-                "limits": self.config.limits,
+                "limits": self.config.limits.in_training_only(),
             }),
         };
         let inputs = json!({
@@ -739,10 +739,11 @@ impl Cell<'_> {
         } else {
             None
         };
-        if limits.rules.is_empty() && best_of.is_none() {
+        let is_free = limits.rules.is_empty() || limits.when_replying == WhenReplying::Ignored;
+        if is_free && best_of.is_none() {
             return self.plain_replies(&made.policy, prompts, models, tell);
         }
-        let inputs = json!({
+        let mut inputs = json!({
             "policy": made.policy.identity,
             "prompts": self.of_prompts(),
             "evaluation": self.config.evaluation,
@@ -750,8 +751,17 @@ impl Cell<'_> {
             "best-of": best_of,
             "reward": best_of.map(|_| reward.key()),
         });
+        if limits.when_replying != WhenReplying::default() {
+            inputs["limits"]["when-replying"] = json!(limits.when_replying);
+        }
         let stage = self.stage("replies", inputs, |stage| {
-            let model = self.open(&made.policy, models)?;
+            let model = match limits.when_replying {
+                WhenReplying::ConstrainedDecoding => {
+                    let role = &self.experiment.roles[Experiment::POLICY].model;
+                    models.open_constrained(role, &made.policy.folder, &limits.rules)?
+                }
+                WhenReplying::Filter | WhenReplying::Ignored => self.open(&made.policy, models)?,
+            };
             let rows = match best_of {
                 Some(best_of) => {
                     let reward = learner.open_reward(&Self::folders(reward).models)?;
@@ -771,7 +781,7 @@ impl Cell<'_> {
         (self.config.limits.rules.iter()).any(|rule| rule.is_broken(prompt, reply))
     }
 
-    /// Replies are tried until one violates nothing.
+    /// Replies are tried until one violates nothing; the first of a policy that is decoded under the limits does.
     fn within_limits(
         &self,
         model: &dyn ChatModel,
@@ -780,7 +790,12 @@ impl Cell<'_> {
     ) -> Result<Vec<PolicyReply>, RunError> {
         let mut rows: Vec<Option<PolicyReply>> = vec![None; prompts.len()];
         let mut open: Vec<usize> = (0..prompts.len()).collect();
-        for nth in 0..self.config.limits.tries {
+        let limits = &self.config.limits;
+        let n_tries = match limits.when_replying {
+            WhenReplying::ConstrainedDecoding => 1,
+            WhenReplying::Filter | WhenReplying::Ignored => limits.tries,
+        };
+        for nth in 0..n_tries {
             let asked: Vec<PromptRow> = open.iter().map(|&i| prompts[i].clone()).collect();
             let mut still_open = Vec::new();
             for (i, said) in open.into_iter().zip(self.ask(model, &asked, nth, tell)?) {
@@ -803,7 +818,8 @@ impl Cell<'_> {
         Ok(rows.into_iter().flatten().collect())
     }
 
-    /// `n` replies to each prompt, and the one of the highest reward that violates nothing; or, of a quantilizer, one of the best.
+    /// `n` replies to each prompt, and the one of the highest reward that violates nothing, unless limits are ignored; or, of a
+    /// quantilizer, one of the best.
     fn best_of(
         &self,
         model: &dyn ChatModel,
@@ -836,8 +852,11 @@ impl Cell<'_> {
         let rows = (prompts.iter().zip(&samples))
             .map(|(row, samples)| {
                 let n_violating = samples.iter().filter(|(_, s)| s.violates).count() as u32;
+                let may = |s: &Sample| {
+                    !s.violates || self.config.limits.when_replying == WhenReplying::Ignored
+                };
                 let feasible: Vec<&(Said, Sample)> = (samples.iter())
-                    .filter(|(_, s)| !s.violates && s.text.is_some())
+                    .filter(|(_, s)| may(s) && s.text.is_some())
                     .collect();
                 let rewards: Vec<f64> = feasible.iter().map(|(_, s)| s.reward).collect();
                 let mut draws = self.seed.child("quantilizer").child(&row.id).stream();

@@ -20,7 +20,10 @@ use crate::chat_models::ChatModels;
 use crate::execute::place::Tell;
 use crate::execute::{RunError, prompts};
 use crate::experiment::Experiment;
-use crate::rlhf::{ConstitutionLabels, LabelsConfig, METHOD, MethodStages, RewardedBy, Start};
+use crate::rlhf::{
+    ConstitutionLabels, LabelsConfig, LimitsConfig, METHOD, MethodStages, RewardedBy, Start,
+    WhenReplying,
+};
 
 /// What is to be done, beside calls.
 #[derive(Debug, Default)]
@@ -109,11 +112,16 @@ impl Cell<'_> {
         if plan.is_new(&reward) {
             plan.add(self.reward_in_words());
         }
-        let made = json!([reward, config.policy, config.limits, config.rewarded_by]);
+        let limits = &config.limits;
+        let learnt = limits.in_training_only();
+        let made = json!([reward, config.policy, learnt, config.rewarded_by]);
         if plan.is_new(&made) {
             self.policy_foretold(&pairs, &*policy, &learnt_on, models, plan, tell)?;
         }
-        if plan.is_new(&json!([made, config.evaluation])) {
+        if plan.is_new(&json!([made, config.evaluation, limits])) {
+            if !limits.rules.is_empty() {
+                plan.add(limits_in_words(limits));
+            }
             let n = match &config.policy {
                 PolicyConfig::BestOfN(best_of) => best_of.n,
                 _ => 1,
@@ -295,6 +303,22 @@ impl Cell<'_> {
             self.judged_foretold(labels, &compared, seed, models, tell)?;
         }
         Ok(())
+    }
+}
+
+/// How a policy replies under limits.
+fn limits_in_words(limits: &LimitsConfig) -> String {
+    match limits.when_replying {
+        WhenReplying::Filter => format!(
+            "a policy that replies within limits: at most {} tries a prompt, then a refusal",
+            limits.tries
+        ),
+        WhenReplying::ConstrainedDecoding => {
+            "a policy that replies within limits: by constrained decoding, once a prompt".into()
+        }
+        WhenReplying::Ignored => {
+            "a policy that replies as it likes: violations of limits are counted".into()
+        }
     }
 }
 
