@@ -137,7 +137,7 @@ fn last(board: &mut Board<'_>, game: &Game, revealed: &[Piece]) -> Piece {
     }
     let mut scores = vec![0.0; ends.len()];
     board.logits_of_each(&ends, |end, logits| {
-        scores[end] = sign * game.margin(logits)
+        scores[end] = sign * game.margin(logits);
     });
     let mut best = (f32::NEG_INFINITY, 0);
     for (score, piece) in scores.into_iter().zip(left) {
