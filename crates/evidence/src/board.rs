@@ -5,7 +5,7 @@
 //! games on the board: every lie, seed, order and search.
 
 use crate::cases::Cases;
-use crate::judge::{Head, Judge};
+use crate::judge::{Aligned, Head, Judge};
 
 /// A piece of a board, from 0.
 pub type Piece = u16;
@@ -54,37 +54,22 @@ impl PieceSet {
     }
 }
 
-/// Pairs of places that, put in order one after the other, put eight numbers in order (Batcher's odd–even merge sort).
-const NETWORK: [(usize, usize); 19] = [
-    (0, 1),
-    (2, 3),
-    (4, 5),
-    (6, 7),
-    (0, 2),
-    (1, 3),
-    (4, 6),
-    (5, 7),
-    (1, 2),
-    (5, 6),
-    (0, 4),
-    (1, 5),
-    (2, 6),
-    (3, 7),
-    (2, 4),
-    (3, 5),
-    (1, 2),
-    (3, 4),
-    (5, 6),
-];
-
-/// Pieces in ascending order, and then the largest number. No branch depends on them.
+/// Pieces in ascending order, and then the largest number, by a network of 19 comparisons (Batcher's odd–even merge sort). No branch
+/// depends on them.
 fn ascending(pieces: &[Piece]) -> [Piece; MOST_REVEALED] {
     let mut sorted = [Piece::MAX; MOST_REVEALED];
-    sorted[..pieces.len()].copy_from_slice(pieces);
-    for (a, b) in NETWORK {
-        (sorted[a], sorted[b]) = (sorted[a].min(sorted[b]), sorted[a].max(sorted[b]));
+    for (place, piece) in sorted.iter_mut().zip(pieces) {
+        *place = *piece;
     }
-    sorted
+    let [a, b, c, d, e, f, g, h] = sorted;
+    let order = |a: Piece, b: Piece| (a.min(b), a.max(b));
+    let ((a, b), (c, d), (e, f), (g, h)) = (order(a, b), order(c, d), order(e, f), order(g, h));
+    let ((a, c), (b, d), (e, g), (f, h)) = (order(a, c), order(b, d), order(e, g), order(f, h));
+    let ((b, c), (f, g)) = (order(b, c), order(f, g));
+    let ((a, e), (b, f), (c, g), (d, h)) = (order(a, e), order(b, f), order(c, g), order(d, h));
+    let ((c, e), (d, f)) = (order(c, e), order(d, f));
+    let ((b, c), (d, e), (f, g)) = (order(b, c), order(d, e), order(f, g));
+    [a, b, c, d, e, f, g, h]
 }
 
 /// One case before one judge.
@@ -94,15 +79,15 @@ pub struct Board<'a> {
     /// The sum over no pieces.
     bias: &'a [f32],
     /// `[n_pieces, width]`.
-    rows: Vec<f32>,
+    rows: Aligned,
     n_pieces: usize,
     n_labels: usize,
     /// Sets by their slots, as numbers: fresh memory is zero and costs nothing.
     keys: Vec<u128>,
     /// `[2^KEPT_BITS, n_labels]`.
     kept: Vec<f32>,
-    /// What is told of a batch, `[BATCH, n_labels]`.
-    told: Vec<f32>,
+    /// The slots of a batch, and whether its sets are kept.
+    slots: Vec<(usize, bool)>,
     /// Sets that are not kept, and their places in the batch.
     missing: Vec<PieceSet>,
     missing_at: Vec<usize>,
@@ -120,7 +105,7 @@ impl<'a> Board<'a> {
         let n_pieces = cases.n_pieces(case);
         assert!(n_pieces < usize::from(Piece::MAX), "{n_pieces} pieces");
         let width = judge.width();
-        let mut rows = vec![0.0; n_pieces * width];
+        let mut rows = Aligned::zeros(n_pieces * width);
         let mut features = Vec::new();
         for (piece, row) in rows.chunks_exact_mut(width).enumerate() {
             features.clear();
@@ -136,7 +121,7 @@ impl<'a> Board<'a> {
             n_labels: judge.n_labels(),
             keys: vec![0; n_kept],
             kept: vec![0.0; n_kept * judge.n_labels()],
-            told: vec![0.0; BATCH * judge.n_labels()],
+            slots: Vec::with_capacity(BATCH),
             missing: Vec::with_capacity(BATCH),
             missing_at: Vec::with_capacity(BATCH),
             n_asked: 0,
@@ -166,37 +151,41 @@ impl<'a> Board<'a> {
 
     /// The judge's logits after a set of pieces.
     pub(crate) fn logits_of(&mut self, set: PieceSet) -> &[f32] {
-        self.evaluate(&[set]);
-        &self.told[..self.n_labels]
+        self.logits_of_each(&[set], |_, _| {});
+        // Whether they were there or were computed now.
+        self.kept_at(set.slot(KEPT_BITS))
     }
 
-    /// Tells the judge's logits after each of `sets`, in order.
+    fn kept_at(&self, slot: usize) -> &[f32] {
+        &self.kept[slot * self.n_labels..][..self.n_labels]
+    }
+
+    /// Tells the judge's logits after each of `sets`, by their places; in any order.
     pub(crate) fn logits_of_each(
         &mut self,
         sets: &[PieceSet],
-        tell: &mut dyn FnMut(usize, &[f32]),
+        mut tell: impl FnMut(usize, &[f32]),
     ) {
         for (batch, sets) in sets.chunks(BATCH).enumerate() {
-            self.evaluate(sets);
-            let told = self.told.chunks_exact(self.n_labels);
-            for (at, logits) in told.take(sets.len()).enumerate() {
-                tell(BATCH * batch + at, logits);
-            }
+            self.tell_batch(sets, |at, logits| tell(BATCH * batch + at, logits));
         }
     }
 
-    /// Fills what is told of a batch.
-    fn evaluate(&mut self, sets: &[PieceSet]) {
-        let n_labels = self.n_labels;
+    fn tell_batch(&mut self, sets: &[PieceSet], mut tell: impl FnMut(usize, &[f32])) {
         self.n_asked += sets.len() as u64;
         self.missing.clear();
         self.missing_at.clear();
-        for (at, &set) in sets.iter().enumerate() {
+        // First all slots, which do not wait for one another.
+        self.slots.clear();
+        for &set in sets {
             let slot = set.slot(KEPT_BITS);
             // The empty set is that of an empty slot.
-            if self.keys[slot] == set.0 && set != PieceSet::default() {
-                let kept = &self.kept[slot * n_labels..][..n_labels];
-                self.told[at * n_labels..][..n_labels].copy_from_slice(kept);
+            let is_kept = (self.keys[slot] == set.0) & (set != PieceSet::default());
+            self.slots.push((slot, is_kept));
+        }
+        for (at, (&set, &(slot, is_kept))) in sets.iter().zip(&self.slots).enumerate() {
+            if is_kept {
+                tell(at, self.kept_at(slot));
             } else {
                 self.missing.push(set);
                 self.missing_at.push(at);
@@ -205,10 +194,13 @@ impl<'a> Board<'a> {
         self.n_evaluated += self.missing.len() as u64;
         let logits = self.head.logits(self.bias, &self.rows, &self.missing);
         for ((&set, &at), logits) in self.missing.iter().zip(&self.missing_at).zip(logits) {
-            let slot = set.slot(KEPT_BITS);
+            let (slot, _) = self.slots[at];
             self.keys[slot] = set.0;
-            self.kept[slot * n_labels..][..n_labels].copy_from_slice(logits);
-            self.told[at * n_labels..][..n_labels].copy_from_slice(logits);
+            let kept = &mut self.kept[slot * self.n_labels..][..self.n_labels];
+            for (kept, logit) in kept.iter_mut().zip(logits) {
+                *kept = *logit;
+            }
+            tell(at, logits);
         }
     }
 

@@ -12,6 +12,7 @@
 //! addition of `width` numbers, and a search that reveals piece after piece pays for nothing twice.
 //! Differs from the paper: no convolution, no dropout; AdamW with a cosine instead of Adam with a constant rate.
 
+mod aligned;
 mod kernel;
 mod training;
 mod weights;
@@ -20,13 +21,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_core::{Schedule, Seed};
 
+pub(crate) use aligned::Aligned;
 pub(crate) use kernel::Kernel;
 pub use training::{Lessons, Step, TrainingError};
 pub use weights::WeightsError;
 
 use crate::board::PieceSet;
 use crate::cases::{Cases, Feature};
-use kernel::{Active, add_rows, dense_batch, padded};
+use kernel::{add_rows, dense_batch, mark_active, n_words, padded};
 use pulp::NullaryFnOnce;
 
 /// How a judge is built and trained.
@@ -72,9 +74,9 @@ pub(crate) struct Dense {
     /// Inputs and outputs.
     pub(crate) shape: [usize; 2],
     /// `[inputs, padded(outputs)]`.
-    pub(crate) weights: Vec<f32>,
+    pub(crate) weights: Aligned,
     /// `[padded(outputs)]`.
-    pub(crate) bias: Vec<f32>,
+    pub(crate) bias: Aligned,
 }
 
 impl Dense {
@@ -90,9 +92,9 @@ pub struct Judge {
     /// Numbers of the sum over pieces, before padding.
     units: usize,
     /// `[n_features, padded(units)]`.
-    embedding: Vec<f32>,
+    embedding: Aligned,
     /// `[padded(units)]`.
-    bias: Vec<f32>,
+    bias: Aligned,
     layers: Vec<Dense>,
 }
 
@@ -106,7 +108,7 @@ impl Judge {
     ) -> Self {
         let mut stream = seed.child("initial").stream();
         let mut normal = |rows: usize, columns: usize, scale: f64| {
-            let mut weights = vec![0.0; rows * padded(columns)];
+            let mut weights = Aligned::zeros(rows * padded(columns));
             for row in weights.chunks_exact_mut(padded(columns)) {
                 for weight in &mut row[..columns] {
                     *weight = (scale * stream.next_normal()) as f32;
@@ -131,14 +133,14 @@ impl Judge {
             layers.push(Dense {
                 shape: [inputs, outputs],
                 weights: normal(inputs, outputs, scale),
-                bias: vec![0.0; padded(outputs)],
+                bias: Aligned::zeros(padded(outputs)),
             });
         }
         Self {
             n_labels,
             units,
             embedding,
-            bias: vec![0.0; padded(units)],
+            bias: Aligned::zeros(padded(units)),
             layers,
         }
     }
@@ -192,9 +194,10 @@ pub(crate) struct Head<'a> {
     judge: &'a Judge,
     kernel: Kernel,
     /// The sums of a batch, `[n, width]`, and what each layer makes of them.
-    sums: Vec<f32>,
-    outputs: Vec<Vec<f32>>,
-    active: Vec<Active>,
+    sums: Aligned,
+    outputs: Vec<Aligned>,
+    /// Which inputs of a layer are positive, `[n, n_words(inputs)]`.
+    active: Vec<u64>,
 }
 
 impl<'a> Head<'a> {
@@ -202,8 +205,8 @@ impl<'a> Head<'a> {
         Self {
             judge,
             kernel: Kernel::new(),
-            sums: Vec::new(),
-            outputs: vec![Vec::new(); judge.layers.len()],
+            sums: Aligned::zeros(0),
+            outputs: vec![Aligned::zeros(0); judge.layers.len()],
             active: Vec::new(),
         }
     }
@@ -256,29 +259,38 @@ impl NullaryFnOnce for Apply<'_, '_> {
         } = self;
         let width = sum.len();
         let n = sets.len();
-        for (set, sums) in sets
-            .iter()
-            .zip(at_least(&mut head.sums, n * width).chunks_exact_mut(width))
-        {
-            add_rows(sum, rows, set.pieces(), sums);
-        }
-        if head.active.len() < n {
-            head.active.resize(n, Active::default());
+        let kernel = head.kernel;
+        let words = n_words(width);
+        let active = at_least(&mut head.active, n * words).chunks_exact_mut(words);
+        let sums = head.sums.at_least(n * width).chunks_exact_mut(width);
+        for ((set, sums), active) in sets.iter().zip(sums).zip(active) {
+            add_rows(kernel, sum, rows, set.pieces(), sums, active);
         }
         for (at, layer) in head.judge.layers.iter().enumerate() {
             let (below, above) = head.outputs.split_at_mut(at);
+            let n_inputs = padded(layer.shape[0]);
             let inputs = below.last().unwrap_or(&head.sums);
-            let outputs = at_least(&mut above[0], n * layer.width());
-            let inputs = &inputs[..n * padded(layer.shape[0])];
-            dense_batch(head.kernel, layer, inputs, &mut head.active[..n], outputs);
+            let inputs = &inputs[..n * n_inputs];
+            let words = n_words(n_inputs);
+            let active = at_least(&mut head.active, n * words);
+            if at > 0 {
+                let of_each = inputs
+                    .chunks_exact(n_inputs)
+                    .zip(active.chunks_exact_mut(words));
+                for (inputs, active) in of_each {
+                    mark_active(kernel, inputs, active);
+                }
+            }
+            let outputs = above[0].at_least(n * layer.width());
+            dense_batch(layer, inputs, active, outputs);
         }
     }
 }
 
-/// The first `n` numbers of a buffer, which grows if it has fewer.
-fn at_least(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
+/// The first `n` words of a buffer, which grows if it has fewer.
+fn at_least(buffer: &mut Vec<u64>, n: usize) -> &mut [u64] {
     if buffer.len() < n {
-        buffer.resize(n, 0.0);
+        buffer.resize(n, 0);
     }
     &mut buffer[..n]
 }

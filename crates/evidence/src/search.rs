@@ -135,13 +135,16 @@ fn last(board: &mut Board<'_>, game: &Game, revealed: &[Piece]) -> Piece {
         left.push(piece);
         ends.push(PieceSet::of(&pieces[..=at]));
     }
-    let mut best = (f32::NEG_INFINITY, 0);
-    board.logits_of_each(&ends, &mut |end, logits| {
-        let score = sign * game.margin(logits);
-        if score > best.0 {
-            best = (score, left[end]);
-        }
+    let mut scores = vec![0.0; ends.len()];
+    board.logits_of_each(&ends, |end, logits| {
+        scores[end] = sign * game.margin(logits);
     });
+    let mut best = (f32::NEG_INFINITY, 0);
+    for (score, piece) in scores.into_iter().zip(left) {
+        if score > best.0 {
+            best = (score, piece);
+        }
+    }
     best.1
 }
 
@@ -178,9 +181,9 @@ pub fn play_in_lockstep(
         for &at in &open {
             ends.push(players[at].roll_out(n_pieces, &games[at], &revealed[at]));
         }
-        margins.clear();
-        board.logits_of_each(&ends, &mut |end, logits| {
-            margins.push(games[open[end]].margin(logits));
+        margins.resize(ends.len(), 0.0);
+        board.logits_of_each(&ends, |end, logits| {
+            margins[end] = games[open[end]].margin(logits);
         });
         let mut margins = margins.iter();
         open.retain(|&at| {

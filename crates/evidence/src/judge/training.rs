@@ -14,8 +14,8 @@
 use pulp::NullaryFnOnce;
 use trimtab_core::{Seed, SplitMix64};
 
-use super::kernel::{Kernel, active_units, add_scaled, dense, dot, padded};
-use super::{Dense, Judge, JudgeOptions};
+use super::kernel::{Kernel, add_scaled, dense, dot, mark_active, marked, n_words, padded};
+use super::{Aligned, Dense, Judge, JudgeOptions};
 use crate::cases::{Cases, Feature};
 use crate::random_evidence::draw;
 
@@ -155,7 +155,7 @@ struct Group {
     layers: Vec<Dense>,
     bias: Vec<f32>,
     loss: f64,
-    active: Vec<u32>,
+    active: Vec<u64>,
     sums: Vec<f32>,
     outputs: Vec<Vec<f32>>,
     output_slopes: Vec<Vec<f32>>,
@@ -166,8 +166,8 @@ impl Group {
         let outputs: Vec<Vec<f32>> = judge.layers.iter().map(|l| vec![0.0; l.width()]).collect();
         let layers = judge.layers.iter().map(|layer| Dense {
             shape: layer.shape,
-            weights: vec![0.0; layer.weights.len()],
-            bias: vec![0.0; layer.bias.len()],
+            weights: Aligned::zeros(layer.weights.len()),
+            bias: Aligned::zeros(layer.bias.len()),
         });
         Self {
             features: Vec::new(),
@@ -264,10 +264,11 @@ impl NullaryFnOnce for Pass<'_> {
                 let below = below.last_mut().map_or(&mut *slopes, |s| s);
                 add_scaled(1.0, above, &mut gradient.bias);
                 let w = layer.width();
-                active_units(kernel, input, &mut group.active);
+                group.active.resize(n_words(input.len()), 0);
+                mark_active(kernel, input, &mut group.active);
                 below.fill(0.0);
-                for &unit in &group.active {
-                    let (unit, at) = (unit as usize, unit as usize * w);
+                for unit in marked(&group.active) {
+                    let at = unit * w;
                     below[unit] = dot(&layer.weights[at..at + w], above);
                     add_scaled(input[unit], above, &mut gradient.weights[at..at + w]);
                 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
 use super::kernel::padded;
-use super::{Dense, Judge};
+use super::{Aligned, Dense, Judge};
 
 /// Why bytes are no judge.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +134,7 @@ fn read(
     file: &SafeTensors<'_>,
     name: &str,
     expected: &[Option<usize>],
-) -> Result<(Vec<usize>, Vec<f32>), WeightsError> {
+) -> Result<(Vec<usize>, Aligned), WeightsError> {
     let tensor = file.tensor(name)?;
     let shape = tensor.shape().to_vec();
     let fits = shape.len() == expected.len()
@@ -168,5 +168,5 @@ fn read(
     if values.iter().any(|x| !x.is_finite()) {
         return Err(WeightsError::NotFinite { name: name.into() });
     }
-    Ok((shape, values))
+    Ok((shape, Aligned::from(&values[..])))
 }

@@ -4,86 +4,75 @@
 //! was tried once leads to the pieces of that rollout, and to a node only when it is tried again: what a node with one visit
 //! holds is in the rollout. So a rollout makes one node at most, and most nodes are small.
 //!
-//! Numbers of one kind lie side by side, in blocks of whole lanes, so that all scores of a node are looked at with the
-//! processor's vectors.
+//! Edges lie in blocks of whole lanes, so that all scores of a node are looked at with the processor's vectors, and a small node
+//! is three lines of cache.
 
-use pulp::{Simd, WithSimd};
+use pulp::NullaryFnOnce;
 use trimtab_core::SplitMix64;
 
 use crate::board::{MOST_REVEALED, Piece};
 use crate::judge::Kernel;
 
 const LANES: usize = 8;
-const ROOT: usize = 0;
 
+/// What is known of a node but its edges.
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    /// Where its edges begin.
-    start: usize,
-    n_edges: usize,
-    /// Whole lanes.
-    capacity: usize,
     visits: u32,
+    n_edges: u32,
 }
 
-/// Edges of all nodes, by their place.
-#[derive(Debug, Clone, Default)]
-struct Edges {
+/// Some edges of a node: a line of cache that scores are made of, one that leads on, and one for what only learning needs. A node is
+/// as many blocks in a row as are a power of two, and is called by its first, which says what is known of it.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Block {
     /// Mean reward for the side that moves; −∞ where there is no edge.
-    values: Vec<f32>,
-    /// `1 / (1 + visits)`; 0 where there is no edge.
-    inverses: Vec<f32>,
-    visits: Vec<u32>,
-    pieces: Vec<Piece>,
+    values: [f32; LANES],
+    /// `1 / (1 + visits)`.
+    inverses: [f32; LANES],
     /// After one visit the rollout that it was, after more the node; of no meaning for the last piece.
-    leads_to: Vec<u32>,
+    leads_to: [u32; LANES],
+    /// No piece where there is no edge.
+    pieces: [Piece; LANES],
+    node: Node,
+    visits: [u32; LANES],
 }
 
-impl Edges {
-    fn clear(&mut self) {
-        self.values.clear();
-        self.inverses.clear();
-        self.visits.clear();
-        self.pieces.clear();
-        self.leads_to.clear();
-    }
+impl Block {
+    const EMPTY: Self = Self {
+        values: [f32::NEG_INFINITY; LANES],
+        inverses: [1.0; LANES],
+        leads_to: [0; LANES],
+        pieces: [Piece::MAX; LANES],
+        node: Node {
+            visits: 0,
+            n_edges: 0,
+        },
+        visits: [0; LANES],
+    };
+}
 
-    /// Makes place for so many whole lanes more: where it begins.
-    fn extend(&mut self, n_lanes: usize) -> usize {
-        let start = self.values.len();
-        for _ in 0..n_lanes {
-            self.values.extend_from_slice(&[f32::NEG_INFINITY; LANES]);
-            self.inverses.extend_from_slice(&[0.0; LANES]);
-            self.visits.extend_from_slice(&[0; LANES]);
-            self.pieces.extend_from_slice(&[0; LANES]);
-            self.leads_to.extend_from_slice(&[0; LANES]);
-        }
-        start
-    }
-
-    /// Copies `n` edges from `start` to the end, where there are so many whole lanes from now on.
-    fn move_to_end(&mut self, start: usize, n: usize, n_lanes: usize) -> usize {
-        let end = self.extend(n_lanes);
-        self.values.copy_within(start..start + n, end);
-        self.inverses.copy_within(start..start + n, end);
-        self.visits.copy_within(start..start + n, end);
-        self.pieces.copy_within(start..start + n, end);
-        self.leads_to.copy_within(start..start + n, end);
-        end
-    }
+/// Where an edge is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Edge {
+    block: usize,
+    lane: usize,
 }
 
 /// A tree, and the rollout that is not scored yet.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
     kernel: Kernel,
-    nodes: Vec<Node>,
-    edges: Edges,
+    blocks: Vec<Block>,
+    root: usize,
     /// The pieces of every rollout that ended in a new edge.
     rollouts: Vec<[Piece; MOST_REVEALED]>,
     /// Nodes and edges of the last rollout.
-    path: [(usize, usize); MOST_REVEALED],
+    path: [(usize, Edge); MOST_REVEALED],
     n_path: usize,
+    /// Scratch: the scores of a node's edges.
+    scores: Vec<[f32; LANES]>,
     /// Scratch: a bit for each piece that is open.
     open: Vec<u64>,
 }
@@ -99,7 +88,7 @@ pub(super) struct Rules {
 
 /// What is tried next from a node.
 enum Choice {
-    Edge(usize),
+    Edge(Edge),
     New(Piece),
 }
 
@@ -107,56 +96,61 @@ impl Tree {
     pub(super) fn new() -> Self {
         Self {
             kernel: Kernel::new(),
-            nodes: Vec::new(),
-            edges: Edges::default(),
+            blocks: Vec::new(),
+            root: 0,
             rollouts: Vec::new(),
-            path: [(0, 0); MOST_REVEALED],
+            path: [(0, Edge::default()); MOST_REVEALED],
             n_path: 0,
+            scores: Vec::new(),
             open: Vec::new(),
         }
     }
 
     /// Forgets everything but its memory.
     pub(super) fn clear(&mut self) {
-        self.nodes.clear();
-        self.edges.clear();
+        self.blocks.clear();
         self.rollouts.clear();
-        self.new_node(0);
+        self.root = self.new_node(0);
     }
 
     fn new_node(&mut self, visits: u32) -> usize {
-        let start = self.edges.extend(1);
-        self.nodes.push(Node {
-            start,
-            n_edges: 0,
-            capacity: LANES,
-            visits,
+        self.blocks.push(Block {
+            node: Node { visits, n_edges: 0 },
+            ..Block::EMPTY
         });
-        self.nodes.len() - 1
+        self.blocks.len() - 1
     }
 
-    fn push(&mut self, node: usize, piece: Piece, leads_to: u32) -> usize {
-        let Node {
-            start,
-            n_edges,
-            capacity,
-            ..
-        } = self.nodes[node];
-        let start = if n_edges < capacity {
-            start
-        } else {
-            self.nodes[node].capacity *= 2;
-            self.edges.move_to_end(start, n_edges, 2 * capacity / LANES)
+    /// The blocks of a node that have an edge.
+    fn blocks(&self, node: usize) -> &[Block] {
+        let n_edges = self.blocks[node].node.n_edges as usize;
+        &self.blocks[node..node + n_edges.div_ceil(LANES)]
+    }
+
+    /// Adds an edge to the node that the path has come to: that node, which may have moved, and the edge.
+    fn push(&mut self, mut node: usize, piece: Piece, leads_to: u32) -> (usize, Edge) {
+        let n_edges = self.blocks[node].node.n_edges as usize;
+        let n_full = n_edges / LANES;
+        if n_edges.is_multiple_of(LANES) && n_full.is_power_of_two() {
+            let moved = self.blocks.len();
+            self.blocks.extend_from_within(node..node + n_full);
+            self.blocks.resize(moved + 2 * n_full, Block::EMPTY);
+            match self.path[..self.n_path].last() {
+                Some((_, edge)) => self.blocks[edge.block].leads_to[edge.lane] = moved as u32,
+                None => self.root = moved,
+            }
+            node = moved;
+        }
+        self.blocks[node].node.n_edges += 1;
+        let edge = Edge {
+            block: node + n_full,
+            lane: n_edges % LANES,
         };
-        self.nodes[node].start = start;
-        self.nodes[node].n_edges += 1;
-        let at = start + n_edges;
-        self.edges.values[at] = 0.0;
-        self.edges.inverses[at] = 1.0;
-        self.edges.visits[at] = 0;
-        self.edges.pieces[at] = piece;
-        self.edges.leads_to[at] = leads_to;
-        at
+        let block = &mut self.blocks[edge.block];
+        block.values[edge.lane] = 0.0;
+        block.pieces[edge.lane] = piece;
+        block.leads_to[edge.lane] = leads_to;
+        (node, edge)
     }
 
     /// Descends to the end of a game: its pieces.
@@ -169,11 +163,11 @@ impl Tree {
         let mut pieces = [0; MOST_REVEALED];
         pieces[..revealed.len()].copy_from_slice(revealed);
         self.n_path = 0;
-        let mut node = ROOT;
+        let mut node = self.root;
         for at in revealed.len()..rules.length {
             match self.choose(node, rules, &pieces[..at], stream) {
                 Choice::Edge(edge) => {
-                    pieces[at] = self.edges.pieces[edge];
+                    pieces[at] = self.blocks[edge.block].pieces[edge.lane];
                     self.step(node, edge);
                     if at + 1 < rules.length {
                         node = self.enter(edge, at);
@@ -181,7 +175,7 @@ impl Tree {
                 }
                 Choice::New(piece) => {
                     pieces[at] = piece;
-                    let edge = self.push(node, piece, self.rollouts.len() as u32);
+                    let (node, edge) = self.push(node, piece, self.rollouts.len() as u32);
                     self.step(node, edge);
                     // Nothing was tried from here on: all pieces tie.
                     for at in at + 1..rules.length {
@@ -195,36 +189,41 @@ impl Tree {
         pieces
     }
 
-    fn step(&mut self, node: usize, edge: usize) {
+    fn step(&mut self, node: usize, edge: Edge) {
         self.path[self.n_path] = (node, edge);
         self.n_path += 1;
     }
 
     /// The node that the edge of the `at`-th piece leads to, made where there is none yet.
-    fn enter(&mut self, edge: usize, at: usize) -> usize {
-        if self.edges.visits[edge] > 1 {
-            return self.edges.leads_to[edge] as usize;
+    fn enter(&mut self, edge: Edge, at: usize) -> usize {
+        let Edge { block, lane } = edge;
+        let leads_to = self.blocks[block].leads_to[lane];
+        if self.blocks[block].visits[lane] > 1 {
+            return leads_to as usize;
         }
-        let rollout = self.edges.leads_to[edge];
         let node = self.new_node(1);
-        self.edges.leads_to[edge] = node as u32;
-        let only = self.push(node, self.rollouts[rollout as usize][at + 1], rollout);
-        self.edges.visits[only] = 1;
-        self.edges.inverses[only] = 0.5;
+        self.blocks[block].leads_to[lane] = node as u32;
         // Sides take turns.
-        self.edges.values[only] = -self.edges.values[edge];
+        let value = -self.blocks[block].values[lane];
+        let piece = self.rollouts[leads_to as usize][at + 1];
+        let (node, only) = self.push(node, piece, leads_to);
+        let block = &mut self.blocks[only.block];
+        block.visits[only.lane] = 1;
+        block.inverses[only.lane] = 0.5;
+        block.values[only.lane] = value;
         node
     }
 
     /// Learns what the last rollout was worth: `reward` for the side that moved first in it.
     pub(super) fn learn(&mut self, reward: f32) {
         let mut own = reward;
-        for &(node, edge) in &self.path[..self.n_path] {
-            self.nodes[node].visits += 1;
-            let visits = self.edges.visits[edge] + 1;
-            self.edges.visits[edge] = visits;
-            self.edges.inverses[edge] = 1.0 / (1.0 + visits as f32);
-            let value = &mut self.edges.values[edge];
+        for &(node, Edge { block, lane }) in &self.path[..self.n_path] {
+            self.blocks[node].node.visits += 1;
+            let block = &mut self.blocks[block];
+            let visits = block.visits[lane] + 1;
+            block.visits[lane] = visits;
+            block.inverses[lane] = 1.0 / (1.0 + visits as f32);
+            let value = &mut block.values[lane];
             *value += (own - *value) / visits as f32;
             own = -own;
         }
@@ -238,21 +237,20 @@ impl Tree {
         revealed: &[Piece],
         stream: &mut SplitMix64,
     ) -> Choice {
-        let Node {
-            start,
-            n_edges,
-            visits,
-            ..
-        } = self.nodes[node];
+        let Node { visits, n_edges } = self.blocks[node].node;
+        let n_edges = n_edges as usize;
         let n_left = rules.n_pieces - revealed.len();
         let pull = rules.exploration / n_left as f32 * (visits as f32).sqrt();
         let n_untried = n_left - n_edges;
-        let places = start..start + n_edges.next_multiple_of(LANES);
-        let values = &self.edges.values[places.clone()];
-        let inverses = &self.edges.inverses[places];
+        let n_blocks = n_edges.div_ceil(LANES);
+        if self.scores.len() < n_blocks {
+            self.scores.resize(n_blocks, [0.0; LANES]);
+        }
+        let scores = &mut self.scores[..n_blocks];
         let tried = self.kernel.run(BestOf {
-            values,
-            inverses,
+            kernel: self.kernel,
+            blocks: &self.blocks[node..node + n_blocks],
+            scores,
             pull,
             unless_below: if n_untried > 0 {
                 pull
@@ -270,20 +268,25 @@ impl Tree {
             1 => 0,
             n => stream.below(n),
         };
-        match chosen.checked_sub(n_ties) {
-            None => Choice::New(self.untried(Some((node, chosen)), rules, revealed, stream)),
-            Some(_) if tried.n == 1 => Choice::Edge(start + tried.only),
-            Some(tie) => {
-                let mut scores = values.iter().zip(inverses);
-                let mut n = 0;
-                let is_it = |(value, inverse): (&f32, &f32)| {
-                    n += usize::from(*value + pull * *inverse == tried.score);
-                    n == tie + 1
-                };
-                let at = scores.position(is_it);
-                Choice::Edge(start + at.unwrap_or_else(|| unreachable!("{} tie", tried.n)))
+        let at = match chosen.checked_sub(n_ties) {
+            None => {
+                return Choice::New(self.untried(Some((node, chosen)), rules, revealed, stream));
             }
-        }
+            Some(_) if tried.n == 1 => tried.only,
+            Some(tie) => {
+                let at = self.kernel.run(NthOf {
+                    kernel: self.kernel,
+                    scores,
+                    score: tried.score,
+                    n: tie,
+                });
+                at.unwrap_or_else(|| unreachable!("{} tie", tried.n))
+            }
+        };
+        Choice::Edge(Edge {
+            block: node + at / LANES,
+            lane: at % LANES,
+        })
     }
 
     /// A piece that is neither revealed nor tried, uniformly at random: from a node, and by a number below their count that
@@ -297,35 +300,42 @@ impl Tree {
     ) -> Piece {
         let n_pieces = rules.n_pieces;
         let n_left = n_pieces - revealed.len();
-        let (tried, chosen) = match from {
+        let (tried, n_tried, chosen) = match from {
             Some((node, chosen)) => {
-                let Node { start, n_edges, .. } = self.nodes[node];
-                (&self.edges.pieces[start..start + n_edges], chosen)
+                let n_tried = self.blocks[node].node.n_edges as usize;
+                (self.blocks(node), n_tried, chosen)
             }
-            None if n_left == 1 => (&[][..], 0),
-            None => (&[][..], stream.below(n_left)),
+            None if n_left == 1 => (&[][..], 0, 0),
+            None => (&[][..], 0, stream.below(n_left)),
         };
-        if 2 * (n_left - tried.len()) >= n_pieces {
+        if 2 * (n_left - n_tried) >= n_pieces {
             // Every other draw hits, at least.
             loop {
                 let piece = stream.below(n_pieces) as Piece;
-                if !revealed.contains(&piece) && !tried.contains(&piece) {
+                if !revealed.contains(&piece) && !is_among(tried, piece) {
                     return piece;
                 }
             }
         }
-        self.open.clear();
-        self.open.resize(n_pieces.div_ceil(64), u64::MAX);
-        for &piece in revealed.iter().chain(tried) {
-            self.open[usize::from(piece) / 64] &= !(1 << (piece % 64));
+        let mut open = std::mem::take(&mut self.open);
+        open.clear();
+        open.resize(n_pieces.div_ceil(64), u64::MAX);
+        let tried = from
+            .map_or(&[][..], |(node, _)| self.blocks(node))
+            .iter()
+            .flat_map(|block| &block.pieces);
+        for &piece in revealed.iter().chain(tried.take(n_tried)) {
+            open[usize::from(piece) / 64] &= !(1 << (piece % 64));
         }
-        nth_open(&self.open, chosen)
+        let piece = nth_open(&open, chosen);
+        self.open = open;
+        piece
     }
 
     /// Whether the most visited piece stays so, whatever `n_left` more rollouts do.
     pub(super) fn is_settled(&self, n_left: u32) -> bool {
         let (mut most, mut second) = (0, 0);
-        for &visits in self.root_visits() {
+        for visits in self.root_visits() {
             if visits > most {
                 (most, second) = (visits, most);
             } else {
@@ -335,22 +345,35 @@ impl Tree {
         most > second + n_left
     }
 
-    fn root_visits(&self) -> &[u32] {
-        let Node { start, n_edges, .. } = self.nodes[ROOT];
-        &self.edges.visits[start..start + n_edges]
+    /// Zero where there is no edge.
+    fn root_visits(&self) -> impl Iterator<Item = u32> + Clone {
+        let blocks = self.blocks(self.root).iter();
+        blocks.flat_map(|block| block.visits)
     }
 
     /// The most visited piece, ties broken at random.
     pub(super) fn most_visited(&self, stream: &mut SplitMix64) -> Piece {
-        let visits = self.root_visits();
-        let most = visits.iter().copied().max().unwrap_or(0);
-        let mut best = (0..visits.len()).filter(|at| visits[*at] == most);
+        let most = self.root_visits().max().unwrap_or(0);
+        let pieces = self.blocks(self.root).iter().flat_map(|block| block.pieces);
+        let visited = self.root_visits().zip(pieces);
+        let mut best = visited.filter(|(visits, _)| *visits == most);
         let n_best = best.clone().count();
-        let at = best
+        let (_, piece) = best
             .nth(stream.below(n_best))
             .unwrap_or_else(|| unreachable!("one rollout visits one piece"));
-        self.edges.pieces[self.nodes[ROOT].start + at]
+        piece
     }
+}
+
+/// Whether a piece is that of an edge.
+fn is_among(blocks: &[Block], piece: Piece) -> bool {
+    blocks.iter().any(|block| {
+        let mut is_here = false;
+        for other in block.pieces {
+            is_here |= other == piece;
+        }
+        is_here
+    })
 }
 
 /// The place of the `n`-th bit that is set.
@@ -376,15 +399,16 @@ struct Best {
     only: usize,
 }
 
-/// Looks at whole lanes of edges; a best score below another's is that of none.
+/// Scores all edges of a node; a best score below another's is that of none.
 struct BestOf<'a> {
-    values: &'a [f32],
-    inverses: &'a [f32],
+    kernel: Kernel,
+    blocks: &'a [Block],
+    scores: &'a mut [[f32; LANES]],
     pull: f32,
     unless_below: f32,
 }
 
-impl WithSimd for BestOf<'_> {
+impl NullaryFnOnce for BestOf<'_> {
     type Output = Best;
 
     #[expect(
@@ -392,51 +416,31 @@ impl WithSimd for BestOf<'_> {
         reason = "compiled for the instructions of its caller"
     )]
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Best {
-        let (values, values_left) = S::as_simd_f32s(self.values);
-        let (inverses, inverses_left) = S::as_simd_f32s(self.inverses);
-        let pull = simd.splat_f32s(self.pull);
-        let scores = |value, inverse| simd.add_f32s(value, simd.mul_f32s(pull, inverse));
-        let score = |value: &f32, inverse: &f32| value + self.pull * inverse;
-        let mut best = simd.splat_f32s(f32::NEG_INFINITY);
-        for (value, inverse) in values.iter().zip(inverses) {
-            best = simd.max_f32s(scores(*value, *inverse), best);
-        }
-        let mut best = simd.reduce_max_f32s(best);
-        for (value, inverse) in values_left.iter().zip(inverses_left) {
-            best = best.max(score(value, inverse));
-        }
-        if best < self.unless_below {
-            return Best {
-                score: best,
-                n: 0,
-                only: 0,
-            };
-        }
-        // How many in each lane, and the sum of their places.
-        let bests = simd.splat_f32s(best);
-        let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
-        let (mut counts, mut sums, mut at) = (zero, zero, zero);
-        for (value, inverse) in values.iter().zip(inverses) {
-            let is_best = simd.equal_f32s(scores(*value, *inverse), bests);
-            counts = simd.add_f32s(counts, simd.select_f32s(is_best, one, zero));
-            sums = simd.add_f32s(sums, simd.select_f32s(is_best, at, zero));
-            at = simd.add_f32s(at, one);
-        }
-        let (mut n, mut only) = (0, 0);
-        let lanes = pulp::bytemuck::cast_slice::<_, f32>(std::slice::from_ref(&counts));
-        let places = pulp::bytemuck::cast_slice::<_, f32>(std::slice::from_ref(&sums));
-        for (lane, (count, place)) in lanes.iter().zip(places).enumerate() {
-            if *count > 0.0 {
-                n += *count as usize;
-                only = *place as usize * S::F32_LANES + lane;
+    fn call(self) -> Best {
+        let mut lanes = [f32::NEG_INFINITY; LANES];
+        for (block, scores) in self.blocks.iter().zip(&mut *self.scores) {
+            for lane in 0..LANES {
+                let score = block.values[lane] + self.pull * block.inverses[lane];
+                scores[lane] = score;
+                lanes[lane] = if score > lanes[lane] {
+                    score
+                } else {
+                    lanes[lane]
+                };
             }
         }
-        let start = values.len() * S::F32_LANES;
-        for (at, (value, inverse)) in values_left.iter().zip(inverses_left).enumerate() {
-            if score(value, inverse) == best {
-                n += 1;
-                only = start + at;
+        let mut best = lanes[0];
+        for score in lanes {
+            best = if score > best { score } else { best };
+        }
+        let (mut n, mut only) = (0, 0);
+        if best >= self.unless_below {
+            for (at, scores) in self.scores.iter().enumerate() {
+                let bits = self.kernel.equal(scores, best);
+                if bits != 0 {
+                    n += bits.count_ones() as usize;
+                    only = LANES * at + bits.trailing_zeros() as usize;
+                }
             }
         }
         Best {
@@ -444,5 +448,37 @@ impl WithSimd for BestOf<'_> {
             n,
             only,
         }
+    }
+}
+
+/// Where the `n`-th edge of a score is.
+struct NthOf<'a> {
+    kernel: Kernel,
+    scores: &'a [[f32; LANES]],
+    score: f32,
+    n: usize,
+}
+
+impl NullaryFnOnce for NthOf<'_> {
+    type Output = Option<usize>;
+
+    #[expect(
+        clippy::inline_always,
+        reason = "compiled for the instructions of its caller"
+    )]
+    #[inline(always)]
+    fn call(mut self) -> Option<usize> {
+        for (at, scores) in self.scores.iter().enumerate() {
+            let mut bits = self.kernel.equal(scores, self.score);
+            let here = bits.count_ones() as usize;
+            if self.n < here {
+                for _ in 0..self.n {
+                    bits &= bits - 1;
+                }
+                return Some(LANES * at + bits.trailing_zeros() as usize);
+            }
+            self.n -= here;
+        }
+        None
     }
 }
