@@ -411,7 +411,7 @@ fn limits_are_kept_by_a_filter_and_by_constrained_decoding() {
         }
     }
     let table = place.succeed(&["report", "try", "--format", "md"]).stdout;
-    for words in ["Hard limits", "onstrained decoding", "A filter, 3 tries"] {
+    for words in ["Hard limits", "onstrained decoding", "a filter, 3 tries"] {
         assert!(table.contains(words), "{words}: {table}");
     }
     let said = place
