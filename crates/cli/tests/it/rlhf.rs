@@ -357,12 +357,12 @@ fn limits_are_kept_by_a_filter_and_by_constrained_decoding() {
             "\n[[method]]\nname = \"{name}\"\n{rest}\n[method.policy]\nalgorithm = \"ppo\"\n{FEW}\n"
         )
     };
-    let rules = "[every-method.limits]\nin-training = { kind = \"ignored\" }\nrules = [{ kind = \"forbidden\", name = \"common\", phrases = [\"Help\", \" is\"] }, { kind = \"most-words\", words = 16 }]\n";
+    let rules = "[every-method.limits]\ntries = 3\nin-training = { kind = \"ignored\" }\nrules = [{ kind = \"forbidden\", name = \"common\", phrases = [\"Help\", \" is\"] }, { kind = \"most-words\", words = 16 }]\n";
     let file = [
         COMMON,
         rules,
         &method("nothing", "limits.when-replying = \"ignored\""),
-        &method("filter", "limits.tries = 3"),
+        &method("filter", ""),
         &method(
             "constrained",
             "limits.when-replying = \"constrained-decoding\"",
@@ -411,7 +411,7 @@ fn limits_are_kept_by_a_filter_and_by_constrained_decoding() {
         }
     }
     let table = place.succeed(&["report", "try", "--format", "md"]).stdout;
-    for words in ["Hard limits", "onstrained decoding", "A filter, 3 tries"] {
+    for words in ["Hard limits", "onstrained decoding", "a filter, 3 tries"] {
         assert!(table.contains(words), "{words}: {table}");
     }
     let said = place

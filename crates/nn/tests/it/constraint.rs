@@ -121,7 +121,10 @@ fn masked(
     all
 }
 
-/// Pearson's statistic, four standard deviations and more above its mean at most; the seed is fixed.
+/// Texts that are drawn.
+const N: usize = 12_000;
+
+/// Pearson's statistic is four standard deviations above its mean at most; the seed is fixed.
 #[test]
 fn frequencies_are_those_of_the_mask() {
     // "ab" can be written by one token, by two, and across others.
@@ -141,8 +144,13 @@ fn frequencies_are_those_of_the_mask() {
             constraint,
             ..GenerationOptions::default()
         };
-        const N: usize = 12_000;
-        let written = generate(&model, &tokenizer, &[prompt.clone()], N, &options);
+        let written = generate(
+            &model,
+            &tokenizer,
+            std::slice::from_ref(&prompt),
+            N,
+            &options,
+        );
         let mut counts: BTreeMap<&[u32], f64> = BTreeMap::new();
         for row in &written {
             assert!(expected.contains_key(&row.ids), "{:?}", row.ids);
@@ -196,7 +204,7 @@ fn a_text_may_end_where_nothing_may_be_added_and_greedy_takes_the_next_best() {
             assert_eq!((&row.ids[..], row.text.as_str()), (&[3][..], ""));
             assert_eq!(row.finish, Finish::EndOfText);
         }
-        // The token is not written where it ends nothing and the text is at its end: it has no text, and may be said.
+        // A special token that ends nothing has no text, and may always be written.
         options.constraint.most_words = Some(1);
         options.constraint.forbidden = vec!["zz".into()];
         for row in generate(
@@ -336,7 +344,6 @@ proptest! {
         options.constraint = Constraint { forbidden, most_words };
         let constraint = &options.constraint;
         let bound = generate(&model, &tokenizer, &prompts, 1, &options);
-        // With every beginning that a reader would see of it.
         for row in &bound {
             prop_assert!(!is_broken(constraint, &row.text), "{:?} has one of {constraint:?}", row.text);
             prop_assert!(constraint.is_kept(&row.text));
