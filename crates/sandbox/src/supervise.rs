@@ -8,6 +8,7 @@ use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -33,6 +34,9 @@ const LAUNCH: Duration = Duration::from_mins(2);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long what is killed may take to be gone. (It cannot do anything any more; somebody has to wait for it.)
 const DYING: Duration = Duration::from_millis(500);
+/// How long its file may be busy.
+const LONGEST_BUSY: Duration = Duration::from_secs(2);
+
 /// Longest report of the launcher, in bytes.
 const LONGEST_REPORT: usize = 1 << 16;
 
@@ -124,7 +128,8 @@ fn start(
         .map_err(|error| SandboxError::step("write the plan", error))?;
     let (reader, writer) = io::pipe().map_err(|error| SandboxError::step("make a pipe", error))?;
     let launcher = &sandbox.launcher;
-    let child = Command::new(&launcher.executable)
+    let mut command = Command::new(&launcher.executable);
+    command
         .args(&launcher.arguments)
         .arg(plan)
         .env_clear()
@@ -132,12 +137,28 @@ fn start(
         .stdin(Stdio::from(writer))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| {
-            SandboxError::step(format!("run {}", launcher.executable.display()), error)
-        })?;
+        .process_group(0);
+    let child = spawn(&mut command).map_err(|error| {
+        SandboxError::step(format!("run {}", launcher.executable.display()), error)
+    })?;
     Ok((child, reader.into()))
+}
+
+/// Starts `command`. A file that was written a moment ago is busy for as long as a process that another thread has forked still holds
+/// what it was written through: that is waited for.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    let began = Instant::now();
+    loop {
+        match command.spawn() {
+            Err(error)
+                if error.kind() == io::ErrorKind::ExecutableFileBusy
+                    && began.elapsed() < LONGEST_BUSY =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            child => return child,
+        }
+    }
 }
 
 /// What is read from a pipe, up to a bound.

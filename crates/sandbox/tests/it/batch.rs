@@ -35,3 +35,21 @@ fn outcomes_come_in_order_and_stop_when_told() {
     assert_eq!(stopped, ControlFlow::Break("0\n".to_owned()));
     host.is_unharmed();
 }
+
+/// Its file may be held open for writing for a moment: by what wrote it, or by a process that another thread has just forked.
+#[test]
+fn a_launcher_that_is_busy_is_waited_for() {
+    let host = Host::new(Who::Root, BackEnd::Landlock);
+    let held = std::fs::OpenOptions::new()
+        .append(true)
+        .open(host.path("launcher"))
+        .unwrap();
+    let holding = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(held);
+    });
+    let program = Program::python(&system_python().unwrap(), "print('there')");
+    let outcome = host.sandbox().run(&program).unwrap();
+    assert_eq!(outcome.stdout, "there\n");
+    holding.join().unwrap();
+}
