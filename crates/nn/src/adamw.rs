@@ -76,9 +76,10 @@ impl Gradients {
             Gradient::Matrix(g) => g.clone().square().sum(),
         });
         let squares: Vec<Tensor<1>> = squares.collect();
-        let all = match squares.is_empty() {
-            true => Vec::new(),
-            false => transformer::numbers(&Tensor::cat(squares, 0)),
+        let all = if squares.is_empty() {
+            Vec::new()
+        } else {
+            transformer::numbers(&Tensor::cat(squares, 0))
         };
         all.into_iter()
     }

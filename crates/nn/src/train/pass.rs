@@ -28,7 +28,7 @@ enum Way {
     /// The same, of tokens, in products of 16 bits: it may have to be made again.
     Rounded(TokenBatch),
     /// Through the fused part.
-    Fused(Trunk),
+    Fused(Box<Trunk>),
 }
 
 /// The fused part of a pass.
@@ -59,7 +59,7 @@ impl Pass {
         let leaf = recorded.leaf();
         Ok(Self {
             logits: classifier.on_hidden(leaf.clone(), batch),
-            way: Way::Fused(Trunk { recorded, leaf }),
+            way: Way::Fused(Box::new(Trunk { recorded, leaf })),
         })
     }
 
@@ -108,10 +108,11 @@ impl Pass {
                 })?;
                 gradients.add_all(found);
             }
-            Way::Fused(Trunk {
-                recorded: trunk,
-                leaf,
-            }) => {
+            Way::Fused(fused) => {
+                let Trunk {
+                    recorded: trunk,
+                    leaf,
+                } = *fused;
                 let (of_head, mut collected) = recorded(classifier, self.logits, slope);
                 gradients.add_all(of_head);
                 let transformer = classifier.transformer();

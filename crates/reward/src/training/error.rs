@@ -124,7 +124,7 @@ impl LearnError {
             Self::Template(error) => error.hint().into(),
             Self::Tokenizer(error) => error.hint().into(),
             Self::Chat { source, .. } => source.hint().into(),
-            Self::Rows(error) => error.hint().into(),
+            Self::Rows(error) => error.hint(),
             Self::Batch(error) => error.hint().into(),
             Self::Train(error) => error.hint().into(),
             Self::Policy(error) => error.hint().into(),
