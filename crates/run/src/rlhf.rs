@@ -778,3 +778,29 @@ pub fn trained_policies(run: &RunFolder) -> Result<Vec<TrainedPolicy>, FolderErr
     }
     Ok(policies)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stages are called after what went into them: what is not asked for is not written, and a training knows nothing of how its policy replies.
+    #[test]
+    fn limits_that_do_not_say_how_are_written_as_ever() {
+        let plain = LimitsConfig::default();
+        let written = serde_json::to_value(&plain).unwrap();
+        let keys: Vec<&String> = written.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["in-training", "tries"]);
+        for when_replying in [WhenReplying::ConstrainedDecoding, WhenReplying::Ignored] {
+            let limits = LimitsConfig {
+                when_replying,
+                ..plain.clone()
+            };
+            assert!(
+                serde_json::to_string(&limits)
+                    .unwrap()
+                    .contains("when-replying")
+            );
+            assert_eq!(limits.in_training_only(), plain);
+        }
+    }
+}
