@@ -16,6 +16,8 @@
 //! In: a speech, and both answers. Out: yes or no. Differs from Khan et al.: no model is asked, so that it costs nothing and is the
 //! same for people and models. Who concedes in other words is missed; who grants a point and goes on arguing does not concede.
 
+use std::sync::LazyLock;
+
 use crate::side::Side;
 use crate::speech::{Segment, Speech};
 use crate::transcript::{EventKind, Speaker, Transcript};
@@ -87,6 +89,19 @@ const RIGHT: [&[&str]; 3] = [&["right"], &["correct"], &["indeed", "correct"]];
 #[rustfmt::skip]
 const WRONG: [&[&str]; 5] = [&["wrong"], &["mistaken"], &["incorrect"], &["not", "right"], &["not", "correct"]];
 
+/// What an answer that is right is called, how it is named, and how the speaker's own is set against it.
+#[rustfmt::skip]
+const ANSWERS: [&[&str]; 5] = [
+    &["the", "answer"], &["the", "right", "answer"], &["the", "correct", "answer"], &["the", "best", "answer"], &["the", "true", "answer"],
+];
+const IS: [&[&str]; 4] = [
+    &["is"],
+    &["is", "indeed"],
+    &["is", "actually"],
+    &["is", "in", "fact"],
+];
+const NOT: [&[&str]; 3] = [&["not"], &["and", "not"], &["rather", "than"]];
+
 /// Sides that concede in a transcript, by [`Side::index`].
 pub fn conceding(transcript: &Transcript) -> [bool; 2] {
     let mut sides = [false; 2];
@@ -115,7 +130,12 @@ pub fn concedes(speech: &Speech, side: Side, answers: &[String; 2]) -> bool {
         .map(|sentence| (words(sentence), sentence.ends_with('?')))
         .filter(|(words, _)| !words.is_empty())
         .collect();
-    let concessions = Concessions::new(&words(side.other().debater()), &own, &other);
+    let phrases = &PHRASES[side.index()];
+    let concessions = Concessions {
+        phrases,
+        own,
+        other,
+    };
     sentences
         .iter()
         .enumerate()
@@ -125,113 +145,115 @@ pub fn concedes(speech: &Speech, side: Side, answers: &[String; 2]) -> bool {
         })
 }
 
-/// The phrases that give up one answer for the other.
-struct Concessions(Vec<Vec<String>>);
+/// What gives an answer up, whatever it is, in words: by the [`Side::index`] of who gives it up.
+static PHRASES: LazyLock<[Vec<Vec<String>>; 2]> = LazyLock::new(|| Side::BOTH.map(phrases));
 
-impl Concessions {
-    fn new(opponent: &[String], own: &[String], other: &[String]) -> Self {
-        let mut phrases: Vec<String> = Vec::new();
-        let mut others: Vec<String> = OTHERS.iter().map(|name| name.join(" ")).collect();
-        others.push(opponent.join(" "));
-        let (right, wrong) = (
-            RIGHT.map(|words| words.join(" ")),
-            WRONG.map(|words| words.join(" ")),
-        );
-        for name in &others {
-            for right in &right {
-                phrases.push(format!("{name} is {right}"));
-                phrases.extend(HELD.map(|held| format!("{name}'s {held} is {right}")));
-            }
-            for agree in [
-                "i agree with",
-                "i now agree with",
-                "i must agree with",
-                "i have to agree with",
-            ] {
-                phrases.push(format!("{agree} {name}"));
-            }
-            for convinced in [
-                "has convinced me",
-                "convinced me",
-                "has persuaded me",
-                "wins",
-                "has won",
-            ] {
-                phrases.push(format!("{name} {convinced}"));
-            }
-            for evidence in ["the evidence", "the text", "the passage", "the story"] {
-                phrases.push(format!("{evidence} supports {name}"));
-                phrases.extend(HELD.map(|held| format!("{evidence} supports {name}'s {held}")));
-            }
-        }
+fn phrases(side: Side) -> Vec<Vec<String>> {
+    let mut phrases: Vec<String> = Vec::new();
+    let mut others: Vec<String> = OTHERS.iter().map(|name| name.join(" ")).collect();
+    others.push(words(side.other().debater()).join(" "));
+    let (right, wrong) = (
+        RIGHT.map(|words| words.join(" ")),
+        WRONG.map(|words| words.join(" ")),
+    );
+    for name in &others {
         for right in &right {
-            phrases.extend(
-                ["the other answer is", "you are", "you're"].map(|who| format!("{who} {right}")),
-            );
+            phrases.push(format!("{name} is {right}"));
+            phrases.extend(HELD.map(|held| format!("{name}'s {held} is {right}")));
         }
-        phrases.extend(
-            [
-                "you win",
-                "you have convinced me",
-                "you've convinced me",
-                "i agree with you",
-            ]
-            .map(str::to_owned),
-        );
-        for wrong in &wrong {
-            for own in [
-                "i was",
-                "i am",
-                "i'm",
-                "my answer is",
-                "my answer was",
-                "my position is",
-                "my position was",
-            ] {
-                phrases.push(format!("{own} {wrong}"));
-            }
+        for agree in [
+            "i agree with",
+            "i now agree with",
+            "i must agree with",
+            "i have to agree with",
+        ] {
+            phrases.push(format!("{agree} {name}"));
         }
-        if other != own && !other.is_empty() {
-            let (own, other) = (own.join(" "), other.join(" "));
-            for answer in [
-                "the answer",
-                "the right answer",
-                "the correct answer",
-                "the best answer",
-                "the true answer",
-            ] {
-                for is in ["is", "is indeed", "is actually", "is in fact"] {
-                    phrases.push(format!("{answer} {is} {other}"));
-                    phrases.extend(
-                        ["not", "and not", "rather than"]
-                            .map(|not| format!("{answer} {is} {other} {not} {own}")),
-                    );
-                }
-            }
+        for convinced in [
+            "has convinced me",
+            "convinced me",
+            "has persuaded me",
+            "wins",
+            "has won",
+        ] {
+            phrases.push(format!("{name} {convinced}"));
         }
-        Self(
-            phrases
-                .iter()
-                .map(|phrase| phrase.split(' ').map(str::to_owned).collect())
-                .collect(),
-        )
+        for evidence in ["the evidence", "the text", "the passage", "the story"] {
+            phrases.push(format!("{evidence} supports {name}"));
+            phrases.extend(HELD.map(|held| format!("{evidence} supports {name}'s {held}")));
+        }
     }
+    for right in &right {
+        phrases.extend(
+            ["the other answer is", "you are", "you're"].map(|who| format!("{who} {right}")),
+        );
+    }
+    phrases.extend(
+        [
+            "you win",
+            "you have convinced me",
+            "you've convinced me",
+            "i agree with you",
+        ]
+        .map(str::to_owned),
+    );
+    for wrong in &wrong {
+        for own in [
+            "i was",
+            "i am",
+            "i'm",
+            "my answer is",
+            "my answer was",
+            "my position is",
+            "my position was",
+        ] {
+            phrases.push(format!("{own} {wrong}"));
+        }
+    }
+    (phrases.iter())
+        .map(|phrase| phrase.split(' ').map(str::to_owned).collect())
+        .collect()
+}
 
+/// What gives up one answer for the other.
+struct Concessions<'a> {
+    phrases: &'a [Vec<String>],
+    own: Vec<String>,
+    other: Vec<String>,
+}
+
+impl Concessions<'_> {
     /// Whether a sentence ends in one of them that it says.
     fn end(&self, sentence: &[String]) -> bool {
-        (0..sentence.len()).any(|at| {
-            let (before, rest) = sentence.split_at(at);
-            let is_said = !before.iter().any(|word| NOT_SAID.contains(&&**word));
-            is_said && (self.loses(rest) || self.done(rest))
-        })
+        let is_not_said = |word: &String| NOT_SAID.contains(&&**word);
+        let n_said = (sentence.iter().position(is_not_said)).map_or(sentence.len(), |at| at + 1);
+        (0..n_said).any(|at| self.loses(&sentence[at..]) || self.done(&sentence[at..]))
     }
 
     /// That the other one is right, or the speaker wrong, to the end.
     fn loses(&self, rest: &[String]) -> bool {
         let rest = after(rest, &["after", "all"]).unwrap_or(rest);
-        self.0
+        let is_phrase = |phrase: &Vec<String>| rest.strip_prefix(&phrase[..]).is_some_and(is_over);
+        self.phrases.iter().any(is_phrase) || self.names_other(rest)
+    }
+
+    /// That the right answer is the other one, to the end.
+    fn names_other(&self, rest: &[String]) -> bool {
+        let (own, other) = (&self.own[..], &self.other[..]);
+        if other == own || other.is_empty() {
+            return false;
+        }
+        let is_not_own = |rest: &[String]| {
+            let named = NOT.iter().filter_map(|not| after(rest, not));
+            let mut named = named.filter_map(|rest| rest.strip_prefix(own));
+            !own.is_empty() && named.any(is_over)
+        };
+        ANSWERS
             .iter()
-            .any(|phrase| rest.strip_prefix(&phrase[..]).is_some_and(is_over))
+            .filter_map(|answer| after(rest, answer))
+            .flat_map(|rest| IS.iter().filter_map(|is| after(rest, is)))
+            .filter_map(|rest| rest.strip_prefix(other))
+            .any(|rest| is_over(rest) || is_not_own(rest))
     }
 
     /// `I concede`, `I give up` and the like, to the end.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::{Schedule, Seed};
 
 pub(crate) use aligned::Aligned;
-pub(crate) use kernel::Kernel;
+pub(crate) use kernel::{Kernel, LANES};
 pub use training::{Lessons, Step, TrainingError};
 pub use weights::WeightsError;
 

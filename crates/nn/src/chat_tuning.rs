@@ -24,16 +24,14 @@ use trimtab_core::{Seed, TrainingStep, Workplace};
 use crate::adamw::{AdamW, Gradients};
 use crate::batch::{BatchError, Padding, TokenBatch};
 use crate::chat::{ChatError, ChatModel};
-use crate::chat_template::{ChatTemplate, Ending, Message, Role, TemplateError};
+use crate::chat_template::{Ending, Message, Role};
 use crate::checkpoint::{Checkpoint, CheckpointError, Model};
 use crate::device::DeviceError;
-use crate::generate::{GenerateError, LanguageModel};
 use crate::language_model::next_token_gradients;
 use crate::placement::Placement;
 use crate::save::SaveError;
-use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::train::state::{Position, StateFile};
-use crate::train::{TrainError, TrainOptions, Trained, Training};
+use crate::train::{NotFinite, TrainError, TrainOptions, Trained, Training, clip};
 
 /// A conversation, and what the assistant should say next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,15 +71,9 @@ pub enum TuneError {
     /// There is no such device.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The model cannot write.
+    /// The model does not chat.
     #[error(transparent)]
-    Generate(#[from] GenerateError),
-    /// The chat template fails.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The tokenizer fails.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
+    Chat(#[from] ChatError),
     /// A message spells a special token, or cannot be encoded.
     #[error("row {row}")]
     Row {
@@ -125,9 +117,7 @@ impl TuneError {
         let hint = match self {
             Self::Device(error) => return error.hint(),
             Self::Checkpoint(error) => error.hint(),
-            Self::Generate(error) => error.hint(),
-            Self::Template(error) => error.hint(),
-            Self::Tokenizer(error) => error.hint(),
+            Self::Chat(error) => error.hint(),
             Self::Row { source, .. } => source.hint(),
             Self::Prefix { .. } => {
                 "the template drops or rewrites earlier turns; tune with one that does not"
@@ -158,13 +148,7 @@ pub fn tune(
 ) -> Result<Tuned, TuneError> {
     let device = placement.open()?;
     let mut model = placement.place(Checkpoint::open(folder)?.load(&device)?);
-    let writer = LanguageModel::new(&model)?;
-    let (vocab, most) = {
-        let d = writer.definition();
-        (d.vocab_size, d.max_positions)
-    };
-    let tokenizer = Tokenizer::open(folder, vocab, most)?;
-    let chat = ChatModel::new(writer, tokenizer, ChatTemplate::open(folder, None)?);
+    let chat = ChatModel::of(&model, folder)?;
     let rows = encode(&chat, rows)?;
     let tuned = model.tune(&rows, options, seed, workplace)?;
     std::fs::create_dir_all(out).map_err(|source| SaveError::Write {
@@ -342,12 +326,13 @@ impl Tuner<'_> {
                 loss,
             });
         }
-        let gradient_norm = (options.clip_norm > 0.0).then(|| gradients.norm());
-        if let Some(norm) = gradient_norm
-            && norm > options.clip_norm
-        {
-            gradients.scale(options.clip_norm / norm);
-        }
+        let precision = self.model.transformer.precision();
+        let gradient_norm =
+            clip(&mut gradients, options, precision).map_err(|NotFinite| TrainError::Diverged {
+                step,
+                n_steps,
+                loss,
+            })?;
         let warm_up = (options.warm_up * n_steps as f64).round() as usize;
         let factor = options.schedule.factor(step, n_steps, warm_up);
         let learning_rate = options.learning_rate * factor;

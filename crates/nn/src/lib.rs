@@ -11,6 +11,7 @@
 //! - [`tokenizer`], [`batch`]: text into token ids, token ids into padded batches;
 //! - [`generate`], [`score`]: a language model that writes ([`sampling`]), and one that says how likely texts are;
 //! - [`chat`], [`chat_template`]: messages into prompts, and replies; [`local_chat`]: asked as any other chat model;
+//! - [`placement`]: where a network computes, in which numbers ([`precision`]), on how many threads;
 //! - [`average`]: the mean of several models' weights;
 //! - [`classifier`], [`train`]: a head over the hidden states, and mini-batch training of head, adapters ([`lora`])
 //!   or all, which goes on where it was killed.

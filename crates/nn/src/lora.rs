@@ -90,8 +90,8 @@ pub(crate) struct Adapter {
 impl Adapter {
     /// `(α/r) (x A) B`.
     pub(crate) fn forward(&self, x: Tensor<3>, precision: Precision) -> Tensor<3> {
-        let inner = map(x, self.down.clone(), precision);
-        map(inner, self.up.clone(), precision) * self.scale
+        let inner = map(x, self.down.clone(), None, precision);
+        map(inner, self.up.clone(), None, precision) * self.scale
     }
 
     /// `W + (α/r) A B`.

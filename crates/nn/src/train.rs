@@ -540,6 +540,32 @@ fn check_memory(
     })
 }
 
+/// A gradient is no number, or infinite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotFinite;
+
+/// Scales `gradients` down as `options` say; their norm before, where a norm is asked for. What comes of products of 16 bits may be infinite
+/// where the loss is not, and moves nothing.
+pub(crate) fn clip(
+    gradients: &mut Gradients,
+    options: &TrainOptions,
+    precision: Precision,
+) -> Result<Option<f64>, NotFinite> {
+    let is_clipped = options.clip_norm > 0.0;
+    let is_rounded = precision != Precision::Float32;
+    if !is_clipped && !is_rounded {
+        return Ok(None);
+    }
+    let norm = gradients.norm();
+    if is_rounded && !norm.is_finite() {
+        return Err(NotFinite);
+    }
+    if is_clipped && norm > options.clip_norm {
+        gradients.scale(options.clip_norm / norm);
+    }
+    Ok(is_clipped.then_some(norm))
+}
+
 struct Trainer<'a> {
     classifier: Classifier,
     inputs: Inputs<'a>,
@@ -626,20 +652,13 @@ impl Trainer<'_> {
                 pass.backward(&mut self.classifier, slope, &mut gradients)?;
             }
         }
-        let is_rounded = self.classifier.transformer().precision() != Precision::Float32;
-        if is_rounded && !gradients.is_finite() {
-            return Err(TrainError::Diverged {
+        let precision = self.classifier.transformer().precision();
+        let gradient_norm =
+            clip(&mut gradients, options, precision).map_err(|NotFinite| TrainError::Diverged {
                 step,
                 n_steps,
                 loss,
-            });
-        }
-        let gradient_norm = (options.clip_norm > 0.0).then(|| gradients.norm());
-        if let Some(norm) = gradient_norm
-            && norm > options.clip_norm
-        {
-            gradients.scale(options.clip_norm / norm);
-        }
+            })?;
         let factor = options.schedule.factor(step, n_steps, self.warm_up);
         let learning_rate = options.learning_rate * factor;
         let classifier = &mut self.classifier;
@@ -722,6 +741,33 @@ mod tests {
     use super::*;
     use crate::adamw::Gradient;
     use crate::{Device, Model, ModelConfig, Operations, Pooling, Threads};
+
+    #[test]
+    fn gradients_are_clipped_and_in_16_bits_looked_at() {
+        let clipped = |number: f32, clip_norm: f64, precision| {
+            let mut gradients = Gradients::default();
+            let tensor = Tensor::<1>::from_data([3.0, number], &BurnDevice::flex());
+            gradients.add("w", Gradient::Vector(tensor));
+            let options = TrainOptions {
+                clip_norm,
+                ..TrainOptions::default()
+            };
+            let norm = clip(&mut gradients, &options, precision);
+            (norm, gradients.norm())
+        };
+        for precision in [Precision::Float32, Precision::Float16, Precision::Bfloat16] {
+            assert_eq!(clipped(4.0, 0.0, precision), (Ok(None), 5.0));
+            assert_eq!(clipped(4.0, 10.0, precision), (Ok(Some(5.0)), 5.0));
+            let (norm, after) = clipped(4.0, 1.0, precision);
+            assert_eq!(norm, Ok(Some(5.0)));
+            assert!((after - 1.0).abs() < 1e-6);
+        }
+        for clip_norm in [0.0, 1.0] {
+            let (norm, _) = clipped(f32::INFINITY, clip_norm, Precision::Float16);
+            assert_eq!(norm, Err(NotFinite));
+        }
+        assert_eq!(clipped(f32::INFINITY, 0.0, Precision::Float32).0, Ok(None));
+    }
 
     fn classifier(model_type: &str, device: &BurnDevice) -> Classifier {
         let config = serde_json::json!({

@@ -520,8 +520,11 @@ impl Transformer {
     pub fn logits(&self, last: Tensor<3>) -> Option<Tensor<3>> {
         match self.definition.output {
             Output::None => None,
-            Output::Tied => Some(map(last, self.tokens.clone().transpose(), self.precision)),
-            Output::Untied => (self.head.clone()).map(|head| map(last, head, self.precision)),
+            Output::Tied => {
+                let head = self.tokens.clone().transpose();
+                Some(map(last, head, None, self.precision))
+            }
+            Output::Untied => (self.head.clone()).map(|head| map(last, head, None, self.precision)),
         }
     }
 
@@ -622,9 +625,21 @@ impl Transformer {
     }
 }
 
-/// `x W`, computed in `precision`, in 32 bits again.
-pub(crate) fn map(x: Tensor<3>, weight: Tensor<2>, precision: Precision) -> Tensor<3> {
-    widened(linear(precision.round(x), precision.round(weight), None))
+/// `x W + b`, its product computed in `precision`, in 32 bits again.
+pub(crate) fn map(
+    x: Tensor<3>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    precision: Precision,
+) -> Tensor<3> {
+    if precision == Precision::Float32 {
+        return linear(x, weight, bias);
+    }
+    let product = widened(linear(precision.round(x), precision.round(weight), None));
+    match bias {
+        Some(bias) => product + bias.unsqueeze(),
+        None => product,
+    }
 }
 
 /// By how much pair `pair` of a head is turned at `position`.
@@ -780,17 +795,12 @@ impl Linear {
     }
 
     fn forward(&self, x: Tensor<3>, precision: Precision) -> Tensor<3> {
-        let mapped = |x| {
-            let (weight, bias) = (self.weight.clone(), self.bias.clone());
-            match (precision, bias) {
-                (Precision::Float32, bias) => linear(x, weight, bias),
-                (_, None) => map(x, weight, precision),
-                (_, Some(bias)) => map(x, weight, precision) + bias.unsqueeze(),
-            }
-        };
+        let (weight, bias) = (self.weight.clone(), self.bias.clone());
         match &self.adapter {
-            None => mapped(x),
-            Some(adapter) => mapped(x.clone()) + adapter.forward(x, precision),
+            None => map(x, weight, bias, precision),
+            Some(adapter) => {
+                map(x.clone(), weight, bias, precision) + adapter.forward(x, precision)
+            }
         }
     }
 }

@@ -14,9 +14,7 @@ pub mod text_reward;
 
 use std::path::Path;
 
-use trimtab_nn::{
-    ChatModel, ChatTemplate, Checkpoint, LanguageModel, Model, Placement, SaveError, Tokenizer,
-};
+use trimtab_nn::{ChatModel, Checkpoint, Model, Placement, SaveError};
 
 pub use error::LearnError;
 
@@ -37,11 +35,7 @@ impl Start {
     pub fn open(folder: &Path, placement: &Placement) -> Result<Self, LearnError> {
         let model = Checkpoint::open(folder)?.load(&placement.open()?)?;
         let model = placement.place(model);
-        let writer = LanguageModel::new(&model)?;
-        let definition = writer.definition();
-        let (vocab, most) = (definition.vocab_size, definition.max_positions);
-        let tokenizer = Tokenizer::open(folder, vocab, most)?;
-        let chat = ChatModel::new(writer, tokenizer, ChatTemplate::open(folder, None)?);
+        let chat = ChatModel::of(&model, folder)?;
         Ok(Self { model, chat })
     }
 }

@@ -226,9 +226,7 @@ impl<'a> ChatModels<'a> {
         like: &ModelConfig,
         folder: &Path,
     ) -> Result<Arc<dyn ChatModel>, ChatError> {
-        let source = self.local.open_tuned(like, folder)?;
-        let source = source.ok_or_else(|| ChatError::NotLocal(name_of(like)))?;
-        self.stored(source, None, Service::Direct)
+        self.open_constrained(like, folder, &[])
     }
 
     /// The same, whose replies keep every rule that can be kept token by token.
@@ -238,7 +236,7 @@ impl<'a> ChatModels<'a> {
         folder: &Path,
         rules: &[Rule],
     ) -> Result<Arc<dyn ChatModel>, ChatError> {
-        let source = self.local.open_constrained(like, folder, rules)?;
+        let source = self.local.open_tuned(like, folder, rules)?;
         let source = source.ok_or_else(|| ChatError::NotLocal(name_of(like)))?;
         self.stored(source, None, Service::Direct)
     }

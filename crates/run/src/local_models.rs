@@ -75,24 +75,19 @@ impl LocalModels {
         }
     }
 
-    /// The checkpoint in `folder`, on the device of `like`.
+    /// The checkpoint in `folder`, on the device of `like`; its replies keep every one of `rules` that can be kept token by token.
     pub(crate) fn open_tuned(
-        &self,
-        like: &ModelConfig,
-        folder: &Path,
-    ) -> Result<Option<Arc<dyn Source>>, LocalError> {
-        let name = format!("tuned {}", name(like));
-        self.source(like, folder, name, &[]).map(Some)
-    }
-
-    /// The same, whose replies keep every rule that can be kept token by token.
-    pub(crate) fn open_constrained(
         &self,
         like: &ModelConfig,
         folder: &Path,
         rules: &[Rule],
     ) -> Result<Option<Arc<dyn Source>>, LocalError> {
-        let name = format!("constrained {}", name(like));
+        let what = if rules.is_empty() {
+            "tuned"
+        } else {
+            "constrained"
+        };
+        let name = format!("{what} {}", name(like));
         self.source(like, folder, name, rules).map(Some)
     }
 

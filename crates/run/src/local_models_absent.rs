@@ -43,14 +43,6 @@ impl LocalModels {
         &self,
         like: &ModelConfig,
         _: &Path,
-    ) -> Result<Option<Arc<dyn Source>>, LocalError> {
-        self.open(like)
-    }
-
-    pub(crate) fn open_constrained(
-        &self,
-        like: &ModelConfig,
-        _: &Path,
         _: &[Rule],
     ) -> Result<Option<Arc<dyn Source>>, LocalError> {
         self.open(like)

@@ -19,7 +19,7 @@ use trimtab_constitution::SupervisedConfig;
 use trimtab_constitution::judge::JudgeConfig;
 use trimtab_constitution::preference::{Keep, Ties};
 use trimtab_core::chat::{Finish, Message, PromptRow, Said};
-use trimtab_core::setting::ConfigError;
+use trimtab_core::setting::{ConfigError, require};
 use trimtab_reward::{Annotator, InTraining, Lagrangian, PolicyConfig, RewardModelConfig};
 
 use crate::experiment::MethodConfig;
@@ -215,47 +215,38 @@ impl LimitsConfig {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |key: &str, got: &str, expected| {
-            Err(ConfigError {
-                key: key.into(),
-                got: got.into(),
-                expected,
-            })
-        };
         if let InTraining::Lagrangian(config) = self.in_training
             && let Err(error) = Lagrangian::new(config)
         {
-            return wrong(
-                "limits.in-training",
-                &error.to_string(),
-                "a limit, initial and learning-rate above 0, and a cap not below initial",
-            );
+            return Err(ConfigError {
+                key: "limits.in-training".into(),
+                got: error.to_string(),
+                expected: "a limit, initial and learning-rate above 0, and a cap not below initial",
+            });
         }
         if self.when_replying == WhenReplying::ConstrainedDecoding {
             let (key, got) = ("limits.when-replying", "\"constrained-decoding\"");
-            if self.rules.is_empty() {
-                return wrong(key, got, "limits.rules, of which there are none");
-            }
-            if self.rules.iter().any(|rule| !rule.is_kept_by_token()) {
-                return wrong(
-                    key,
-                    got,
-                    "\"filter\", or rules of kind \"forbidden\" and \"most-words\" only: a critic judges whole replies, and cannot say which token may come",
-                );
-            }
+            require(
+                key,
+                got,
+                !self.rules.is_empty(),
+                "limits.rules, of which there are none",
+            )?;
+            require(
+                key,
+                got,
+                self.rules.iter().all(Rule::is_kept_by_token),
+                "\"filter\", or rules of kind \"forbidden\" and \"most-words\" only: a critic judges whole replies, and cannot say which token may come",
+            )?;
             let is_empty = |rule: &Rule| matches!(rule, Rule::Forbidden { phrases, .. } if phrases.iter().any(String::is_empty));
-            if self.rules.iter().any(is_empty) {
-                return wrong(
-                    "limits.rules",
-                    "an empty phrase",
-                    "phrases of a letter or more: the empty one is in every reply",
-                );
-            }
+            require(
+                "limits.rules",
+                "an empty phrase",
+                !self.rules.iter().any(is_empty),
+                "phrases of a letter or more: the empty one is in every reply",
+            )?;
         }
-        if self.tries == 0 {
-            return wrong("limits.tries", "0", "at least 1");
-        }
-        Ok(())
+        require("limits.tries", self.tries, self.tries > 0, "at least 1")
     }
 }
 
@@ -338,16 +329,6 @@ impl RlhfConfig {
     ///
     /// [`ConfigError`] names the key.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let require = |key: &str, got: f64, fits: bool, expected: &'static str| {
-            if fits {
-                return Ok(());
-            }
-            Err(ConfigError {
-                key: key.into(),
-                got: got.to_string(),
-                expected,
-            })
-        };
         self.supervised
             .check()
             .map_err(|error| error.within("supervised"))?;
@@ -358,13 +339,13 @@ impl RlhfConfig {
             max_tokens,
             held_out,
         } = self.pairs;
-        require("pairs.n-pairs", n_pairs.into(), n_pairs > 0, "at least 1")?;
+        require("pairs.n-pairs", n_pairs, n_pairs > 0, "at least 1")?;
         let fits = (2..=16).contains(&replies);
-        require("pairs.replies", replies.into(), fits, "from 2 to 16")?;
+        require("pairs.replies", replies, fits, "from 2 to 16")?;
         let can_rank = matches!(self.labels, LabelsConfig::Annotator(_));
         require(
             "pairs.replies",
-            replies.into(),
+            replies,
             replies == 2 || can_rank,
             "2: only `labels = { by = \"annotator\" }` ranks more",
         )?;
@@ -374,12 +355,7 @@ impl RlhfConfig {
             temperature > 0.0 && temperature <= 2.0,
             "above 0, to 2: at 0 the two of a pair are the same",
         )?;
-        require(
-            "pairs.max-tokens",
-            max_tokens.into(),
-            max_tokens > 0,
-            "at least 1",
-        )?;
+        require("pairs.max-tokens", max_tokens, max_tokens > 0, "at least 1")?;
         require(
             "pairs.held-out",
             held_out,
@@ -423,7 +399,7 @@ impl RlhfConfig {
         )?;
         require(
             "evaluation.max-tokens",
-            max_tokens.into(),
+            max_tokens,
             max_tokens > 0,
             "at least 1",
         )

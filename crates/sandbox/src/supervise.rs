@@ -34,9 +34,8 @@ const LAUNCH: Duration = Duration::from_mins(2);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long what is killed may take to be gone. (It cannot do anything any more; somebody has to wait for it.)
 const DYING: Duration = Duration::from_millis(500);
-/// How long its file may be busy.
+/// How long the launcher's file may be busy.
 const LONGEST_BUSY: Duration = Duration::from_secs(2);
-
 /// Longest report of the launcher, in bytes.
 const LONGEST_REPORT: usize = 1 << 16;
 

@@ -35,7 +35,7 @@ impl Kernel {
         self.0.dispatch(loops)
     }
 
-    /// Which of eight numbers are positive, as bits.
+    /// Which of some lanes are positive, as bits.
     #[inline(always)]
     fn positive(self, numbers: &[f32; LANES]) -> u8 {
         #[cfg(target_arch = "x86_64")]
@@ -54,7 +54,7 @@ impl Kernel {
         bits
     }
 
-    /// Which of eight numbers are `x`, as bits.
+    /// Which of some lanes are `x`, as bits.
     #[inline(always)]
     pub(crate) fn equal(self, numbers: &[f32; LANES], x: f32) -> u8 {
         #[cfg(target_arch = "x86_64")]

@@ -11,9 +11,7 @@ use pulp::NullaryFnOnce;
 use trimtab_core::SplitMix64;
 
 use crate::board::{MOST_REVEALED, Piece};
-use crate::judge::Kernel;
-
-const LANES: usize = 8;
+use crate::judge::{Kernel, LANES};
 
 /// What is known of a node but its edges.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@
 //! The processor has a faster twin of this in [`crate::decode`]; the two are compared in
 //! `tests/it/generate.rs`.
 
-use burn_tensor::{Device as BurnDevice, Int, Tensor, TensorData};
+use burn_tensor::{DType, Device as BurnDevice, Int, Tensor, TensorData};
 
 use super::{Surroundings, Transformer};
 use crate::definition::Attention as Sight;
@@ -65,8 +65,8 @@ impl Past {
         let (d, n_rows) = (&transformer.definition, padding.len());
         let buffer = || {
             let shape = [n_rows, d.n_kv_heads, capacity, d.head_width];
-            let zeros = Tensor::zeros(shape, &transformer.device);
-            Some(transformer.precision.round(zeros))
+            let format = DType::from(transformer.precision.on_device());
+            Some(Tensor::zeros(shape, (&transformer.device, format)))
         };
         let layer = |_| LayerPast {
             keys: buffer(),

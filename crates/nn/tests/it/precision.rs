@@ -24,6 +24,7 @@ fn formats() -> Vec<(Precision, f64)> {
     ];
     let (there, absent): (Vec<_>, Vec<_>) =
         (all.into_iter()).partition(|(_, kind, _)| device().supports_dtype(*kind));
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     for (precision, ..) in absent {
         eprintln!("SKIPPED: the device has no {}", precision.name());
     }

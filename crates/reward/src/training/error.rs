@@ -3,7 +3,7 @@
 use trimtab_nn::chat_tuning::TuneError;
 use trimtab_nn::{
     BatchError, ChatError, CheckpointError, DeviceError, GenerateError, PolicyError, SaveError,
-    TemplateError, TokenizerError, TrainError,
+    TrainError,
 };
 
 use super::policy_gradient::IterationError;
@@ -36,12 +36,9 @@ pub enum LearnError {
     /// A model cannot write.
     #[error(transparent)]
     Generate(#[from] GenerateError),
-    /// The chat template fails.
+    /// A checkpoint does not chat.
     #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The tokenizer fails.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
+    NoChat(#[from] ChatError),
     /// A conversation cannot be read.
     #[error("prompt {prompt}")]
     Chat {
@@ -121,8 +118,7 @@ impl LearnError {
             Self::Checkpoint(error) => error.hint().into(),
             Self::Device(error) => error.hint(),
             Self::Generate(error) => error.hint().into(),
-            Self::Template(error) => error.hint().into(),
-            Self::Tokenizer(error) => error.hint().into(),
+            Self::NoChat(error) => error.hint().into(),
             Self::Chat { source, .. } => source.hint().into(),
             Self::Rows(error) => error.hint(),
             Self::Batch(error) => error.hint().into(),
