@@ -232,7 +232,7 @@ def main():
     parser.add_argument("--models", default="A,B")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--plain", action="store_true", help="the composition of burn's operations too")
-    parser.add_argument("--device", default="cpu", help="what we train on: cpu, vulkan, cuda, metal")
+    parser.add_argument("--device", default="cpu", help="what we train on: cpu, vulkan, cuda, metal, wgpu")
     parser.add_argument("--precision", default="float32", choices=["float32", "float16", "bfloat16"], help="of products, on a graphics card")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]

@@ -21,6 +21,9 @@ pub enum Device {
     Cuda,
     /// An Apple card (cargo feature `metal`).
     Metal,
+    /// A graphics card through what the system has, DirectX 12 included, or a driver that computes on the processor; slower than its own
+    /// name where it has one (cargo feature `wgpu`).
+    Wgpu,
 }
 
 /// Why there is no such device.
@@ -72,7 +75,7 @@ impl DeviceError {
 }
 
 impl Device {
-    const ALL: [Self; 4] = [Self::Cpu, Self::Vulkan, Self::Cuda, Self::Metal];
+    const ALL: [Self; 5] = [Self::Cpu, Self::Vulkan, Self::Cuda, Self::Metal, Self::Wgpu];
 
     /// What it is called in experiment files.
     pub fn name(self) -> &'static str {
@@ -81,6 +84,7 @@ impl Device {
             Self::Vulkan => "vulkan",
             Self::Cuda => "cuda",
             Self::Metal => "metal",
+            Self::Wgpu => "wgpu",
         }
     }
 
@@ -91,6 +95,7 @@ impl Device {
             Self::Vulkan => cfg!(feature = "vulkan"),
             Self::Cuda => cfg!(feature = "cuda"),
             Self::Metal => cfg!(feature = "metal"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
         });
         open.map(Self::name).collect()
     }
@@ -134,6 +139,8 @@ impl Device {
             Self::Cuda => self.first(),
             #[cfg(feature = "metal")]
             Self::Metal => self.first(),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => self.first(),
             #[expect(
                 clippy::allow_attributes,
                 reason = "which arms are left depends on features"
@@ -146,7 +153,12 @@ impl Device {
     }
 }
 
-#[cfg(any(feature = "vulkan", feature = "cuda", feature = "metal"))]
+#[cfg(any(
+    feature = "vulkan",
+    feature = "cuda",
+    feature = "metal",
+    feature = "wgpu"
+))]
 impl Device {
     /// The devices of this kind that the machine has.
     fn found(self) -> Vec<BurnDevice> {
@@ -158,6 +170,8 @@ impl Device {
             Self::Cuda => BurnDevice::enumerate(DeviceType::Cuda),
             #[cfg(feature = "metal")]
             Self::Metal => BurnDevice::enumerate(DeviceType::Metal),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => BurnDevice::enumerate(DeviceType::Wgpu),
             _ => BurnDevice::enumerate(DeviceType::Flex),
         };
         devices.into_iter().collect()
@@ -196,7 +210,7 @@ mod tests {
         }
         let error = "gpu".parse::<Device>().unwrap_err();
         assert_eq!(error.to_string(), "no device is called \"gpu\"");
-        assert_eq!(error.hint(), "devices are cpu, vulkan, cuda, metal");
+        assert_eq!(error.hint(), "devices are cpu, vulkan, cuda, metal, wgpu");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! are rounded to 16 bits, and so is the product; embeddings, norms, softmaxes, the sums of the residual stream, losses, gradients as they
 //! are added up, and the weights that the optimiser moves stay in 32. What only reads keeps maps and remembered keys and values in 16 bits.
 //!
-//! Differs from the paper: the loss scale is not searched for over steps ([`crate::loss_scale`]), so that nothing must be remembered
+//! Differs from the paper: the loss scale is not searched for over steps (`loss_scale`), so that nothing must be remembered
 //! to go on where a training was killed.
 
 use burn_tensor::{DType, FloatDType, Tensor};

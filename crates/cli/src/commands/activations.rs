@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     /// What becomes of a text that is longer than the model sees
     #[arg(long, value_enum, default_value = "refuse")]
     too_long: Fate,
-    /// Where it is computed: cpu, or what was compiled in (vulkan, cuda, metal)
+    /// Where it is computed: cpu, or what was compiled in (vulkan, cuda, metal, wgpu)
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Texts at a time

@@ -106,7 +106,7 @@ pub(super) const ENTRIES: [Entry; 8] = [
         name: "irving2018",
         paper: "Irving, Christiano and Amodei 2018",
         what: "debate over the pixels of MNIST; `trimtab data pull mnist` first",
-        takes: "15 minutes",
+        takes: "4 minutes",
         by: By::Code,
     },
     Entry {
