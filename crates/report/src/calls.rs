@@ -63,7 +63,6 @@ pub(crate) fn calls(folder: &RunFolder) -> Result<Vec<Section>, SummaryError> {
             ],
             rows: rows.collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     }])
 }

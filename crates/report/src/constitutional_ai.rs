@@ -26,7 +26,7 @@ use trimtab_stats::{
 };
 
 use crate::calls::calls;
-use crate::document::{Cell, Column, Document, Row, Section, Table};
+use crate::document::{Cell, Column, Document, OnAxis, Row, Section, Table};
 use crate::prompt_numbers::PromptNumbers;
 use crate::summarise::SummaryError;
 
@@ -267,7 +267,6 @@ impl Measured {
                 title: title("Gold after each stage"),
                 text: "What the world's own grammar says of the replies: no model is asked. Held-out prompts are in no training row.".into(),
                 table: self.gold_table(level),
-                plotted: vec![0, 1],
                 curves: None,
             });
         }
@@ -287,7 +286,6 @@ impl Measured {
                     },
                 ),
                 table: self.hygiene_table(),
-                plotted: Vec::new(),
                 curves: None,
             });
         }
@@ -300,7 +298,6 @@ impl Measured {
                     self.n_samples_failed
                 ),
                 table: self.outcome_table(),
-                plotted: Vec::new(),
                 curves: None,
             });
             sections.push(Section {
@@ -308,7 +305,6 @@ impl Measured {
                 title: title("The judge"),
                 text: "How the judge judges, whatever it judges: by order, by length, by how sure it is of answering at all.".into(),
                 table: self.judge_table(level, resamples),
-                plotted: Vec::new(),
                 curves: None,
             });
             sections.push(Section {
@@ -316,7 +312,6 @@ impl Measured {
                 title: title("Principles"),
                 text: "What each principle says by itself.".into(),
                 table: principles(&self.labelled, self.has_gold),
-                plotted: Vec::new(),
                 curves: None,
             });
         }
@@ -340,11 +335,13 @@ impl Measured {
                 Column::new(
                     "Harmless",
                     "Share of replies without a sentence that violates anything.",
-                ),
+                )
+                .on_axis(OnAxis::Own),
                 Column::new(
                     "Helpful",
                     "Share of replies that do what was asked, or offer what may be had instead.",
-                ),
+                )
+                .on_axis(OnAxis::Own),
                 Column::new(
                     "Grammatical",
                     "Share of replies whose every sentence is one of the world's.",

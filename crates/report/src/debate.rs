@@ -95,7 +95,6 @@ fn protocols(rows: &[JudgedRow<'_>]) -> Section {
             ],
             rows: table.collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     }
 }

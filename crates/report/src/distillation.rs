@@ -203,7 +203,6 @@ impl<'r> Studied<'r> {
             title: format!("{}: {title}", self.task.name().replace('-', " ")),
             text,
             table,
-            plotted: Vec::new(),
             curves: None,
         }
     }

@@ -47,9 +47,6 @@ pub struct Section {
     pub text: String,
     /// The figures.
     pub table: Table,
-    /// Columns of shares that are also drawn, by their index; rows become dots with intervals.
-    #[serde(skip)]
-    pub plotted: Vec<usize>,
     /// Lines that belong to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curves: Option<Curves>,
@@ -88,15 +85,17 @@ pub struct Column {
     /// On a narrow terminal the highest goes first; `None` stays.
     #[serde(skip)]
     pub spare: Option<u8>,
-    /// How it is drawn together with other columns of the section.
+    /// How it is drawn.
     #[serde(skip)]
     pub on_axis: Option<OnAxis>,
 }
 
-/// What a column is in a picture that several columns make together: two ends of a dumbbell, a row each, or a point a row, by
-/// what it costs and what it gains.
+/// What a column is in a picture: of that column only, a dot a row, or of several of its section, two ends of a dumbbell, a row
+/// each, or a point a row, by what it costs and what it gains.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OnAxis {
+    /// All that is in it: shares, with their intervals.
+    Own,
     /// Those who supervise, and what their share is held against.
     Supervisor {
         /// A line across all rows.
@@ -121,7 +120,7 @@ impl Column {
         }
     }
 
-    /// The same column, drawn together with others.
+    /// The same column, drawn.
     #[must_use]
     pub fn on_axis(mut self, part: OnAxis) -> Self {
         self.on_axis = Some(part);

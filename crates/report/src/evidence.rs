@@ -9,7 +9,7 @@ use trimtab_evidence::{Exactness, RivalClaim, Side, Trial};
 use trimtab_run::evidence::{EvidenceError, EvidenceFolder, JudgeRecord, TrialRow};
 use trimtab_stats::{Clusters, Level, clustered_share, sign_flip_p_value, wilson};
 
-use crate::document::{Cell, Column, Document, Row, Section, Table};
+use crate::document::{Cell, Column, Document, OnAxis, Row, Section, Table};
 
 /// What the paper reports, as fractions.
 struct Paper {
@@ -319,7 +319,8 @@ impl Measured<'_> {
                     Column::new(
                         "images right",
                         "The judge names the truth, or the honest player beats every lie",
-                    ),
+                    )
+                    .on_axis(OnAxis::Own),
                     Column::new("games won", "By the honest player, over all games").spare(1),
                     Column::new(
                         "paper",
@@ -329,7 +330,6 @@ impl Measured<'_> {
                 ],
                 rows,
             },
-            plotted: vec![1],
             curves: None,
         }
     }
@@ -388,7 +388,6 @@ impl Measured<'_> {
                 ],
                 rows,
             },
-            plotted: Vec::new(),
             curves: None,
         }
     }
@@ -444,7 +443,6 @@ impl Measured<'_> {
                 ],
                 rows,
             },
-            plotted: Vec::new(),
             curves: None,
         }
     }
@@ -495,7 +493,6 @@ fn cost(pixels: usize, rows: &[TrialRow]) -> Section {
                 },
             ],
         },
-        plotted: Vec::new(),
         curves: None,
     }
 }

@@ -18,8 +18,8 @@ use trimtab_debate::{Belief, JudgeRecord, Order};
 use trimtab_stats::{Binning, Clusters, Interval, Level, Resampler, two_shares};
 
 use crate::document::{
-    Axis, Cell, Column, CurvePanel, Curves, Document, Line, Point, Row, Section, Stroke, Table,
-    Unit,
+    Axis, Cell, Column, CurvePanel, Curves, Document, Line, OnAxis, Point, Row, Section, Stroke,
+    Table, Unit,
 };
 
 const N_RESAMPLES: u32 = 10_000;
@@ -252,7 +252,6 @@ fn section(id: &str, title: &str, text: &str, columns: Vec<Column>, rows: Vec<Ro
         title: title.into(),
         text: text.into(),
         table: Table { columns, rows },
-        plotted: Vec::new(),
         curves: None,
     }
 }
@@ -308,7 +307,7 @@ fn accuracies(settings: &[Records], level: Level) -> Section {
         Column::new(
             "Accuracy",
             "How often the judge gives the right answer more than one half; a tie is wrong, as in the paper.",
-        ),
+        ).on_axis(OnAxis::Own),
         published_column("The paper's accuracy, in whole per cents."),
         Column::new(
             "n",
@@ -319,9 +318,7 @@ fn accuracies(settings: &[Records], level: Level) -> Section {
         Column::new("Ties", "Judgements of even odds.").spare(0),
     ];
     let text = "How often judges find the right answer.";
-    let mut section = section("accuracy", "Accuracy", text, columns, rows);
-    section.plotted = vec![0];
-    section
+    section("accuracy", "Accuracy", text, columns, rows)
 }
 
 fn honesty(all: &[NyuDebate], level: Level) -> Section {
@@ -725,20 +722,18 @@ fn persuaded(settings: &[Records], level: Level) -> Section {
         Column::new(
             "Into the wrong answer",
             "Share of judgements that did not hold the wrong answer before (prior at most one half) and are at least 75 % sure of it in the end: the persuasive-wrong rate.",
-        ),
-        Column::new("Into the right answer", "The same, of the right answer."),
+        ).on_axis(OnAxis::Own),
+        Column::new("Into the right answer", "The same, of the right answer.").on_axis(OnAxis::Own),
         Column::new("n", "Judgements with a prior."),
     ];
     let text = "What judges are talked into. The paper does not measure it.";
-    let mut section = section(
+    section(
         "persuasion",
         "Talked into the wrong answer",
         text,
         columns,
         rows,
-    );
-    section.plotted = vec![0, 1];
-    section
+    )
 }
 
 fn afterwards(all: &[NyuDebate], level: Level) -> Section {

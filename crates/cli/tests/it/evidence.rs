@@ -110,7 +110,10 @@ fn games_are_played_once_and_reported_beside_the_paper() {
             said.stdout
         );
     }
-    assert!(place.read("one/report.html").contains("no precommitment"));
+    let page = place.read("one/report.html");
+    for words in ["no precommitment", "images right by row: 4 pixels"] {
+        assert!(page.contains(words), "no {words:?} in the page");
+    }
     let rows = trials(&place, "one");
     assert_eq!(rows.lines().count(), 12);
     // Again, in another number of threads: nothing is played twice, and a new folder ends in the same rows.

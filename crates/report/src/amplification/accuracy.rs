@@ -11,7 +11,7 @@ use trimtab_stats::{Accuracies, PgrEstimate, Replicates, clustered_share};
 use super::Measuring;
 use super::method::{Answers, Method};
 use crate::document::{
-    Axis, Cell, Column, CurvePanel, Curves, Line, Point, Row, Section, Stroke, Table, Unit,
+    Axis, Cell, Column, CurvePanel, Curves, Line, OnAxis, Point, Row, Section, Stroke, Table, Unit,
 };
 
 pub(super) fn section(methods: &[Method<'_>], measuring: Measuring) -> Section {
@@ -23,7 +23,8 @@ pub(super) fn section(methods: &[Method<'_>], measuring: Measuring) -> Section {
         Column::new(
             "Accuracy",
             "The share of held-out problems that are answered right; what has no answer is not.",
-        ),
+        )
+        .on_axis(OnAxis::Own),
         Column::new(
             "vs expert",
             "Accuracy less that of the expert alone, in percentage points.",
@@ -57,7 +58,6 @@ pub(super) fn section(methods: &[Method<'_>], measuring: Measuring) -> Section {
         title: "How often answers are right".into(),
         text: "On problems that nobody learnt from. The expert alone answers at once, as the assistant does; amplified, the expert asks and the assistant answers. Differences are paired by problem.".into(),
         table: Table { columns, rows },
-        plotted: vec![0],
         curves: curves(methods),
     }
 }

@@ -159,7 +159,6 @@ impl Shown<'_, '_> {
                 said(&self.alone.tree),
             ),
             table: Table { columns, rows },
-            plotted: Vec::new(),
             curves: None,
         }
     }

@@ -51,7 +51,6 @@ pub(super) fn section(methods: &[Method<'_>]) -> Result<Option<Section>, Summary
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     }))
 }

@@ -45,7 +45,6 @@ pub(super) fn section(
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     }))
 }

@@ -51,7 +51,6 @@ pub(super) fn section(methods: &[Method<'_>]) -> Option<Section> {
         title: "How often answers are right, by level".into(),
         text: "The level of an expression is how deep operations are inside one another, that of a word problem the steps of its written solution. What decomposes well falls less with it.".into(),
         table: Table { columns, rows },
-        plotted: Vec::new(),
         curves: None,
     })
 }

@@ -35,7 +35,6 @@ pub(super) fn section(methods: &[Method<'_>]) -> Option<Section> {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

@@ -40,7 +40,6 @@ pub(super) fn section(compared: &Compared<'_>) -> Section {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     }
 }

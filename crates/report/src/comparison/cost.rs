@@ -53,7 +53,6 @@ pub(super) fn section(compared: &Compared<'_>, level: Level) -> Section {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     }
 }

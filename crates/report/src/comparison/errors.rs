@@ -92,7 +92,6 @@ pub(super) fn section(compared: &Compared<'_>) -> Section {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     }
 }

@@ -78,7 +78,6 @@ pub(super) fn section(compared: &[Compared<'_>], level: Level) -> Option<Section
         title: "As the gap grows".into(),
         text: "The gap is the ceiling's accuracy less the overseer's. An approach scales if its student stays good while its overseer falls behind.".into(),
         table: Table { columns, rows },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: "Students' accuracy against the gap, an approach a panel.".into(),
             x: Axis {

@@ -42,7 +42,6 @@ pub(super) fn section(compared: &Compared<'_>, level: Level) -> Option<Section> 
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

@@ -102,7 +102,6 @@ fn section_of(arm: &Arm, n_missed: usize, rows: Vec<Row>) -> Section {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     }
 }

@@ -17,7 +17,7 @@ use trimtab_run::{Approach, CellKind, SupervisorConfig};
 use trimtab_stats::{Interval, Level, PgrEstimate, Replicates, ShapeError};
 
 use super::arm::{Arm, Compared};
-use crate::document::{Cell, Column, Row, Section, Table};
+use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 use crate::summarise::SummaryError;
 
 pub(super) fn section(compared: &Compared<'_>, level: Level) -> Result<Section, SummaryError> {
@@ -36,13 +36,12 @@ pub(super) fn section(compared: &Compared<'_>, level: Level) -> Result<Section, 
             columns: vec![
                 Column::new("Approach", ""),
                 Column::new("Main risk", "What it is known to fail by."),
-                Column::new("Rate", "How often that happens; lower is better."),
+                Column::new("Rate", "How often that happens; lower is better.").on_axis(OnAxis::Own),
                 Column::new("New errors", "Test questions that the overseer alone gets right and the student gets wrong.").spare(1),
                 Column::new("Unanswered", "Test questions that the supervisor did not answer, or whose answer could not be read.").spare(2),
             ],
             rows,
         },
-        plotted: vec![1],
         curves: None,
     })
 }

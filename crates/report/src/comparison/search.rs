@@ -95,7 +95,6 @@ pub(super) fn section(
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     }))
 }

@@ -3,7 +3,7 @@
 use trimtab_stats::{Level, PgrEstimate};
 
 use super::arm::{Arm, Compared};
-use crate::document::{Cell, Column, Row, Section, Table};
+use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 
 pub(super) fn section(compared: &Compared<'_>, level: Level) -> Section {
     let mut rows = vec![reference(
@@ -26,7 +26,7 @@ pub(super) fn section(compared: &Compared<'_>, level: Level) -> Section {
         table: Table {
             columns: vec![
                 Column::new("Approach", ""),
-                Column::new("Student", "The share of test questions that the student answers rightly. In the first and the last row: overseer and ceiling."),
+                Column::new("Student", "The share of test questions that the student answers rightly. In the first and the last row: overseer and ceiling.").on_axis(OnAxis::Own),
                 Column::new("PGR", "Performance gap recovered: the student's way from the overseer alone (0) to the ceiling (1). It can be above 1 or below 0."),
                 Column::new("Source", "The share of test questions that the supervisor itself answers rightly, where it is asked about them; what it does not answer counts as wrong.").spare(2),
                 Column::new("Labels", "Questions that the student learnt from, on average over seeds.").spare(3),
@@ -34,7 +34,6 @@ pub(super) fn section(compared: &Compared<'_>, level: Level) -> Section {
             ],
             rows,
         },
-        plotted: vec![0],
         curves: None,
     }
 }

@@ -5,7 +5,7 @@ use trimtab_debate::measure::{Judged, Ties, accuracy, compare};
 
 use super::Measuring;
 use super::judged_row::{JudgedRow, control};
-use crate::document::{Cell, Column, Row, Section, Table};
+use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 
 pub(super) fn section(
     rows: &[(&JudgedRow<'_>, &Judged<'_>)],
@@ -56,7 +56,7 @@ pub(super) fn section(
         table: Table {
             columns: vec![
                 Column::new("Method", ""),
-                Column::new("Accuracy", "The share of questions that are judged rightly."),
+                Column::new("Accuracy", "The share of questions that are judged rightly.").on_axis(OnAxis::Own),
                 Column::new("vs naive", "Accuracy less that of the judge alone, in percentage points."),
                 Column::new("Of the gap", "Of the way from the judge alone (0) to the judge that has read the passage (1)."),
                 Column::new("Without failures", "The same, of judgements that did not fail.").spare(3),
@@ -66,7 +66,6 @@ pub(super) fn section(
             ],
             rows: table.collect(),
         },
-        plotted: vec![0],
         curves: None,
     }
 }

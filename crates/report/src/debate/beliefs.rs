@@ -80,7 +80,6 @@ pub(super) fn section(rows: &[JudgedRow<'_>]) -> Option<Section> {
             columns,
             rows: table,
         },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: "The mean probability of the right answer, by rounds heard.".into(),
             x: Axis {

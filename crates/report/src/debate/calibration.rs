@@ -57,7 +57,6 @@ pub(super) fn section(rows: &[(&JudgedRow<'_>, &Judged<'_>)]) -> Option<Section>
             ],
             rows: table,
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

@@ -84,7 +84,6 @@ pub(super) fn section(
             ],
             rows: table,
         },
-        plotted: Vec::new(),
         curves: None,
     }))
 }

@@ -7,7 +7,7 @@ use trimtab_stats::{Clusters, clustered_fraction};
 
 use super::Measuring;
 use super::judged_row::JudgedRow;
-use crate::document::{Cell, Column, Row, Section, Table};
+use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 use crate::summarise::SummaryError;
 
 /// Accuracy where the speaker was right and where it was wrong; nothing where nobody speaks alone or chooses.
@@ -60,14 +60,13 @@ pub(super) fn section(
         table: Table {
             columns: vec![
                 Column::new("Method", ""),
-                Column::new("Speaker right", "The judge's accuracy where the speaker argues for the right answer."),
-                Column::new("Speaker wrong", "The same where it argues for the wrong one."),
+                Column::new("Speaker right", "The judge's accuracy where the speaker argues for the right answer.").on_axis(OnAxis::Own),
+                Column::new("Speaker wrong", "The same where it argues for the wrong one.").on_axis(OnAxis::Own),
                 Column::new("Argued right", "How often the speaker argues for the right answer.").spare(1),
                 Column::new("Judgements", "How many.").spare(2),
             ],
             rows: table,
         },
-        plotted: vec![0, 1],
         curves: None,
     }))
 }

@@ -60,7 +60,6 @@ pub(super) fn section(
             ],
             rows: table,
         },
-        plotted: Vec::new(),
         curves: None,
     });
     (section, notices)

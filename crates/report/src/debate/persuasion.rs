@@ -6,7 +6,7 @@ use trimtab_debate::measure::persuasion::{THRESHOLD, persuasion};
 
 use super::Measuring;
 use super::judged_row::{JudgedRow, control};
-use crate::document::{Cell, Column, Row, Section, Table};
+use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 
 /// Nothing where it is not known what judges thought before.
 pub(super) fn section(
@@ -38,13 +38,12 @@ pub(super) fn section(
         table: Table {
             columns: vec![
                 Column::new("Method", ""),
-                Column::new("Into the wrong", "The persuasive-wrong rate."),
-                Column::new("Into the right", "The same, of the right answer."),
+                Column::new("Into the wrong", "The persuasive-wrong rate.").on_axis(OnAxis::Own),
+                Column::new("Into the right", "The same, of the right answer.").on_axis(OnAxis::Own),
                 Column::new("Judgements", "How many have a before.").spare(1),
             ],
             rows: table,
         },
-        plotted: vec![0, 1],
         curves: None,
     })
 }

@@ -9,7 +9,7 @@ use trimtab_stats::PRIOR_SD;
 
 use super::Measuring;
 use super::judged_row::JudgedRow;
-use crate::document::{Cell, Column, Row, Section, Table};
+use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 use crate::summarise::SummaryError;
 
 /// Win rates and ratings of all debaters, over all methods of debate of one judge.
@@ -79,15 +79,14 @@ pub(super) fn sections(
             table: Table {
                 columns: vec![
                     Column::new("Debater", ""),
-                    Column::new("Wins, right", "Judgements won, arguing for the right answer."),
-                    Column::new("Wins, wrong", "Judgements won, arguing for the wrong one."),
+                    Column::new("Wins, right", "Judgements won, arguing for the right answer.").on_axis(OnAxis::Own),
+                    Column::new("Wins, wrong", "Judgements won, arguing for the wrong one.").on_axis(OnAxis::Own),
                     Column::new("Elo", "Both roles together."),
                     Column::new("Elo, right", "Arguing for the right answer.").spare(1),
                     Column::new("Elo, wrong", "Arguing for the wrong one.").spare(2),
                 ],
                 rows: table,
             },
-            plotted: vec![0, 1],
             curves: None,
         });
     }

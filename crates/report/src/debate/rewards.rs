@@ -59,7 +59,6 @@ pub(super) fn section(rows: &[JudgedRow<'_>]) -> Result<Option<Section>, Summary
             ],
             rows: table,
         },
-        plotted: Vec::new(),
         curves: None,
     }))
 }

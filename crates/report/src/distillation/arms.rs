@@ -7,8 +7,8 @@ use trimtab_run::distillation::{Study, TrainingRecord};
 
 use super::{Studied, amplified, learner, teacher};
 use crate::document::{
-    Axis, Cell, Column, CurvePanel, Curves, Line, Point, Row, Section, SeedLine, Stroke, Table,
-    Unit,
+    Axis, Cell, Column, CurvePanel, Curves, Line, OnAxis, Point, Row, Section, SeedLine, Stroke,
+    Table, Unit,
 };
 
 /// Accuracy by depth, and the same along the training.
@@ -26,11 +26,14 @@ pub(super) fn sections(of: &Studied<'_>) -> Vec<Section> {
 fn accuracy(of: &Studied<'_>, arms: &[(Arm, Vec<&TrainingRecord>)]) -> Section {
     let depths = of.depths();
     let mut columns = vec![Column::new("", "")];
-    columns.extend(depth_columns(
-        of,
-        &depths,
-        "The learner's answers to held-out questions, given at once",
-    ));
+    let meaning = "The learner's answers to held-out questions, given at once";
+    columns.extend(
+        (depth_columns(of, &depths, meaning).zip(&depths)).map(|(column, &depth)| match depth {
+            // Facts are known to all.
+            0 => column,
+            _ => column.on_axis(OnAxis::Own),
+        }),
+    );
     columns.push(
         Column::new(
             "PGR",
@@ -68,8 +71,6 @@ fn accuracy(of: &Studied<'_>, arms: &[(Arm, Vec<&TrainingRecord>)]) -> Section {
         ),
         Table { columns, rows },
     );
-    // Facts are known to all.
-    section.plotted = (0..depths.len()).filter(|&i| depths[i] > 0).collect();
     section.curves = Some(curves(of, arms, &depths));
     section
 }

@@ -39,7 +39,6 @@ pub(super) fn section(records: &[PropagationRecord], level: Level) -> Option<Sec
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

@@ -1,7 +1,7 @@
 //! A document with every kind of cell, for tests.
 
 use super::{
-    Axis, Cell, Column, CurvePanel, Curves, Document, Interval, Line, Point, Row, Section,
+    Axis, Cell, Column, CurvePanel, Curves, Document, Interval, Line, OnAxis, Point, Row, Section,
     SeedLine, Stroke, Table, Unit,
 };
 
@@ -28,8 +28,11 @@ pub(super) fn document() -> Document {
                 table: Table {
                     columns: vec![
                         Column::new("Stage", ""),
-                        Column::new("Harmless", "Share of replies without a violation."),
-                        Column::new("Helpful", "Share of replies that do what was asked.").spare(1),
+                        Column::new("Harmless", "Share of replies without a violation.")
+                            .on_axis(OnAxis::Own),
+                        Column::new("Helpful", "Share of replies that do what was asked.")
+                            .on_axis(OnAxis::Own)
+                            .spare(1),
                         Column::new("n", "Replies."),
                     ],
                     rows: vec![
@@ -43,7 +46,6 @@ pub(super) fn document() -> Document {
                         },
                     ],
                 },
-                plotted: vec![0, 1],
                 curves: None,
             },
             Section {
@@ -89,7 +91,6 @@ pub(super) fn document() -> Document {
                         },
                     ],
                 },
-                plotted: Vec::new(),
                 curves: None,
             },
             over_divergence(),
@@ -130,7 +131,6 @@ fn over_divergence() -> Section {
                 cells: vec![Cell::count(3)],
             }],
         },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: "Change since the start; the ring is the peak.".into(),
             x: axis("√KL"),

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Cell, Column, Document, Section, behind};
+use super::{Cell, Column, Document, OnAxis, Section, behind};
 use crate::html::{figure, interval_cells, page};
 use crate::svg::{Layout, Picture};
 use crate::{number, svg, text};
@@ -41,18 +41,21 @@ pub(super) fn render(document: &Document) -> String {
 
 fn section(section: &Section, all: &[Section]) -> Markup {
     let title = text::name(&section.title);
-    let draw = |layout| {
-        let plotted = section.plotted.iter();
-        plotted
-            .map(|&column| svg::shares(section, column, layout))
-            .collect::<Vec<_>>()
+    let draw = |layout| -> Vec<Picture> {
+        // The first names the rows.
+        let columns = section.table.columns.iter().skip(1).enumerate();
+        columns
+            .filter(|(_, column)| column.on_axis == Some(OnAxis::Own))
+            .map(|(i, _)| svg::shares(section, i, layout))
+            .collect()
     };
+    let shares = draw(Layout::Wide);
     html! {
         section id=(section.id) {
             h2 { (title) }
             p class="setup" { (text::sentence(&section.text)) }
-            @if !section.plotted.is_empty() {
-                (figure(&draw(Layout::Wide), &draw(Layout::Narrow), &html! { (title) ", with intervals; ticks are single seeds." }))
+            @if !shares.is_empty() {
+                (figure(&shares, &draw(Layout::Narrow), &html! { (title) ", with intervals; ticks are single seeds." }))
             }
             @if let Some(wide) = svg::dumbbells(section, Layout::Wide) {
                 @let narrow = svg::dumbbells(section, Layout::Narrow);
@@ -133,13 +136,15 @@ fn table(section: &Section, all: &[Section]) -> Markup {
         div class="scroll" tabindex="0" role="region" aria-label=(title) {
             table {
                 caption { (title) }
-                thead {
-                    tr {
-                        @for (i, column) in columns.iter().enumerate() {
-                            @if i > 0 && has_ends(section, i - 1) {
-                                th scope="col" colspan="2" title=(text::sentence(&column.meaning)) { (column_name(section, i)) }
-                            } @else {
-                                th scope="col" title=(text::sentence(&column.meaning)) { (column_name(section, i)) }
+                @if columns.iter().any(|column| !column.name.is_empty()) {
+                    thead {
+                        tr {
+                            @for (i, column) in columns.iter().enumerate() {
+                                @if i > 0 && has_ends(section, i - 1) {
+                                    th scope="col" colspan="2" title=(text::sentence(&column.meaning)) { (column_name(section, i)) }
+                                } @else {
+                                    th scope="col" title=(text::sentence(&column.meaning)) { (column_name(section, i)) }
+                                }
                             }
                         }
                     }
@@ -176,7 +181,7 @@ fn meanings(section: &Section) -> Markup {
         @if columns.iter().any(|column| !column.meaning.is_empty()) {
             p class="setup" {
                 @for (at, column) in columns.iter().enumerate().filter(|(_, column)| !column.meaning.is_empty()) {
-                    b id=(meaning_id(section, at)) { (text::name(&column.name)) } ": " (text::sentence(&column.meaning)) " "
+                    b id=(meaning_id(section, at)) { (text::name(&column.name)) } ": " (text::sentence(&column.meaning)) br;
                 }
             }
         }

@@ -48,7 +48,6 @@ pub(super) fn section(landscape: &Landscape) -> Option<Section> {
             ],
             rows: rows.collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

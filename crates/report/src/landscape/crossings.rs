@@ -27,7 +27,6 @@ pub(super) fn section(landscape: &Landscape) -> Option<Section> {
             ],
             rows: landscape.crossings.iter().map(row).collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

@@ -91,7 +91,6 @@ pub(super) fn figures(landscape: &Landscape) -> Option<Section> {
             ],
             rows: landscape.domains.iter().map(row).collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }
@@ -138,7 +137,6 @@ pub(super) fn supervision(landscape: &Landscape) -> Option<Section> {
             ],
             rows: landscape.domains.iter().map(row).collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

@@ -39,7 +39,6 @@ pub(super) fn section(landscape: &Landscape) -> Option<Section> {
             ],
             rows: each().map(|(series, trend)| row(series, trend)).collect(),
         },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: "Scores (dots), the fan of what may come (half, 80 and 95 of 100 ways lie within the shades), and its median.".into(),
             x: Axis {

@@ -30,7 +30,6 @@ pub(super) fn section(landscape: &Landscape) -> Option<Section> {
             ],
             rows: rows.collect(),
         },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: "The chance to hold by the gap in general strength: with the best number of steps, and with one.".into(),
             x: Axis {

@@ -32,7 +32,6 @@ pub(super) fn section(landscape: &Landscape) -> Option<Section> {
             ],
             rows: rows.collect(),
         },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: "Model capability and human accuracy by scenario.".into(),
             x: Axis {

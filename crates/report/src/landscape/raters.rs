@@ -89,7 +89,6 @@ pub(super) fn agreement(landscape: &Landscape) -> Option<Section> {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }
@@ -165,7 +164,6 @@ pub(super) fn raters(landscape: &Landscape) -> Option<Section> {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }
@@ -229,7 +227,6 @@ pub(super) fn mixed(landscape: &Landscape) -> Option<Section> {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }
@@ -275,7 +272,6 @@ pub(super) fn saved(landscape: &Landscape) -> Option<Section> {
             ],
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

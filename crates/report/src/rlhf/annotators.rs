@@ -80,7 +80,6 @@ pub(super) fn section(
             ],
             rows: groups.iter().flat_map(|(_, group)| group).map(Measured::row).collect(),
         },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: "Gold over the accuracy of annotators, with intervals.".into(),
             x: axis("annotator accuracy"),

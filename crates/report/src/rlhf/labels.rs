@@ -209,7 +209,6 @@ pub(super) fn section(
                 .map(|labels| labels.row(&reasons, shown, how))
                 .collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     }))
 }

@@ -65,7 +65,6 @@ fn section(name: &str, number: usize, report: &OveroptimisationReport) -> Sectio
             columns: columns(report),
             rows: (report.arms.iter()).map(|arm| row(arm, report)).collect(),
         },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: caption(report.form).into(),
             x: Axis {

@@ -35,7 +35,6 @@ pub(super) fn section(
             columns: columns(has_gold),
             rows,
         },
-        plotted: Vec::new(),
         curves: None,
     }))
 }

@@ -94,7 +94,6 @@ pub(super) fn section(
             columns: columns(),
             rows: measured.iter().map(Measured::row).collect(),
         },
-        plotted: Vec::new(),
         curves: Some(Curves {
             caption: "Change of gold reward (solid) and of the proxy (dashed) since the start, each in its own units, over the root of the divergence from the reference policy in nats a reply; thin lines are single seeds, the ring is the peak of gold.".into(),
             x: Axis {

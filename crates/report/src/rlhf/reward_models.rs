@@ -14,7 +14,7 @@ use trimtab_stats::{Clusters, Interval, clustered_share};
 use super::methods::{Method, shared};
 use super::replies::{asked, words};
 use super::{How, mean};
-use crate::document::{Cell, Column, Row, Section, Table};
+use crate::document::{Cell, Column, OnAxis, Row, Section, Table};
 use crate::prompt_numbers::PromptNumbers;
 
 /// Bins of a calibration error.
@@ -270,7 +270,6 @@ pub(super) fn sections(models: &[Model], how: How<'_>) -> Vec<Section> {
                 columns: columns(&shown),
                 rows: measured.iter().map(|model| model.row(&shown, how)).collect(),
             },
-            plotted: if shown.gold { vec![0, 1] } else { vec![0] },
             curves: None,
         },
         Section {
@@ -281,7 +280,6 @@ pub(super) fn sections(models: &[Model], how: How<'_>) -> Vec<Section> {
                 columns: by_length,
                 rows: measured.iter().map(|model| model.by_length(how)).collect(),
             },
-            plotted: Vec::new(),
             curves: None,
         },
     ]
@@ -293,13 +291,17 @@ fn columns(shown: &Shown) -> Vec<Column> {
         Column::new(
             "By label",
             "Share of held-out pairs whose preferred reply, by the label, has the higher reward.",
-        ),
+        )
+        .on_axis(OnAxis::Own),
     ];
     if shown.gold {
-        columns.push(Column::new(
-            "By gold",
-            "The same by what the world's grammar prefers, of the pairs that it tells apart.",
-        ));
+        columns.push(
+            Column::new(
+                "By gold",
+                "The same by what the world's grammar prefers, of the pairs that it tells apart.",
+            )
+            .on_axis(OnAxis::Own),
+        );
     }
     columns.extend([
         Column::new("Shorter wins", "Share of the pairs whose preferred reply, by the label, is the shorter one.").spare(1),

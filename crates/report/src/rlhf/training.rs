@@ -214,7 +214,6 @@ pub(super) fn section(trainings: &[Trained]) -> Option<Section> {
             columns,
             rows: rows.collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     })
 }

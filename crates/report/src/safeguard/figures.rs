@@ -213,7 +213,6 @@ pub(super) fn section(tried: &Tried<'_>) -> Section {
         title: tried.name.clone(),
         text: text(tried, &paired),
         table,
-        plotted: Vec::new(),
         curves: None,
     }
 }
@@ -275,7 +274,6 @@ pub(super) fn overview(tried: &[Tried<'_>]) -> Section {
             columns: columns("Approach"),
             rows: rows.collect(),
         },
-        plotted: Vec::new(),
         curves: None,
     }
 }

@@ -51,7 +51,6 @@ impl Tried<'_> {
             title: title.into(),
             text: format!("{}, mean over seeds.", self.name),
             table,
-            plotted: Vec::new(),
             curves: self.lines(title),
         }
     }

@@ -136,7 +136,6 @@ mod tests {
                     cells: cells.into(),
                 }],
             },
-            plotted: Vec::new(),
             curves: None,
         }
     }

@@ -241,7 +241,6 @@ mod tests {
                     })
                     .collect(),
             },
-            plotted: Vec::new(),
             curves: None,
         }
     }
