@@ -31,7 +31,7 @@ use crate::language_model::next_token_gradients;
 use crate::placement::Placement;
 use crate::save::SaveError;
 use crate::train::state::{Position, StateFile};
-use crate::train::{NotFinite, TrainError, TrainOptions, Trained, Training, clip};
+use crate::train::{BatchLoss, TrainError, TrainOptions, Trained, Training};
 
 /// A conversation, and what the assistant should say next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -318,32 +318,19 @@ struct Tuner<'a> {
 impl Tuner<'_> {
     fn step(&mut self, batch: &[usize], step: usize) -> Result<TrainingStep, TrainError> {
         let (options, n_steps) = (self.options, self.n_steps);
-        let (loss, mut gradients) = self.gradients(batch)?;
-        if !loss.is_finite() {
-            return Err(TrainError::Diverged {
-                step,
-                n_steps,
-                loss,
-            });
-        }
-        let precision = self.model.transformer.precision();
-        let gradient_norm =
-            clip(&mut gradients, options, precision).map_err(|NotFinite| TrainError::Diverged {
-                step,
-                n_steps,
-                loss,
-            })?;
-        let warm_up = (options.warm_up * n_steps as f64).round() as usize;
-        let factor = options.schedule.factor(step, n_steps, warm_up);
-        let learning_rate = options.learning_rate * factor;
-        let transformer = &mut self.model.transformer;
-        (self.adamw).take_step(gradients, learning_rate, |each| transformer.visit(each));
-        Ok(TrainingStep {
+        let (loss, gradients) = self.gradients(batch)?;
+        let at = BatchLoss {
             step,
             n_steps,
             loss,
-            learning_rate,
-            gradient_norm,
+        };
+        if !loss.is_finite() {
+            return Err(at.diverged());
+        }
+        let transformer = &mut self.model.transformer;
+        let precision = transformer.precision();
+        at.take_step(gradients, &mut self.adamw, options, precision, |each| {
+            transformer.visit(each);
         })
     }
 

@@ -41,7 +41,7 @@ use crate::precision::Precision;
 use crate::save::SaveError;
 use crate::train::pass::Pass;
 use crate::train::state::{Position, StateFile};
-use crate::transformer::{Parameter, numbers};
+use crate::transformer::{Parameter, Visit, numbers};
 
 /// How a classifier is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -430,7 +430,6 @@ impl Classifier {
             adamw: AdamW::new(options.betas, options.epsilon, options.weight_decay),
             options,
             n_steps,
-            warm_up: (options.warm_up * n_steps as f64).round() as usize,
             best: None,
         };
         let mut position = match &state {
@@ -542,11 +541,11 @@ fn check_memory(
 
 /// A gradient is no number, or infinite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotFinite;
+struct NotFinite;
 
 /// Scales `gradients` down as `options` say; their norm before, where a norm is asked for. What comes of products of 16 bits may be infinite
 /// where the loss is not, and moves nothing.
-pub(crate) fn clip(
+fn clip(
     gradients: &mut Gradients,
     options: &TrainOptions,
     precision: Precision,
@@ -566,6 +565,58 @@ pub(crate) fn clip(
     Ok(is_clipped.then_some(norm))
 }
 
+/// A step of a training, and the loss of its batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchLoss {
+    pub(crate) step: usize,
+    pub(crate) n_steps: usize,
+    pub(crate) loss: f64,
+}
+
+impl BatchLoss {
+    /// That there is no going on from it.
+    pub(crate) fn diverged(self) -> TrainError {
+        let Self {
+            step,
+            n_steps,
+            loss,
+        } = self;
+        TrainError::Diverged {
+            step,
+            n_steps,
+            loss,
+        }
+    }
+
+    /// Moves what `visit` hands over by `gradients`, which are clipped, at the rate that the schedule has reached.
+    pub(crate) fn take_step(
+        self,
+        mut gradients: Gradients,
+        adamw: &mut AdamW,
+        options: &TrainOptions,
+        precision: Precision,
+        visit: impl FnOnce(Visit<'_>),
+    ) -> Result<TrainingStep, TrainError> {
+        let Self {
+            step,
+            n_steps,
+            loss,
+        } = self;
+        let gradient_norm =
+            clip(&mut gradients, options, precision).map_err(|NotFinite| self.diverged())?;
+        let warm_up = (options.warm_up * n_steps as f64).round() as usize;
+        let learning_rate = options.learning_rate * options.schedule.factor(step, n_steps, warm_up);
+        adamw.take_step(gradients, learning_rate, visit);
+        Ok(TrainingStep {
+            step,
+            n_steps,
+            loss,
+            learning_rate,
+            gradient_norm,
+        })
+    }
+}
+
 struct Trainer<'a> {
     classifier: Classifier,
     inputs: Inputs<'a>,
@@ -573,7 +624,6 @@ struct Trainer<'a> {
     adamw: AdamW,
     options: &'a TrainOptions,
     n_steps: usize,
-    warm_up: usize,
     best: Option<Best>,
 }
 
@@ -618,11 +668,12 @@ impl Trainer<'_> {
             if loss.is_finite() && is_finite(slope) {
                 Ok(loss)
             } else {
-                Err(TrainError::Diverged {
+                let at = BatchLoss {
                     step,
                     n_steps,
                     loss,
-                })
+                };
+                Err(at.diverged())
             }
         };
         let mut gradients = Gradients::default();
@@ -653,22 +704,14 @@ impl Trainer<'_> {
             }
         }
         let precision = self.classifier.transformer().precision();
-        let gradient_norm =
-            clip(&mut gradients, options, precision).map_err(|NotFinite| TrainError::Diverged {
-                step,
-                n_steps,
-                loss,
-            })?;
-        let factor = options.schedule.factor(step, n_steps, self.warm_up);
-        let learning_rate = options.learning_rate * factor;
         let classifier = &mut self.classifier;
-        (self.adamw).take_step(gradients, learning_rate, |each| classifier.visit(each));
-        Ok(TrainingStep {
+        BatchLoss {
             step,
             n_steps,
             loss,
-            learning_rate,
-            gradient_norm,
+        }
+        .take_step(gradients, &mut self.adamw, options, precision, |each| {
+            classifier.visit(each);
         })
     }
 
